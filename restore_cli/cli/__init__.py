@@ -1,0 +1,74 @@
+"""The command line: arguments in, exit code out. Only this package knows Typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import restore_cli
+from restore_cli.cli import evaluate, models, upscale
+from restore_cli.display import Display
+from restore_cli.errors import RestoreError, UsageError
+
+INTERRUPTED = 130
+BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer's parent of all errors in arguments, which it does not export by a name of its own."""
+
+app = typer.Typer(
+    name="restore",
+    help="Restore pictures with small published networks, faithfully and fast.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("upscale")(upscale.upscale)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"restore {restore_cli.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit; every error that reaches this edge becomes two lines and an exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line with `arguments` and return its exit code."""
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except RestoreError as error:
+        if "--debug" in arguments:
+            raise
+        Display().error(error)
+        return error.exit_code
+    except BadUsage as error:
+        Display().error(UsageError(error.format_message(), _help_hint(error)))  # type: ignore[attr-defined]
+        return UsageError.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+
+
+def _help_hint(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return f"'{context.command_path if context else 'restore'} --help' shows what there is"

@@ -1,0 +1,110 @@
+"""`restore evaluate`."""
+
+from __future__ import annotations
+
+import json as json_format
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restore_cli.errors import RestoreError, UsageError
+from restore_cli.planning import PICTURE_SUFFIXES
+
+if TYPE_CHECKING:
+    from restore_cli.picture.picture import Samples
+
+
+class ChannelChoice(StrEnum):
+    """Values of `--channel`."""
+
+    Y = "y"
+    RGB = "rgb"
+
+
+def evaluate(
+    restored: Annotated[Path, typer.Argument(help="A restored picture, or a folder of them.")],
+    reference: Annotated[Path, typer.Argument(help="Its reference, or a folder with references of the same names.")],
+    channel: Annotated[
+        ChannelChoice, typer.Option(help="Compare BT.601 luma, or red, green and blue.")
+    ] = ChannelChoice.Y,
+    border: Annotated[
+        int, typer.Option(min=0, help="Pixels to leave out along every side; papers take the scale.")
+    ] = 0,
+    modcrop: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="First cut references to multiples of N pixels, as test sets for xN need."
+        ),
+    ] = 1,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per pair, the mean last.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last."""
+    pairs = pair_up(restored, reference)
+
+    from restore_cli.metrics import Score, compare
+    from restore_cli.picture.reading import read_picture
+
+    scores = []
+    for ours, theirs in pairs:
+        a, b = read_picture(ours), read_picture(theirs)
+        try:
+            score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+        except UsageError as error:
+            raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
+        scores.append(score)
+        _print_score(ours.name, score.psnr, score.ssim, json)
+    mean = Score(*(sum(values) / len(scores) for values in zip(*((s.psnr, s.ssim) for s in scores), strict=True)))
+    if restored.is_dir():
+        _print_score("mean", mean.psnr, mean.ssim, json)
+
+
+def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
+    """Pair two files, or the pictures of two folders by name; endings may differ.
+
+    Raises:
+        RestoreError: a file is missing, a picture has no partner, or two share a name.
+        UsageError: one is a folder and the other is not.
+    """
+    for path in (restored, reference):
+        if not path.exists():
+            raise RestoreError(f"there is no file or folder {path}")
+    if restored.is_dir() != reference.is_dir():
+        raise UsageError(f"{restored} and {reference} are a folder and a file", "give two files or two folders")
+    if restored.is_file():
+        return [(restored, reference)]
+    ours, theirs = _by_stem(restored), _by_stem(reference)
+    alone = sorted(
+        str(files[stem]) for files, other in ((ours, theirs), (theirs, ours)) for stem in files.keys() - other
+    )
+    if alone:
+        more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
+        raise RestoreError(f"no partner for {', '.join(alone[:3])}{more}", "files are paired by name, endings aside")
+    if not ours:
+        raise RestoreError(f"there are no pictures in {restored}")
+    return [(ours[stem], theirs[stem]) for stem in sorted(ours)]
+
+
+def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
+    height, width = (length // side * side for length in pixels.shape[:2])
+    return pixels[:height, :width]
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("."):
+            if path.stem in files:
+                raise RestoreError(f"{files[path.stem]} and {path} share a name", "keep one of them in the folder")
+            files[path.stem] = path
+    return files
+
+
+def _print_score(name: str, psnr: float, ssim: float, json: bool) -> None:
+    if json:
+        value = None if psnr == float("inf") else round(psnr, 4)
+        print(json_format.dumps({"name": name, "psnr": value, "ssim": round(ssim, 6)}))
+    else:
+        print(f"{name}\t{psnr:.3f} dB\t{ssim:.4f}")

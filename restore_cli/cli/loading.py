@@ -1,0 +1,38 @@
+"""From the options of a command to a loaded network; imports torch, so commands import it when they need it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from restore_cli.catalog import ModelCard
+from restore_cli.cli.options import EngineOptions
+from restore_cli.device import find_device, prepare_host
+from restore_cli.display import Display
+from restore_cli.errors import StateDictError
+from restore_cli.networks import Network, build_network
+from restore_cli.restorer import Restorer, TilePolicy
+from restore_cli.weights import load_card, load_path
+
+
+def load_network(card: ModelCard | None, engine: EngineOptions, display: Display) -> Network:
+    """Build the network of `card`, or of the file that `--model` names where that is None.
+
+    Raises:
+        WeightsError: the weights are missing, wrong, or of no known architecture.
+    """
+    weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
+    try:
+        return build_network(weights.state)
+    except StateDictError as error:
+        raise StateDictError(f"{weights.path}: {error.message}", error.hint) from error
+
+
+def load_restorer(network: Network, engine: EngineOptions) -> Restorer:
+    """Put `network` on the device, in the precision and with the tiles that the options ask for.
+
+    Raises:
+        DeviceError: the device is absent, or the precision does not suit the network.
+    """
+    prepare_host(engine.threads)
+    tile: TilePolicy = int(engine.tile) if engine.tile.isdigit() else "off" if engine.tile == "off" else "auto"
+    return Restorer(network, find_device(engine.device), precision=engine.precision.value, tile=tile)

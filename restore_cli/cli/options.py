@@ -1,0 +1,150 @@
+"""Options that several commands share, each declared once, and the means to take them as one argument."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from restore_cli.catalog import CARDS
+from restore_cli.picture.formats import FORMATS, MAX_PIXELS
+
+
+class PrecisionChoice(StrEnum):
+    """Values of `--precision`."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+def _parse_tile(value: str) -> str:
+    if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
+        raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
+    return value
+
+
+def _complete_model(incomplete: str) -> list[tuple[str, str]]:
+    return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
+
+
+def _complete_format(incomplete: str) -> list[str]:
+    return [format.name for format in FORMATS if format.name.startswith(incomplete)]
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Pictures, folders or globs; - reads one picture from standard input.", metavar="PATH..."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """Where results go and how they are stored."""
+
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="File or folder to write; - is standard output.", metavar="PATH"),
+    ] = None
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Format to write; follows the input by default.", autocompletion=_complete_format
+        ),
+    ] = None
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, metavar="1..100", help="Quality of JPEG (95 by default), WebP (95) and AVIF (85)."
+        ),
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Drop EXIF, XMP and IPTC; the colour profile stays.")
+    ] = False
+    recursive: Annotated[bool, typer.Option(help="Look for pictures in folders within folders.")] = True
+    max_pixels: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Refuse larger inputs; guards against decompression bombs.")
+    ] = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Which network runs, and where."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME|FILE",
+            help="Name of a model ('restore models list') or a .safetensors or .pth file.",
+            autocompletion=_complete_model,
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where a .pth file of your own holds its weights, such as params_ema."),
+    ] = None
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto"
+    precision: Annotated[
+        PrecisionChoice, typer.Option(help="Numbers to compute with; auto is bf16 where the hardware has it.")
+    ] = PrecisionChoice.AUTO
+    tile: Annotated[
+        str,
+        typer.Option(
+            parser=_parse_tile, metavar="auto|off|N", help="Pixels a side of a tile; the result does not depend on it."
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What the user is told."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture on standard output.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell how each picture was done.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+
+
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let `command` take option dataclasses, and Typer see their fields as options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    parameters = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        members = _fields_as_parameters(groups[name]) if name in groups else [parameter.replace(annotation=hints[name])]
+        parameters += [member.replace(kind=inspect.Parameter.KEYWORD_ONLY) for member in members]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+        command(**values)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__
+    return run
+
+
+def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(group)
+    ]

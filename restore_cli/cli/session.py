@@ -1,0 +1,91 @@
+"""Carry a plan out and tell of it; the same for every command that restores pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, refused, run_jobs
+from restore_cli.cli.options import OutputOptions, ReportOptions
+from restore_cli.display import Display
+from restore_cli.errors import UsageError
+from restore_cli.planning import Plan
+
+if TYPE_CHECKING:
+    from restore_cli.worker import Task
+
+INTERRUPTED = 130
+
+
+def run_session(
+    plan: Plan, load_task: Callable[[], Task], output: OutputOptions, report: ReportOptions, display: Display
+) -> None:
+    """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
+
+    Raises:
+        UsageError: results and reports would both go to standard output.
+        typer.Exit: something failed or was interrupted; it carries the exit code.
+    """
+    to_stdout = any(job.target is None for job in plan.jobs)
+    if report.json and to_stdout and not report.dry_run:
+        raise UsageError(
+            "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
+        )
+    if report.dry_run:
+        _show_plan(plan, output, display)
+        return
+    if to_stdout and typer.get_text_stream("stdout").isatty():
+        raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
+    outcomes = [refused(refusal) for refusal in plan.refusals]
+    for outcome in outcomes:
+        display.outcome(outcome, alone=False)
+    watch = Stopwatch()
+    interrupted = _run(plan, load_task, output, report, display, outcomes)
+    display.summary(outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
+    code = INTERRUPTED if interrupted else exit_code_of(outcomes)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run(
+    plan: Plan,
+    load_task: Callable[[], Task],
+    output: OutputOptions,
+    report: ReportOptions,
+    display: Display,
+    outcomes: list[Outcome],
+) -> bool:
+    """Add the outcome of every job to `outcomes`; return whether the user interrupted the run."""
+    if not plan.jobs:
+        return False
+    from restore_cli.worker import Worker
+
+    worker = Worker(
+        load_task,
+        max_pixels=output.max_pixels,
+        overwrite=output.overwrite,
+        quality=output.quality,
+        strip_metadata=output.strip_metadata,
+    )
+    try:
+        with display.progress(len(plan.jobs)) as progress:
+            for outcome in run_jobs(plan.jobs, worker, progress.part, debug=report.debug):
+                progress.picture_done()
+                outcomes.append(outcome)
+                display.outcome(outcome, alone=len(plan.jobs) == 1)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _show_plan(plan: Plan, output: OutputOptions, display: Display) -> None:
+    for refusal in plan.refusals:
+        display.outcome(refused(refusal), alone=False)
+    for job in plan.jobs:
+        exists = job.target is not None and job.target.exists() and not output.overwrite
+        display.planned(name_of_source(job), str(job.target or "-"), "skip, it exists" if exists else "restore")
+    code = exit_code_of(refused(refusal) for refusal in plan.refusals)
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,173 @@
+"""Which device runs a network, in which precision, and how much memory it has to spare."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+
+from restore_cli.errors import DeviceError
+
+GIBIBYTE = 1 << 30
+
+
+class Precision(StrEnum):
+    """A number format for a network's parameters and features."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The format as torch names it."""
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place to run a network; the only view the rest of the program has of the hardware."""
+
+    torch_device: torch.device
+    has_bf16: bool
+    """Computes in bfloat16 in hardware."""
+
+    @property
+    def name(self) -> str:
+        """`cpu`, `cuda:0`, `mps` ..."""
+        return str(self.torch_device)
+
+    def free_memory(self) -> int:
+        """Return the bytes that can be used without taking them from others."""
+        if self.torch_device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.torch_device)[0])
+        if self.torch_device.type == "xpu":
+            return int(torch.xpu.get_device_properties(self.torch_device).total_memory - torch.xpu.memory_allocated())
+        return free_host_memory()
+
+    def release_memory(self) -> None:
+        """Hand cached blocks back after an out-of-memory error."""
+        if self.torch_device.type != "cpu":
+            getattr(torch, self.torch_device.type).empty_cache()
+
+
+def find_device(name: str = "auto") -> Device:
+    """Return the device called `name`: auto, cpu, cuda, cuda:1, mps, xpu; auto prefers a GPU.
+
+    Raises:
+        DeviceError: there is no such device here.
+    """
+    if name == "auto":
+        name = next((kind for kind in ("cuda", "mps", "xpu") if _is_present(kind)), "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1, mps or xpu") from error
+    if not _is_present(device.type, device.index or 0):
+        raise DeviceError(f"the device {name} is not present", "use --device cpu, or install a PyTorch build for it")
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", 0)
+    return Device(device, _has_bf16(device))
+
+
+def choose_precision(wanted: str, device: Device, allowed: frozenset[torch.dtype]) -> Precision:
+    """Return the precision to run in; `auto` takes bf16 where the hardware has it, else fp16 on CUDA, else fp32.
+
+    `allowed` holds the reduced precisions that the network stays correct in.
+
+    Raises:
+        DeviceError: the network is wrong in the precision that was asked for.
+    """
+    if wanted != "auto":
+        precision = Precision(wanted)
+        if precision is not Precision.FP32 and precision.dtype not in allowed:
+            raise DeviceError(f"this network does not stay correct in {wanted}", "use --precision fp32 or auto")
+        return precision
+    if device.has_bf16 and torch.bfloat16 in allowed:
+        return Precision.BF16
+    if device.torch_device.type == "cuda" and torch.float16 in allowed:
+        return Precision.FP16
+    return Precision.FP32
+
+
+def prepare_host(threads: int | None = None) -> None:
+    """Set up this process for inference: thread count, and freed memory kept instead of handed back each time.
+
+    By default glibc maps every large tensor anew, and more than half of the time goes into page faults.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL("libc.so.6").mallopt
+        except (OSError, AttributeError):  # another C library: nothing to set
+            return
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        mallopt(mmap_threshold, GIBIBYTE)
+        mallopt(trim_threshold, 2**31 - 1)
+
+
+def free_host_memory() -> int:
+    """Return the bytes of host memory that can be had without swapping, within a container's limit."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        free = _total_memory() // 2
+    return min(free, _free_in_container())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception means that a device or the host ran out of memory."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _is_present(kind: str, index: int = 0) -> bool:
+    if kind == "cpu":
+        return True
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    backend = getattr(torch, kind, None) if kind in ("cuda", "xpu") else None
+    return backend is not None and backend.is_available() and index < backend.device_count()
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "xpu":
+        return True
+    if device.type == "cpu" and sys.platform == "linux":
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8") as file:
+                flags = file.read()
+        except OSError:
+            return False
+        return "avx512_bf16" in flags or "amx_bf16" in flags
+    return False
+
+
+def _total_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # Windows
+        return 8 * GIBIBYTE
+
+
+def _free_in_container() -> int:
+    """Return what a cgroup leaves to this process; a very large number where there is none."""
+    try:
+        with (
+            open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit,
+            open("/sys/fs/cgroup/memory.current", encoding="ascii") as current,
+        ):
+            return int(limit.read()) - int(current.read())
+    except (OSError, ValueError):  # no cgroup, or no limit: "max"
+        return 1 << 62

@@ -1,0 +1,149 @@
+"""Words for people, on standard error: progress, notes, errors, the summary. Standard output is for data alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from restore_cli.errors import RestoreError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from restore_cli.batch import Outcome
+
+
+class Display:
+    """What a user sees of a run."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, json: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self.json = json
+        from rich.console import Console  # imported when there is something to say: --help need not wait for it
+
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def error(self, error: RestoreError) -> None:
+        """Print an error and its hint; never silenced."""
+        self._line("error: ", "bold red", error.message)
+        if error.hint:
+            self._line("hint: ", "cyan", error.hint)
+
+    def note(self, text: str) -> None:
+        """Print something the user should know but need not act on."""
+        if not self.quiet:
+            self._line("note: ", "yellow", text)
+
+    def detail(self, text: str) -> None:
+        """Print something that only `--verbose` asks for."""
+        if self.verbose:
+            self._line("", "", text)
+
+    def outcome(self, outcome: Outcome, *, alone: bool) -> None:
+        """Tell of one picture: in words on standard error, and as JSON on standard output if asked for.
+
+        Failures are always told; pictures that went well where there is one `alone`, or with `--verbose`.
+        """
+        if self.json:
+            sys.stdout.write(json.dumps(outcome.record()) + "\n")
+            sys.stdout.flush()
+        if outcome.status == "failed":
+            self.error(RestoreError(outcome.reason, outcome.hint))
+        for note in outcome.notes:
+            self.note(f"{outcome.source}: {note}")
+        if outcome.status == "skipped":
+            self._say(alone or self.verbose, f"{outcome.source}: skipped, {outcome.reason}")
+        if outcome.status == "done":
+            self._say(alone or self.verbose, _describe(outcome, self.verbose))
+
+    def planned(self, source: str, target: str, status: str) -> None:
+        """Tell, on standard output, what a run would do with one picture, as `--dry-run` asks."""
+        record = {"source": source, "target": target, "status": status}
+        sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({status})") + "\n")
+
+    def summary(self, outcomes: Sequence[Outcome], seconds: float, *, passed_over: int, interrupted: bool) -> None:
+        """Count what became of the pictures of a batch."""
+        counts = {
+            status: sum(outcome.status == status for outcome in outcomes) for status in ("done", "skipped", "failed")
+        }
+        parts = [f"{count} {status}" for status, count in counts.items() if count or status == "done"]
+        if passed_over:
+            parts.append(f"{passed_over} other files passed over")
+        end = "interrupted: " if interrupted else ""
+        if interrupted or len(outcomes) > 1 or passed_over:
+            self._say(True, f"{end}{', '.join(parts)} in {seconds:.1f} s")
+
+    @contextmanager
+    def progress(self, pictures: int) -> Iterator[PictureProgress]:
+        """Show a bar for the pictures of a batch, or for the tiles of a single one, while the context lasts."""
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn() if pictures > 1 else TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=self.quiet or not self.console.is_terminal,
+        )
+        with bar:
+            yield PictureProgress(bar, bar.add_task("restoring", total=pictures))
+
+    def _say(self, wanted: bool, text: str) -> None:
+        if wanted and not self.quiet:
+            self._line("", "", text)
+
+    def _line(self, label: str, style: str, text: str) -> None:
+        from rich.text import Text
+
+        self.console.print(Text(label, style) + Text(_printable(text)))
+
+
+class PictureProgress:
+    """Moves a bar by pictures and by parts of pictures."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+        self._done = 0
+
+    def part(self, share: float) -> None:
+        """Show that `share` (0 to 1) of the current picture is done."""
+        self._bar.update(self._task, completed=self._done + share)
+
+    def picture_done(self) -> None:
+        """Show that the current picture is done."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done)
+
+
+def _describe(outcome: Outcome, verbose: bool) -> str:
+    total = outcome.seconds.read + outcome.seconds.run + outcome.seconds.write
+    width, height = outcome.output_size or (0, 0)
+    text = f"{outcome.source} -> {outcome.target}  {width}x{height}  {total:.1f} s"
+    if verbose:
+        tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"
+        seconds = outcome.seconds
+        text += f"  ({outcome.model}, {outcome.device}, {outcome.precision}, {tile};"
+        text += f" read {seconds.read:.2f}, run {seconds.run:.2f}, write {seconds.write:.2f})"
+    return text
+
+
+def _printable(text: str) -> str:
+    """Keep a message on one line and printable, whatever a file name holds."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )

@@ -1,0 +1,79 @@
+"""Every error a user can meet, as one tree.
+
+    RestoreError              exit 1, the parent of all
+    ├── UsageError            exit 2, the request itself cannot be carried out
+    │   └── UnknownModelError         no checkpoint has that name
+    ├── PictureError          exit 1, one picture cannot be read or restored
+    │   ├── UnreadablePictureError    damaged, empty, of no known format, or too large
+    │   └── UnwritablePictureError    the result cannot be written where it should lie
+    ├── WeightsError          exit 3, weights are missing or wrong
+    │   ├── DownloadError             they could not be fetched
+    │   ├── HashMismatchError         the file is not the one that was published
+    │   └── StateDictError            the file is of no known network, or keys are missing or extra
+    └── DeviceError           exit 4, the device is absent or out of memory
+
+An error is raised where it is understood and worded once, at the edge: `message` names the file and the value,
+`hint` says what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class RestoreError(Exception):
+    """An error with one line of what happened and one of what helps."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[RestoreError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)
+
+
+class UsageError(RestoreError):
+    """The request contradicts itself or asks for what does not exist."""
+
+    exit_code = 2
+
+
+class UnknownModelError(UsageError):
+    """No checkpoint has the name that was given."""
+
+
+class PictureError(RestoreError):
+    """One picture failed; the others are not affected."""
+
+
+class UnreadablePictureError(PictureError):
+    """The file is damaged, empty, of no known format, or too large."""
+
+
+class UnwritablePictureError(PictureError):
+    """The result cannot be written where it should lie."""
+
+
+class WeightsError(RestoreError):
+    """Weights are missing or wrong."""
+
+    exit_code = 3
+
+
+class DownloadError(WeightsError):
+    """Weights could not be fetched."""
+
+
+class HashMismatchError(WeightsError):
+    """A file's hash is not the one that was published."""
+
+
+class StateDictError(WeightsError):
+    """A state dict belongs to no known network, or its keys or shapes do not fit the one it belongs to."""
+
+
+class DeviceError(RestoreError):
+    """The device is absent, lacks the precision, or is out of memory."""
+
+    exit_code = 4

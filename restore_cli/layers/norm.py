@@ -1,0 +1,55 @@
+"""Normalisations over channels, written so that `channels_last` tensors need no copy.
+
+Sources: layer normalisation, Ba et al., arXiv:1607.06450; global response normalisation, Woo et al. (ConvNeXt V2),
+arXiv:2301.00808. Parameter names follow https://github.com/sunny2109/SAFMN (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ChannelLayerNorm(nn.Module):
+    """Normalise every pixel over its channels, then scale and shift each channel.
+
+    Input and output: n, c, h, w. The channel axis is handed to the native kernel as the last one, which is a view
+    where the tensor is `channels_last`; the kernel adds up in float32 whatever the tensor's dtype.
+    """
+
+    def __init__(self, dim: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
+        return F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+
+
+class GlobalResponseNorm(nn.Module):
+    """Strengthen the channels whose energy over the whole picture is above the mean energy of all channels.
+
+    Input and output: n, c, h, w. The energies are a statistic of the whole picture: a caller that holds only a part
+    of it sums `channel_energy` over all parts first and passes the sum.
+    """
+
+    def __init__(self, dim: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1, dim, 1, 1))
+        self.beta = nn.Parameter(torch.zeros(1, dim, 1, 1))
+        self.eps = eps
+
+    def forward(self, x: Tensor, energy: Tensor | None = None) -> Tensor:
+        """Normalise `x` with `energy` (n or 1, c, 1, 1; float32 or float64), measured on `x` itself when None."""
+        length = (channel_energy(x) if energy is None else energy).sqrt()
+        response = (length / (length.mean(dim=1, keepdim=True) + self.eps)).to(x.dtype)  # n, c, 1, 1
+        return x * (1 + self.gamma * response) + self.beta
+
+
+def channel_energy(x: Tensor) -> Tensor:
+    """Return the sum of squares of every channel of `x` (n, c, h, w) as float64 (n, c, 1, 1); sums of parts add up."""
+    rows = x.float().square().sum(dim=3, dtype=torch.float64)  # n, c, h
+    return rows.sum(dim=2)[:, :, None, None]

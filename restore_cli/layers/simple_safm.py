@@ -1,0 +1,36 @@
+"""The simplified feature modulation of SAFMN++: one pooled level, a single gate.
+
+Source: https://github.com/sunny2109/SAFMN, folders NTIRE2024_ESR and AIS2024-RTSR (Apache-2.0); parameter names are
+the published ones.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore_cli.layers.safm import pool_by
+
+POOLING = 8
+"""Side of a pooling cell in pixels; a tile must start and end on this grid."""
+RECEPTIVE_FIELD = 3 * POOLING
+"""Pixels around a pixel that the block sees: two cells on (filter and interpolation), to the far edge, and a 3x3."""
+
+
+class SimpleSAFM(nn.Module):
+    """Gate the first `gated` channels by a pooled, depthwise-filtered copy of themselves; mix all. n, dim, h, w."""
+
+    def __init__(self, dim: int, gated: int) -> None:
+        super().__init__()
+        self.split = (gated, dim - gated)
+        self.proj = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
+        self.dwconv = nn.Conv2d(gated, gated, 3, padding=1, groups=gated, bias=False)
+        self.out = nn.Conv2d(dim, dim, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gated, plain = self.proj(x).split(self.split, dim=1)
+        pooled = self.dwconv(pool_by(gated, POOLING))
+        gate = F.interpolate(pooled, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        mixed: Tensor = self.out(F.gelu(torch.cat([plain, F.gelu(gate) * gated], dim=1)))
+        return mixed

@@ -1,0 +1,25 @@
+"""One file per architecture; `NETWORKS` lists them all."""
+
+from restore_cli.networks.community import CommunityNetwork
+from restore_cli.networks.light_safmnpp import LightSAFMNPP
+from restore_cli.networks.network import Locality, Network, StateDict
+from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_bcie import SAFMNBCIE
+from restore_cli.networks.safmn_ntire import SAFMNChallenge
+from restore_cli.networks.safmnpp import SAFMNPP
+
+__all__ = ["NETWORKS", "Locality", "Network", "StateDict", "build_network"]
+
+NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE)
+
+
+def build_network(state: StateDict) -> Network:
+    """Build the network that `state` is the state dict of; one that is none of ours is tried with spandrel.
+
+    Raises:
+        StateDictError: the architecture is unknown, keys are missing or extra, or shapes do not fit.
+    """
+    for network in NETWORKS:
+        if network.recognises(state):
+            return network.from_state_dict(state)
+    return CommunityNetwork.from_state_dict(state)

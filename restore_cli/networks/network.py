@@ -1,0 +1,141 @@
+"""What an architecture declares about itself, so that the rest of the program need not know it by name."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from restore_cli.errors import StateDictError
+
+StateDict = Mapping[str, Tensor]
+
+
+class Locality(Enum):
+    """How a tile's result relates to the whole picture's, given its halo and the whole picture's statistic."""
+
+    EXACT = "exact"
+    """Within half an 8-bit level of the whole picture's result."""
+    CLOSE = "close"
+    """Nearly so; the difference has not been proven to stay below half a level."""
+    GLOBAL = "global"
+    """Every pixel depends on the whole picture."""
+
+
+class Network(nn.Module, ABC):
+    """A restoration network: RGB in, RGB out, float32, values nominally 0 to 1.
+
+    A subclass sets, per class, `architecture`, `signature` and `locality`, and per instance `scale`, `grid`, `halo`,
+    `receptive_field` and `bytes_per_pixel`.
+    """
+
+    architecture: ClassVar[str]
+    """Name as the catalogue spells it."""
+    signature: ClassVar[frozenset[str]]
+    """State dict keys that tell this architecture from all others."""
+    locality: ClassVar[Locality] = Locality.EXACT
+    half_precisions: ClassVar[frozenset[torch.dtype]] = frozenset({torch.bfloat16, torch.float16})
+    """Reduced precisions in which results stay finite and within a few hundredths of a decibel."""
+
+    scale: int
+    """Output pixels per input pixel along a side."""
+    grid: int
+    """Sides and origins of tiles must be multiples of this many input pixels."""
+    halo: int
+    """Input pixels around a tile's core beyond which nothing changes its float32 result by half an 8-bit level."""
+    receptive_field: int
+    """Input pixels around a pixel that can change its result at all. In reduced precision even a tiny change far away
+    can tip a rounding, so tiles need this much around them to equal the whole picture."""
+    bytes_per_pixel: int
+    """Device memory that one input pixel takes at the most, in float32; it only has to be about right."""
+    statistic_halo: int | None = None
+    """Input pixels around a tile's core that `measure` needs; None where there is nothing to measure."""
+
+    @classmethod
+    def recognises(cls, state: StateDict) -> bool:
+        """Tell whether `state` is a state dict of this architecture."""
+        return cls.signature <= state.keys()
+
+    @classmethod
+    @abstractmethod
+    def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
+        """Read the constructor's arguments from names and shapes in `state`; a missing key raises KeyError."""
+
+    @classmethod
+    def from_state_dict(cls, state: StateDict) -> Self:
+        """Build the network that `state` belongs to and load it, strictly, in float32 and evaluation mode.
+
+        Raises:
+            StateDictError: keys are missing or extra (they are named), or shapes do not fit.
+        """
+        try:
+            network = cls(**cls.hyperparameters(state))
+        except KeyError as error:
+            raise StateDictError(f"{cls.architecture} weights lack the key {error.args[0]}") from error
+        wanted = network.state_dict()
+        problems = _list_keys("missing", wanted.keys() - state.keys()) + _list_keys(
+            "extra", state.keys() - wanted.keys()
+        )
+        problems += [
+            f"{key} is {tuple(state[key].shape)}, not {tuple(tensor.shape)}"
+            for key, tensor in wanted.items()
+            if key in state and state[key].shape != tensor.shape
+        ]
+        if problems:
+            raise StateDictError(f"{cls.architecture} weights do not fit: {'; '.join(problems)}")
+        network.load_state_dict({key: tensor.float() for key, tensor in state.items()})
+        return network.eval().requires_grad_(False)
+
+    @abstractmethod
+    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+        """Restore `x` (n, 3, h, w float32) to n, 3, h·scale, w·scale float32.
+
+        `statistic` is the sum of `measure` over all parts of the picture; None measures `x` alone, as for a whole one.
+        """
+
+    def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+        """Return what the core of `x` adds to the whole picture's statistic.
+
+        `x` (1, 3, h, w float32) is the core and up to `statistic_halo` pixels around it; the core begins at `top`,
+        `left` and is `height` by `width` pixels.
+        """
+        raise TypeError(f"{self.architecture} has no whole-picture statistic")
+
+    def full_precision_modules(self) -> Iterable[nn.Module]:
+        """Name the modules that stay float32 under reduced precision, because the result shows their rounding."""
+        return ()
+
+    def reduce_precision(self, dtype: torch.dtype) -> Self:
+        """Convert parameters to `dtype`, except in `full_precision_modules`; input and output stay float32."""
+        self.to(dtype)
+        for module in self.full_precision_modules():
+            module.float()
+        return self
+
+
+def count_blocks(state: StateDict, prefix: str) -> int:
+    """Count the blocks of a sequence: one more than the highest N among the keys `prefix.N.`, or 0."""
+    pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
+    return max((int(match[1]) + 1 for match in map(pattern.match, state) if match), default=0)
+
+
+def features_bytes(dim: int, hidden: int, scale: int) -> int:
+    """Return the bytes per input pixel that a residual network of `dim` and `hidden` channels holds at its widest.
+
+    Alive at once are two skips, a block's input, the hidden features before and after their activation; or the
+    picture made from them, twice.
+    """
+    return 4 * max(3 * dim + 2 * hidden, 2 * dim + 6 * scale**2)
+
+
+def _list_keys(kind: str, keys: Iterable[str], most: int = 4) -> list[str]:
+    names = sorted(keys)
+    if not names:
+        return []
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return [f"{kind} {', '.join(names[:most])}{rest}"]

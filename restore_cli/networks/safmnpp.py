@@ -1,0 +1,78 @@
+"""SAFMN++, a faster SAFMN, as entered in the NTIRE 2024 challenge on efficient super-resolution.
+
+Source: https://github.com/sunny2109/SAFMN, NTIRE2024_ESR/models/team23_safmnpp.py (Apache-2.0); the challenge report
+is Ren et al., arXiv:2404.10343. Parameter names are the published ones.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
+from restore_cli.networks.network import Network, StateDict, count_blocks, features_bytes
+
+
+class CCM(nn.Module):
+    """Mix channels: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back. n, dim, h, w both ways."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(dim, hidden, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(hidden, dim, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.conv2(F.gelu(self.conv1(x)))
+        return mixed
+
+
+class AttBlock(nn.Module):
+    """Modulation of a third of the channels, then mixing, with one skip over both. n, dim, h, w both ways."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.conv1 = SimpleSAFM(dim, dim // 3)
+        self.conv2 = CCM(dim, hidden)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.conv2(self.conv1(x))
+        return mixed + x
+
+
+class SAFMNPP(Network):
+    """SAFMN++: dim 36, 6 blocks, x4."""
+
+    architecture = "safmnpp"
+    signature = frozenset({"to_feat.weight", "feats.0.conv1.dwconv.weight", "feats.0.conv2.conv1.weight"})
+
+    def __init__(self, dim: int = 36, n_blocks: int = 6, ffn_scale: float = 1.5, upscaling_factor: int = 4) -> None:
+        super().__init__()
+        self.scale = upscaling_factor
+        self.grid = POOLING
+        self.halo = 32
+        self.receptive_field = (RECEPTIVE_FIELD + 1) * n_blocks + 2
+        self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
+        self.to_feat = nn.Conv2d(3, dim, 3, padding=1, bias=False)
+        self.feats = nn.Sequential(*(AttBlock(dim, round(dim * ffn_scale)) for _ in range(n_blocks)))
+        self.to_img = nn.Sequential(
+            nn.Conv2d(dim, 3 * upscaling_factor**2, 3, padding=1, bias=False), nn.PixelShuffle(upscaling_factor)
+        )
+
+    @classmethod
+    def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
+        dim = state["to_feat.weight"].shape[0]
+        return {
+            "dim": dim,
+            "n_blocks": count_blocks(state, "feats"),
+            "ffn_scale": state["feats.0.conv2.conv1.weight"].shape[0] / dim,
+            "upscaling_factor": math.isqrt(state["to_img.0.weight"].shape[0] // 3),
+        }
+
+    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+        features = self.feats(self.to_feat(x.to(self.to_feat.weight.dtype)))  # n, dim, h, w
+        residual: Tensor = self.to_img(features)  # n, 3, h·scale, w·scale
+        plain: Tensor = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
+        return plain + residual.float()

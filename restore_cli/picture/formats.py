@@ -1,0 +1,59 @@
+"""The file formats the program writes, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+Codec = Literal["vips", "pillow"]
+
+MAX_PIXELS = 1_000_000_000
+"""Default limit on width times height of an input; above it a file is taken for a decompression bomb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A picture file format and what it can hold."""
+
+    name: str
+    """Name a user gives to `--format`."""
+    suffixes: tuple[str, ...]
+    """File name endings in lower case; the first is written."""
+    codec: Codec
+    depths: tuple[int, ...] = (8,)
+    """Bits per sample it can hold, 8 or 16."""
+    alpha: bool = True
+    metadata: bool = True
+    """Holds an ICC profile, EXIF and XMP."""
+    max_side: int | None = None
+    """Pixels a side may have; None where the format sets no practical limit."""
+    default_quality: int | None = None
+    """Quality 1 to 100 where the format is lossy."""
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "vips", alpha=False, max_side=65_535, default_quality=95),
+    Format("png", (".png",), "vips", depths=(8, 16)),
+    Format("tiff", (".tif", ".tiff"), "vips", depths=(8, 16)),
+    Format("webp", (".webp",), "vips", max_side=16_383, default_quality=95),
+    Format("avif", (".avif",), "vips", depths=(8, 16), max_side=16_384, default_quality=85),
+    Format("gif", (".gif",), "vips", metadata=False, max_side=65_535),
+    Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False),
+    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", depths=(8, 16), alpha=False, metadata=False),
+    Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),
+    Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", metadata=False),
+)
+
+_BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
+_BY_NAME = {format.name: format for format in FORMATS} | {suffix[1:]: format for suffix, format in _BY_SUFFIX.items()}
+
+
+def format_of_path(path: str | PurePath) -> Format | None:
+    """Return the format that the ending of `path` stands for, None where it stands for none."""
+    return _BY_SUFFIX.get(PurePath(path).suffix.lower())
+
+
+def format_by_name(name: str) -> Format | None:
+    """Return the format called `name` (`jpeg`, also `jpg`, `tif` ...), None where there is none."""
+    return _BY_NAME.get(name.lower())

@@ -1,0 +1,86 @@
+"""How large a result shall be: a factor, or a size to reach."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from restore_cli.errors import UsageError
+
+SMALLEST_SCALE, LARGEST_SCALE = 1.0, 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """Exactly one of a scale and a size; `width` and `height` together are a frame that the result fits inside."""
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    long_edge: int | None = None
+
+    def factor(self, height: int, width: int) -> float:
+        """Return by how much a picture of `height`, `width` pixels must grow; 1 or less where it is large enough."""
+        if self.scale is not None:
+            return self.scale
+        if self.long_edge is not None:
+            return self.long_edge / max(height, width)
+        ratios = [wanted / have for wanted, have in ((self.height, height), (self.width, width)) if wanted is not None]
+        return min(ratios)
+
+    def is_reached_by(self, height: int, width: int) -> bool:
+        """Tell whether a picture is already as large as a size asks for; never so for a scale."""
+        return self.scale is None and self.factor(height, width) <= 1
+
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the result, at least 1 pixel each.
+
+        Raises:
+            UsageError: the picture would grow by more than LARGEST_SCALE.
+        """
+        factor = self.factor(height, width)
+        if factor > LARGEST_SCALE:
+            raise UsageError(
+                f"{width}x{height} pixels would have to grow {factor:.4g} times, more than {LARGEST_SCALE:g}",
+                "ask for a smaller size",
+            )
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
+    @property
+    def suffix(self) -> str:
+        """What file names of results carry: `_x4`, `_1920x1080`, `_w1920`, `_h1080`, `_l3840`."""
+        if self.scale is not None:
+            return f"_x{self.scale:g}"
+        if self.long_edge is not None:
+            return f"_l{self.long_edge}"
+        if self.width is not None and self.height is not None:
+            return f"_{self.width}x{self.height}"
+        return f"_w{self.width}" if self.width is not None else f"_h{self.height}"
+
+
+def parse_sizing(
+    scale: float | None, size: str | None, width: int | None, height: int | None, long_edge: int | None
+) -> Sizing | None:
+    """Turn the options of a command line into a `Sizing`, None where none was given.
+
+    Raises:
+        UsageError: more than one was given, or one is out of range.
+    """
+    given = {"--scale": scale, "--size": size, "--width": width, "--height": height, "--long-edge": long_edge}
+    names = [name for name, value in given.items() if value is not None]
+    if not names:
+        return None
+    if len(names) > 1 and names != ["--width", "--height"]:
+        raise UsageError(f"{' and '.join(names)} contradict each other", "give one of them")
+    if scale is not None:
+        if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+            raise UsageError(f"the scale {scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
+        return Sizing(scale=scale)
+    if size is not None:
+        match = re.fullmatch(r"(\d+)[xX](\d+)", size.strip())
+        if match is None:
+            raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
+        width, height = int(match[1]), int(match[2])
+    if any(side is not None and side < 1 for side in (width, height, long_edge)):
+        raise UsageError("a size must be at least 1 pixel")
+    return Sizing(width=width, height=height, long_edge=long_edge)

@@ -1,0 +1,80 @@
+"""Where tiles lie: pure geometry in pixels, without pictures or networks.
+
+A tile has a core, which is the part of its result that is kept, and around it a halo, which the network reads and
+whose result is cut off. Cores cover the picture without overlap. All origins and sizes are multiples of the grid.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """Row below the last one."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """Column after the last one."""
+        return self.left + self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array of h, w."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin: int, height: int, width: int) -> Box:
+        """Return the box with `margin` more on every side, as far as a picture of `height`, `width` reaches."""
+        top, left = max(0, self.top - margin), max(0, self.left - margin)
+        bottom, right = min(height, self.bottom + margin), min(width, self.right + margin)
+        return Box(top, left, bottom - top, right - left)
+
+    def within(self, outer: Box) -> Box:
+        """Return the box as seen from the corner of `outer`."""
+        return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
+
+    def scaled(self, factor: int) -> Box:
+        """Return the box in a picture that is `factor` times as large."""
+        return Box(self.top * factor, self.left * factor, self.height * factor, self.width * factor)
+
+
+def plan_cores(area: Box, side: int, grid: int) -> list[Box]:
+    """Divide `area` into cores of about equal size, none longer than `side`, row by row.
+
+    `area` begins and ends on the grid; `side` is rounded up to the grid.
+
+    Raises:
+        ValueError: the area is off the grid or empty, or `side` or `grid` is below 1.
+    """
+    if grid < 1 or side < 1 or min(area.height, area.width) < 1:
+        raise ValueError(f"no tiles of side {side} on grid {grid} cover {area}")
+    if any(edge % grid for edge in (area.top, area.left, area.height, area.width)):
+        raise ValueError(f"{area} is off the grid of {grid}")
+    side = round_up(side, grid)
+    rows = _divide(area.top, area.height, side, grid)
+    columns = _divide(area.left, area.width, side, grid)
+    return [Box(top, left, height, width) for top, height in rows for left, width in columns]
+
+
+def round_up(length: int, grid: int) -> int:
+    """Return the smallest multiple of `grid` that is not below `length`."""
+    return -(-length // grid) * grid
+
+
+def _divide(start: int, length: int, side: int, grid: int) -> list[tuple[int, int]]:
+    count = math.ceil(length / side)
+    cells = length // grid
+    edges = [start + grid * (cells * i // count) for i in range(count + 1)]
+    return [(low, high - low) for low, high in pairwise(edges)]

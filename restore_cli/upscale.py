@@ -1,0 +1,135 @@
+"""Upscale pictures: colour through the network, alpha beside it, to exactly the size asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore_cli.picture.picture import Picture, to_samples, to_unit
+from restore_cli.resampling import Planes, bleed_colour, resize
+from restore_cli.restorer import Progress, Restorer, Run
+from restore_cli.sizing import Sizing
+
+FLIPS: tuple[tuple[int, ...], ...] = ((), (2,))
+"""Axes of c, h, w to mirror: none, and left to right."""
+LUMA = torch.tensor([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in ITU-R BT.601 luma."""
+
+
+class Upscaler:
+    """Brings pictures to a size with a network, in several passes where its scale is too small.
+
+    A result that is larger than asked for is reduced (Lanczos). Grey stays grey. Colours below full transparency are
+    bled under it before the network; alpha itself is resampled.
+    """
+
+    def __init__(
+        self, restorer: Restorer, sizing: Sizing, *, model: str, strength: float = 1.0, tta: bool = False
+    ) -> None:
+        """`strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture.
+
+        `tta` averages the results of the eight flips and turns of the picture.
+        """
+        self.restorer = restorer
+        self.sizing = sizing
+        self.model = model
+        self.device = restorer.device.name
+        self.strength = strength
+        self.tta = tta
+
+    def output_size(self, picture: Picture) -> tuple[int, int] | None:
+        """Return height and width of the result; None if the picture is as large as asked for already.
+
+        Raises:
+            UsageError: the picture would have to grow too much.
+        """
+        if self.sizing.is_reached_by(picture.height, picture.width):
+            return None
+        return self.sizing.target(picture.height, picture.width)
+
+    def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
+        """Upscale `picture`; the result has as many bits in its pixels as the picture has.
+
+        Raises:
+            UsageError: the picture would have to grow too much.
+            DeviceError, PictureError: as `Restorer.restore` does.
+        """
+        height, width = self.sizing.target(picture.height, picture.width)
+        plain = to_unit(picture.pixels)  # h, w, c
+        if picture.alpha is not None:
+            plain = bleed_colour(plain, to_unit(picture.alpha))
+        restored, run = _run_passes(plain, self.restorer, height, width, self.tta, progress)
+        if restored.shape[:2] != (height, width):
+            restored = resize(restored, height, width)
+        if self.strength < 1:
+            restored = self.strength * restored + (1 - self.strength) * resize(plain, height, width)
+        depth = 8 * picture.pixels.itemsize
+        alpha, beyond = picture.alpha, picture.beyond_srgb
+        if alpha is not None:
+            alpha = to_samples(resize(to_unit(alpha)[..., None], height, width)[..., 0], depth)
+        if beyond is not None:
+            beyond = np.rint(resize(beyond, height, width)).astype(np.int32)
+        return replace(picture, pixels=to_samples(restored, depth), alpha=alpha, beyond_srgb=beyond), run
+
+
+def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:
+    """Return how often a network of `scale` must run to reach the target; at least once, once for scale 1."""
+    passes, reached = 1, scale
+    while scale > 1 and (height * reached < target_height or width * reached < target_width):
+        passes, reached = passes + 1, reached * scale
+    return passes
+
+
+def _run_passes(
+    plain: Planes, restorer: Restorer, height: int, width: int, tta: bool, progress: Progress
+) -> tuple[Planes, Run]:
+    """Put h, w, c planes through the network until they are at least as large as asked for."""
+    grey = plain.shape[2] == 1
+    x = torch.from_numpy(plain).permute(2, 0, 1).expand(3, -1, -1)  # 3, h, w
+    run_once = _restore_turned if tta else _restore_upright
+    passes = count_passes(restorer.scale, plain.shape[0], plain.shape[1], height, width)
+    efforts = [float(restorer.scale ** (2 * index)) for index in range(passes)]
+    for index in range(passes):
+        share = _part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
+        x, run = run_once(restorer, x if index == 0 else x.clamp(0, 1), share)
+    if grey:
+        x = torch.einsum("c,chw->hw", LUMA, x)[None]
+    return x.permute(1, 2, 0).numpy(), run
+
+
+def _restore_upright(restorer: Restorer, x: Tensor, progress: Progress) -> tuple[Tensor, Run]:
+    return restorer.restore(x, progress)
+
+
+def _restore_turned(restorer: Restorer, x: Tensor, progress: Progress) -> tuple[Tensor, Run]:
+    """Average over the eight symmetries of the square, each undone after the network."""
+    total = None
+    for index, (turn, undo) in enumerate(_symmetries()):
+        restored, run = restorer.restore(turn(x).contiguous(), _part_of(progress, index / 8, 1 / 8))
+        total = undo(restored) if total is None else total + undo(restored)
+    assert total is not None
+    return total / 8, run
+
+
+def _symmetries() -> Iterator[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
+    """Yield each of the four turns, upright and mirrored, with its inverse; on c, h, w."""
+    for turns in range(4):
+        for flip in FLIPS:
+            yield partial(_turn, turns=turns, flip=flip), partial(_undo_turn, turns=turns, flip=flip)
+
+
+def _turn(x: Tensor, turns: int, flip: tuple[int, ...]) -> Tensor:
+    return torch.rot90(x.flip(flip), turns, (1, 2))
+
+
+def _undo_turn(x: Tensor, turns: int, flip: tuple[int, ...]) -> Tensor:
+    return torch.rot90(x, -turns, (1, 2)).flip(flip)
+
+
+def _part_of(progress: Progress, start: float, share: float) -> Progress:
+    return lambda part: progress(start + share * part)

@@ -1,0 +1,70 @@
+"""Fixtures that several test modules use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with golden tensors, published weights and photographs; its tests skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder ../shared with golden tensors, published weights and photographs")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def private_caches(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's caches out of every test; return the folder that stands in for this program's."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("RESTORE_CACHE", str(cache))
+    monkeypatch.setenv("HF_HOME", str(cache / "huggingface"))
+    return cache
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small colourful PNG with smooth and sharp parts, 45x37 pixels, off every network's grid."""
+    path = tmp_path / "photo.png"
+    Image.fromarray(draw_photo(37, 45)).save(path)
+    return path
+
+
+def draw_photo(height: int, width: int) -> np.ndarray:
+    """Draw h, w, 3 uint8 samples: gradients, a disc and some noise, always the same."""
+    rows, columns = np.mgrid[0:height, 0:width] / max(height, width)
+    disc = ((rows - 0.4) ** 2 + (columns - 0.5) ** 2 < 0.06)[..., None] * np.array([90, -60, 40])
+    noise = np.random.default_rng(7).normal(0, 4, (height, width, 3))
+    colour = np.stack([200 * rows, 180 * columns, 120 + 80 * np.sin(9 * rows * columns)], axis=2)
+    return np.clip(colour + disc + noise, 0, 255).astype(np.uint8)
+
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def restore(tmp_path: Path) -> Run:
+    """Run the command line in a process of its own, in `tmp_path`; returns the completed process, output as bytes."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "restore_cli", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            timeout=240,
+        )
+
+    return run

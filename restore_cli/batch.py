@@ -69,11 +69,12 @@ def run_jobs(jobs: Iterable[Job], work: Work, progress: Progress, *, debug: bool
 
     Raises:
         RestoreError: no picture can be restored, whichever it is.
+        BrokenPipeError: nobody reads standard output any more.
     """
     for job in jobs:
         try:
             yield work(job, progress)
-        except RestoreError:
+        except (RestoreError, BrokenPipeError):
             raise
         except Exception as error:
             if debug:

@@ -133,7 +133,9 @@ class PictureProgress:
 def _describe(outcome: Outcome, verbose: bool) -> str:
     total = outcome.seconds.read + outcome.seconds.run + outcome.seconds.write
     width, height = outcome.output_size or (0, 0)
-    text = f"{outcome.source} -> {outcome.target}  {width}x{height}  {total:.1f} s"
+    source = "standard input" if outcome.source == "-" else outcome.source
+    target = "standard output" if outcome.target == "-" else outcome.target
+    text = f"{source} -> {target}  {width}x{height}  {total:.1f} s"
     if verbose:
         tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"
         seconds = outcome.seconds

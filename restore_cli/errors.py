@@ -5,7 +5,8 @@
     │   └── UnknownModelError         no checkpoint has that name
     ├── PictureError          exit 1, one picture cannot be read or restored
     │   ├── UnreadablePictureError    damaged, empty, of no known format, or too large
-    │   └── UnwritablePictureError    the result cannot be written where it should lie
+    │   ├── UnwritablePictureError    the result cannot be written where it should lie
+    │   └── NotFiniteError            the network made infinities or NaN of it
     ├── WeightsError          exit 3, weights are missing or wrong
     │   ├── DownloadError             they could not be fetched
     │   ├── HashMismatchError         the file is not the one that was published
@@ -53,6 +54,10 @@ class UnreadablePictureError(PictureError):
 
 class UnwritablePictureError(PictureError):
     """The result cannot be written where it should lie."""
+
+
+class NotFiniteError(PictureError):
+    """The network made infinities or NaN of the picture."""
 
 
 class WeightsError(RestoreError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from restore_cli.errors import UsageError
+from restore_cli.errors import PictureError, UsageError
 
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 16.0
 
@@ -36,11 +36,11 @@ class Sizing:
         """Return height and width of the result, at least 1 pixel each.
 
         Raises:
-            UsageError: the picture would grow by more than LARGEST_SCALE.
+            PictureError: the picture would grow by more than LARGEST_SCALE.
         """
         factor = self.factor(height, width)
         if factor > LARGEST_SCALE:
-            raise UsageError(
+            raise PictureError(
                 f"{width}x{height} pixels would have to grow {factor:.4g} times, more than {LARGEST_SCALE:g}",
                 "ask for a smaller size",
             )

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from restore_cli.picture.picture import Picture, to_samples, to_unit
 from restore_cli.resampling import Planes, bleed_colour, resize
-from restore_cli.restorer import Progress, Restorer, Run
+from restore_cli.restorer import Restorer, Run
 from restore_cli.sizing import Sizing
+from restore_cli.tile_pass import Progress
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (2,))
 """Axes of c, h, w to mirror: none, and left to right."""
@@ -46,7 +47,7 @@ class Upscaler:
         """Return height and width of the result; None if the picture is as large as asked for already.
 
         Raises:
-            UsageError: the picture would have to grow too much.
+            PictureError: the picture would have to grow too much.
         """
         if self.sizing.is_reached_by(picture.height, picture.width):
             return None
@@ -56,8 +57,8 @@ class Upscaler:
         """Upscale `picture`; the result has as many bits in its pixels as the picture has.
 
         Raises:
-            UsageError: the picture would have to grow too much.
-            DeviceError, PictureError: as `Restorer.restore` does.
+            PictureError: the picture would have to grow too much.
+            DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
         height, width = self.sizing.target(picture.height, picture.width)
         plain = to_unit(picture.pixels)  # h, w, c

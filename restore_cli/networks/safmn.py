@@ -18,6 +18,8 @@ from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.networks.network import Network, StateDict, count_blocks, features_bytes
 
+HALO = 6
+"""Pixels of halo that a block needs, measured on the small network; assumed of larger ones."""
 RECEPTIVE_FIELD = 16
 """Pixels by which a block widens the receptive field: the neighbouring cell of 8, up to its far edge, and a 3x3."""
 
@@ -48,7 +50,7 @@ class SAFMN(Network):
         super().__init__()
         self.scale = upscaling_factor
         self.grid = 8
-        self.halo = 6 * n_blocks
+        self.halo = HALO * n_blocks
         self.receptive_field = RECEPTIVE_FIELD * n_blocks + 2
         self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1)

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restore_cli.networks.network import Network, StateDict, count_blocks, features_bytes
-from restore_cli.networks.safmn import RECEPTIVE_FIELD, AttBlock
+from restore_cli.networks.network import Locality, Network, StateDict, count_blocks, features_bytes
+from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
 
 class BasicLayer(nn.Module):
@@ -34,6 +34,7 @@ class SAFMNBCIE(Network):
     """SAFMN_BCIE: scale 1; the picture is folded by `upscaling_factor` before the blocks and unfolded after them."""
 
     architecture = "safmn-bcie"
+    locality = Locality.CLOSE
     half_precisions = frozenset()  # its receptive field is too wide for tiles that are exact in reduced precision
     signature = frozenset({"to_feat.1.weight", "feats.0.conv.weight", "feats.0.layers.0.safm.aggr.weight"})
 
@@ -43,7 +44,7 @@ class SAFMNBCIE(Network):
         super().__init__()
         self.scale = 1
         self.grid = 8 * upscaling_factor
-        self.halo = 128
+        self.halo = upscaling_factor * HALO * n_blocks * num_layers
         self.receptive_field = upscaling_factor * (n_blocks * (RECEPTIVE_FIELD * num_layers + 1) + 2) + 1
         self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor) // upscaling_factor**2
         self.to_feat = nn.Sequential(

@@ -1,0 +1,157 @@
+"""One picture on its way through one network, in tiles that leave no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from restore_cli.device import Device, is_out_of_memory
+from restore_cli.errors import DeviceError, NotFiniteError
+from restore_cli.networks import Locality, Network
+from restore_cli.tiling import Box, plan_cores, round_up
+
+TilePolicy = Literal["auto", "off"] | int
+"""How to cut a picture: by free memory, not at all, or into cores of so many input pixels a side."""
+Progress = Callable[[float], None]
+"""Called with the share of the work that is done, 0 to 1."""
+
+SMALLEST_TILE = 32
+LARGEST_AUTO_TILE = 1024
+LARGEST_AUTO_TILE_IN_HALOS = 16
+"""`auto` cuts no larger tiles than the larger of these two: halos then cost about a quarter more at the most, and the
+progress bar moves."""
+
+
+class TilePass:
+    """A picture padded to the network's grid, the tiles still to do, and the canvas for their results.
+
+    Only tiles go to the device. A tile that runs out of memory there is cut into smaller ones.
+    """
+
+    def __init__(
+        self, picture: Tensor, network: Network, device: Device, policy: TilePolicy, *, reduced_precision: bool
+    ) -> None:
+        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already."""
+        self.network = network
+        self.device = device
+        self.policy = policy
+        self.height, self.width = picture.shape[1:]
+        self.padded = pad_to_grid(picture, network.grid)  # 3, h', w'
+        self.whole = Box(0, 0, *self.padded.shape[1:])
+        self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
+        self.statistic: Tensor | None = None
+
+    @torch.inference_mode()
+    def run(self, progress: Progress) -> tuple[Tensor, int | None]:
+        """Return the result (3, h·scale, w·scale float32 on the host) and the side of its tiles, None if it has none.
+
+        Raises:
+            DeviceError: the device is out of memory even with the smallest tile.
+            NotFiniteError: a value of the result is infinite or NaN.
+        """
+        scale = self.network.scale
+        canvas = torch.empty(3, self.whole.height * scale, self.whole.width * scale)
+        done, tile = 0, None
+
+        def restore(core: Box) -> None:
+            nonlocal done, tile
+            if core != self.whole:
+                tile = max(core.height, core.width)
+                self._measure(tile)
+            canvas[:, *core.scaled(scale).slices] = self._restore(core)
+            done += core.height * core.width
+            progress(done / (self.whole.height * self.whole.width))
+
+        self._for_each_core(self._choose_side(), restore)
+        return canvas[:, : self.height * scale, : self.width * scale], tile
+
+    def _restore(self, core: Box) -> Tensor:
+        outer = core.grown(self.halo, self.whole.height, self.whole.width)
+        restored: Tensor = self.network(self._on_device(outer), self.statistic)[0]  # 3, h, w
+        kept = restored[:, *core.within(outer).scaled(self.network.scale).slices].cpu()
+        if not torch.isfinite(kept).all():
+            raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
+        return kept
+
+    def _measure(self, side: int) -> None:
+        """Sum the network's statistic over the whole picture in tiles, if it has one and it is not known yet."""
+        halo = self.network.statistic_halo
+        if halo is None or self.statistic is not None:
+            return
+        parts: list[Tensor] = []
+
+        def measure(core: Box) -> None:
+            outer = core.grown(halo, self.whole.height, self.whole.width)
+            inner = core.within(outer)
+            parts.append(self.network.measure(self._on_device(outer), inner.top, inner.left, inner.height, inner.width))
+
+        self._for_each_core(side, measure)
+        self.statistic = torch.stack(parts).sum(dim=0)
+
+    def _on_device(self, box: Box) -> Tensor:
+        tile = self.padded[None, :, *box.slices]  # 1, 3, h, w
+        return tile.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+
+    def _for_each_core(self, side: int, work: Callable[[Box], None]) -> None:
+        """Call `work` on cores that cover the picture; where memory runs out, on smaller ones from there on."""
+        left = plan_cores(self.whole, side, self.network.grid)[::-1]
+        while left:
+            core = left.pop()
+            if self._fits(work, core):
+                continue
+            self.device.release_memory()
+            side = min(side, self._half(core))
+            left = [part for bigger in [*left, core] for part in plan_cores(bigger, side, self.network.grid)[::-1]]
+
+    def _fits(self, work: Callable[[Box], None], core: Box) -> bool:
+        """Do the work on `core`; on return of False nothing holds the tensors of the failed attempt any more."""
+        try:
+            work(core)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _half(self, core: Box) -> int:
+        longest = max(core.height, core.width)
+        side = round_up(longest // 2, self.network.grid)
+        if self.policy == "off":
+            raise DeviceError(f"{self.device.name} is out of memory with the picture in one piece", "use --tile auto")
+        if side < SMALLEST_TILE or side >= longest:
+            raise DeviceError(
+                f"{self.device.name} is out of memory even with tiles of {longest} pixels",
+                "close other programs, or use --device cpu",
+            )
+        return side
+
+    def _choose_side(self) -> int:
+        """Return the side of the first cores to try; that of the whole picture where it may go in one piece."""
+        longest = max(self.whole.height, self.whole.width)
+        if self.policy == "off" or (self.policy == "auto" and self.network.locality is Locality.GLOBAL):
+            return longest
+        if self.policy != "auto":
+            return round_up(self.policy, self.network.grid)
+        pixels = self.device.free_memory() // 2 // self.network.bytes_per_pixel
+        largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
+        if self.whole.height * self.whole.width <= min(pixels, largest**2):
+            return longest
+        return round_up(min(max(int(pixels**0.5) - 2 * self.halo, SMALLEST_TILE), largest), self.network.grid)
+
+
+def pad_to_grid(picture: Tensor, grid: int) -> Tensor:
+    """Extend `picture` (c, h, w) by reflection below and to the right until its sides are multiples of `grid`."""
+    height, width = picture.shape[1:]
+    rows = _reflected(height, round_up(height, grid))
+    columns = _reflected(width, round_up(width, grid))
+    return picture[:, rows][:, :, columns]
+
+
+def _reflected(length: int, padded: int) -> Tensor:
+    """Return the indices 0 .. length-1 .. 0 .. of a reflection that repeats no edge; `padded` of them."""
+    period = max(2 * (length - 1), 1)
+    folded = torch.arange(padded) % period
+    return torch.minimum(folded, period - folded)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.cli import run
+
+
+@pytest.fixture(autouse=True)
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two folders: `ours` is 3 levels brighter than `theirs`, whose second picture is 2 pixels larger."""
+    monkeypatch.chdir(tmp_path)
+    for name, size in (("a", (24, 32)), ("b", (28, 20))):
+        pixels = np.random.default_rng(len(name)).integers(0, 250, (*size, 3), np.uint8)
+        larger = np.pad(pixels, ((0, 2), (0, 2), (0, 0)), mode="edge") if name == "b" else pixels
+        for folder, content, ending in (("ours", pixels + 3, "png"), ("theirs", larger, "tif")):
+            Path(folder).mkdir(exist_ok=True)
+            Image.fromarray(content).save(f"{folder}/{name}.{ending}")
+    return tmp_path
+
+
+def test_two_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "ours/a.png", "theirs/a.tif", "--channel", "rgb"]) == 0
+    name, psnr, ssim = capsys.readouterr().out.strip().split("\t")
+    assert name == "a.png"
+    assert float(psnr.removesuffix(" dB")) == pytest.approx(20 * np.log10(255 / 3), abs=1e-3)
+    assert 0.99 < float(ssim) < 1
+
+
+def test_two_folders_with_the_mean_last(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["name"] for record in records] == ["a.png", "b.png", "mean"]
+    assert records[2]["psnr"] == pytest.approx((records[0]["psnr"] + records[1]["psnr"]) / 2, abs=1e-3)
+
+
+def test_equal_files_have_no_finite_psnr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "ours/a.png", "ours/a.png", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "a.png", "psnr": None, "ssim": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ours", "theirs"], "ours/b.png and theirs/b.tif: the pictures have different sizes: 20x28 and 22x30"),
+        (["ours", "theirs/a.tif"], "are a folder and a file"),
+        (["ours", "nosuch"], "there is no file or folder nosuch"),
+        (["ours/a.png", "text.png"], "cannot read text.png"),
+        (["ours/a.png", "theirs/a.tif", "--border", "9"], "use a smaller --border"),
+        (["empty", "empty"], "there are no pictures in empty"),
+    ],
+)
+def test_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    Path("text.png").write_text("no picture")
+    assert run(["evaluate", *arguments]) in (1, 2)
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+
+
+def test_missing_partners_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ours/c.png").write_bytes(Path("ours/a.png").read_bytes())
+    assert run(["evaluate", "ours", "theirs"]) == 1
+    assert "no partner for ours/c.png" in capsys.readouterr().err
+
+
+def test_names_that_differ_by_ending_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ours/a.tif").write_bytes(Path("ours/a.png").read_bytes())
+    assert run(["evaluate", "ours", "theirs"]) == 1
+    assert "ours/a.png and ours/a.tif share a name" in capsys.readouterr().err

@@ -1,0 +1,334 @@
+"""`restore upscale` as a user drives it; the real network, small pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.cli import run
+
+Restore = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def folder(photo: Path, here: Path) -> Path:
+    """A folder with two pictures, one of them deep inside, a damaged one and a text."""
+    inner = here / "folder" / "inner"
+    inner.mkdir(parents=True)
+    content = photo.read_bytes()
+    (inner.parent / "a.png").write_bytes(content)
+    (inner.parent / "damaged.png").write_bytes(content[: len(content) // 2])
+    (inner.parent / "text.txt").write_text("no picture")
+    (inner / "b.png").write_bytes(content)
+    return inner.parent
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def stderr_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().err.splitlines()
+
+
+def open_pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+def test_one_picture(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = photo.read_bytes()
+    assert run(["upscale", str(photo)]) == 0
+    assert open_pixels(photo.with_name("photo_x4.png")).shape == (148, 180, 3)
+    assert photo.read_bytes() == before
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert "180x148" in captured.err
+
+
+def test_the_result_looks_like_the_input(photo: Path) -> None:
+    run(["upscale", str(photo), "-o", "large.png", "-q"])
+    with Image.open(photo) as image:
+        plain = np.asarray(image.resize((180, 148), Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(open_pixels(Path("large.png")) - plain).mean() < 4
+
+
+def test_a_second_run_skips_and_overwrite_replaces(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = photo.with_name("photo_x4.png")
+    target.write_bytes(b"mine")
+    assert run(["upscale", str(photo)]) == 0
+    assert target.read_bytes() == b"mine"
+    assert "skipped, its target exists" in capsys.readouterr().err
+    assert run(["upscale", str(photo), "--overwrite"]) == 0
+    assert open_pixels(target).shape == (148, 180, 3)
+
+
+def test_tiles_leave_no_trace(photo: Path) -> None:
+    for precision in ("fp32", "bf16"):
+        for tile in ("off", "16"):
+            run(
+                ["upscale", str(photo), "-q", "--precision", precision, "--tile", tile, "-o", f"{precision}-{tile}.png"]
+            )
+    assert (open_pixels(Path("bf16-16.png")) == open_pixels(Path("bf16-off.png"))).all()
+    difference = np.abs(open_pixels(Path("fp32-16.png")) - open_pixels(Path("fp32-off.png")))
+    assert difference.max() <= 1
+    assert (difference != 0).mean() <= 0.002
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_pictures_of_any_size(size: tuple[int, int], here: Path) -> None:
+    Image.new("RGB", size, (200, 100, 50)).save("tiny.png")
+    assert run(["upscale", "tiny.png", "-q", "--tile", "64"]) == 0
+    pixels = open_pixels(here / "tiny_x4.png")
+    assert pixels.shape == (4 * size[1], 4 * size[0], 3)
+    assert np.abs(pixels.mean(axis=(0, 1)) - [200, 100, 50]).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "size"),
+    [
+        (["--scale", "2"], "photo_x2.png", (90, 74)),
+        (["--scale", "2.7"], "photo_x2.7.png", (122, 100)),
+        (["--scale", "1"], "photo_x1.png", (45, 37)),
+        (["--scale", "6"], "photo_x6.png", (270, 222)),
+        (["--size", "100x100"], "photo_100x100.png", (100, 82)),
+        (["--width", "90"], "photo_w90.png", (90, 74)),
+        (["--height", "74"], "photo_h74.png", (90, 74)),
+        (["--long-edge", "100"], "photo_l100.png", (100, 82)),
+    ],
+)
+def test_scales_and_sizes(options: list[str], name: str, size: tuple[int, int], photo: Path) -> None:
+    assert run(["upscale", str(photo), "-q", *options]) == 0
+    with Image.open(photo.with_name(name)) as image:
+        assert image.size == size
+
+
+def test_a_scale_without_a_model_of_its_own_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["upscale", str(photo), "--scale", "2"])
+    assert "note: no x2 model is built in: safmn-x4 runs and its result is reduced" in stderr_lines(capsys)
+
+
+def test_a_picture_that_is_large_enough_is_left_alone(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), "--long-edge", "40", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert records(captured.out)[0]["status"] == "skipped"
+    assert "large enough already (45x37)" in captured.err
+    assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
+
+
+def test_a_folder_is_mirrored_and_a_bad_picture_does_not_stop_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", "folder", "--json"]) == 1
+    captured = capsys.readouterr()
+    by_source = {record["source"]: record for record in records(captured.out)}
+    assert {source: record["status"] for source, record in by_source.items()} == {
+        "folder/a.png": "done",
+        "folder/damaged.png": "failed",
+        "folder/inner/b.png": "done",
+    }
+    assert "error: cannot read folder/damaged.png" in captured.err
+    assert "2 done, 1 failed, 1 other files passed over" in captured.err
+    results = sorted(str(path.relative_to(folder.parent)) for path in Path("folder_x4").absolute().rglob("*.*"))
+    assert results == ["folder_x4/a_x4.png", "folder_x4/inner/b_x4.png"]
+
+
+def test_json_tells_everything(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["upscale", str(photo), "--json", "--tile", "32", "--precision", "fp32", "-o", "x.jpg"])
+    record = records(capsys.readouterr().out)[0]
+    seconds = record.pop("seconds")
+    assert record == {
+        "source": str(photo),
+        "target": "x.jpg",
+        "status": "done",
+        "model": "safmn-x4",
+        "scale": 4.0,
+        "input_size": [45, 37],
+        "output_size": [180, 148],
+        "device": "cpu",
+        "precision": "fp32",
+        "tile": 24,
+        "notes": [],
+        "reason": None,
+        "error": None,
+        "hint": "",
+    }
+    assert seconds.keys() == {"read", "run", "write"}
+    assert seconds["run"] > 0
+
+
+def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", "folder", "-o", "out/", "--dry-run"]) == 0
+    assert "folder/a.png -> out/a.png (restore)" in capsys.readouterr().out
+    assert not Path("out").exists()
+    assert run(["upscale", "folder", "nosuch.png", "--dry-run", "--json"]) == 1
+    assert len(records(capsys.readouterr().out)) == 4
+
+
+def test_quiet_tells_of_errors_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["upscale", "folder", "-q", "--scale", "2"])
+    lines = stderr_lines(capsys)
+    assert [line.split(":")[0] for line in lines if not line.startswith("hint:")] == ["error"]
+
+
+def test_verbose_tells_how(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["upscale", str(photo), "-v", "--precision", "fp32"])
+    assert "(safmn-x4, cpu, fp32, whole; read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA"])
+def test_grey_and_transparent_pictures_stay_so(mode: str, photo: Path, here: Path) -> None:
+    with Image.open(photo) as image:
+        source = image.convert(mode)
+    if "A" in mode:
+        source.putalpha(Image.linear_gradient("L").resize(source.size))
+    source.save("source.png")
+    assert run(["upscale", "source.png", "-q"]) == 0
+    with Image.open(here / "source_x4.png") as result:
+        assert result.mode == mode
+
+
+def test_what_a_format_cannot_hold_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(photo) as image:
+        image.convert("RGBA").save("clear.png")
+    run(["upscale", "clear.png", "-o", "x.jpg"])
+    assert "note: clear.png: JPEG holds no transparency, so the picture lies on white" in stderr_lines(capsys)
+
+
+def test_a_model_file_of_ones_own(photo: Path, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shared / "weights" / "official" / "light_safmnpp.pth"
+    results = []
+    for key in ("params", "params_ema"):
+        assert run(["upscale", str(photo), "-m", str(file), "--key", key, "-o", f"{key}.png", "--json"]) == 0
+        results.append(open_pixels(Path(f"{key}.png")))
+    assert records(capsys.readouterr().out)[0]["model"] == str(file)
+    assert 0 < np.abs(results[0] - results[1]).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["photo.png", "--scale", "0"], 2, "the scale 0 is not between 1 and 16"),
+        (["photo.png", "--size", "10"], 2, "the size '10' is not of the form WIDTHxHEIGHT"),
+        (["photo.png", "--scale", "2", "--width", "9"], 2, "--scale and --width contradict each other"),
+        (["photo.png", "--model", "safmn-4x"], 2, "no model is called 'safmn-4x'"),
+        (["photo.png", "--model", "safmn-bcie"], 2, "safmn-bcie does not upscale"),
+        (["photo.png", "--model", "./none.pth"], 3, "there is no weights file none.pth"),
+        (["photo.png", "--model", "text.safetensors"], 3, "cannot read the weights text.safetensors"),
+        (["photo.png", "--no-such"], 2, "No such option: --no-such"),
+        (["photo.png", "--tile", "7"], 2, "'7' is neither auto, off nor a number"),
+        (["photo.png", "--strength", "2"], 2, "--strength"),
+        (["photo.png", "--format", "bpg"], 2, "no format is called 'bpg'"),
+        (["photo.png", "-o", "x.bpg"], 2, "x.bpg names no format"),
+        (["photo.png", "-o", "photo.png"], 2, "the result would replace its input photo.png"),
+        (["photo.png", "copy.png", "-o", "x.png"], 2, "2 pictures cannot all be written to x.png"),
+        (["photo.png", "sub/photo.png", "-o", "out/"], 2, "would both be written to out/photo.png"),
+        (["photo.png", "--device", "cuda:99"], 4, "the device cuda:99 is not present"),
+        (["photo.png", "-o", "text.safetensors/x.png"], 1, "cannot write text.safetensors/x.png"),
+        (["nosuch.png"], 1, "there is no file nosuch.png"),
+        (["empty/"], 1, "there are no pictures in empty/"),
+        (["photo.png", "--max-pixels", "1000"], 1, "45x37 pixels are more than the limit of 1,000"),
+        (["photo.png", "--width", "5000"], 1, "more than 16"),
+        ([], 2, "Missing argument"),
+    ],
+)
+def test_bad_input_gets_an_error_a_hint_and_a_code(
+    arguments: list[str], code: int, message: str, photo: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "copy.png").write_bytes(photo.read_bytes())
+    (here / "sub").mkdir()
+    (here / "sub" / "photo.png").write_bytes(photo.read_bytes())
+    (here / "empty").mkdir()
+    (here / "text.safetensors").write_text("this is not a weights file")
+    before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    assert run(["upscale", *arguments]) == code
+    lines = stderr_lines(capsys)
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert all(line.startswith("hint: ") for line in lines[1:])
+    assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+def test_debug_shows_the_traceback(photo: Path) -> None:
+    with pytest.raises(Exception, match="safmn-4x"):
+        run(["upscale", str(photo), "--model", "safmn-4x", "--debug"])
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "upscale" in capsys.readouterr().out
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("restore ")
+
+
+def test_standard_input_and_output_hold_image_bytes_alone(photo: Path, restore: Restore) -> None:
+    done = restore("upscale", "-", "--scale", "2", stdin=photo.read_bytes())
+    assert done.returncode == 0
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", (90, 74))
+    done = restore("upscale", "-", "-o", "-", "--format", "webp", "-q", stdin=done.stdout)
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert (image.format, image.size) == ("WEBP", (360, 296))
+    assert done.stderr == b""
+
+
+def test_standard_input_that_is_no_picture(restore: Restore) -> None:
+    for content in (b"", b"text"):
+        done = restore("upscale", "-", stdin=content)
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert done.stderr.startswith(b"error: cannot read standard input: ")
+
+
+def test_json_and_a_picture_do_not_share_standard_output(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), "-o", "-", "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_closed_standard_output_ends_quietly(photo: Path) -> None:
+    program = [sys.executable, "-m", "restore_cli", "upscale", str(photo), "-o", "-", "-q"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert process.wait(timeout=120) == 1
+    assert errors == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent differently there")
+def test_an_interrupt_leaves_whole_files_and_exits_130(photo: Path, here: Path) -> None:
+    for index in range(200):
+        (here / "many" / f"{index:03}.png").parent.mkdir(exist_ok=True)
+        (here / "many" / f"{index:03}.png").write_bytes(photo.read_bytes())
+    program = [sys.executable, "-m", "restore_cli", "upscale", "many", "-o", "out/"]
+    with subprocess.Popen(program, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not list(here.glob("out/*.png")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 130
+    written = sorted((here / "out").iterdir())
+    assert 0 < len(written) < 200
+    assert f"interrupted: {len(written)} done" in errors
+    for path in written:
+        assert open_pixels(path).shape == (148, 180, 3)

@@ -1,0 +1,196 @@
+"""What every network promises the rest of the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from restore_cli.device import Device
+from restore_cli.errors import StateDictError
+from restore_cli.networks import NETWORKS, Locality, Network, build_network
+from restore_cli.networks.light_safmnpp import LightSAFMNPP
+from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_bcie import SAFMNBCIE
+from restore_cli.networks.safmn_ntire import SAFMNChallenge
+from restore_cli.networks.safmnpp import SAFMNPP
+from restore_cli.restorer import Restorer
+
+HALF_A_LEVEL = 0.5 / 255
+CPU = Device(torch.device("cpu"), has_bf16=True)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def build(network: type[Network]) -> Network:
+    """Build a small network of each architecture with random weights that leave their mark on the result."""
+    torch.manual_seed(1)
+    small: dict[type[Network], Network] = {
+        SAFMN: SAFMN(dim=16, n_blocks=2, upscaling_factor=3),
+        SAFMNChallenge: SAFMNChallenge(dim=16, n_blocks=2, upscaling_factor=2),
+        SAFMNPP: SAFMNPP(dim=12, n_blocks=2),
+        LightSAFMNPP: LightSAFMNPP(dim=8, n_blocks=1),
+        SAFMNBCIE: SAFMNBCIE(dim=8, n_blocks=2, num_layers=1),
+    }
+    built = small[network].eval().requires_grad_(False)
+    for name, parameter in built.named_parameters():
+        if name in ("norm.gamma", "norm.beta"):
+            torch.nn.init.normal_(parameter, std=0.3)
+    return built
+
+
+each_network = pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.architecture)
+
+
+@each_network
+def test_is_rebuilt_from_its_state_dict(network: type[Network]) -> None:
+    original = build(network)
+    rebuilt = build_network(original.state_dict())
+    x = torch.rand(1, 3, 32, 48)
+    assert type(rebuilt) is network
+    assert rebuilt.scale == original.scale
+    assert torch.equal(rebuilt(x), original(x))
+    assert not any(parameter.requires_grad for parameter in rebuilt.parameters())
+
+
+@each_network
+def test_recognises_its_own_state_dict_and_no_other(network: type[Network]) -> None:
+    state = build(network).state_dict()
+    assert [other for other in NETWORKS if other.recognises(state)] == [network]
+
+
+@each_network
+def test_half_precision_weights_load_as_float32(network: type[Network]) -> None:
+    state = {name: tensor.half() for name, tensor in build(network).state_dict().items()}
+    assert all(parameter.dtype == torch.float32 for parameter in build_network(state).parameters())
+
+
+@each_network
+def test_names_missing_and_extra_keys(network: type[Network]) -> None:
+    state = dict(build(network).state_dict())
+    last = next(name for name in reversed(state) if name not in network.signature and "aggr" not in name)
+    state["surplus.weight"] = state.pop(last)
+    with pytest.raises(StateDictError) as caught:
+        build_network(state)
+    assert last in caught.value.message
+
+
+@each_network
+def test_names_extra_keys(network: type[Network]) -> None:
+    state = dict(build(network).state_dict()) | {"surplus.weight": torch.zeros(1)}
+    with pytest.raises(StateDictError, match=r"extra surplus\.weight"):
+        build_network(state)
+
+
+@each_network
+def test_names_a_wrong_shape(network: type[Network]) -> None:
+    state = dict(build(network).state_dict())
+    name = next(name for name in state if name.endswith(("dwconv.weight", "mfr.1.weight")))
+    state[name] = torch.zeros(1, 1, 5, 5)
+    with pytest.raises(StateDictError, match=rf"{name} is \(1, 1, 5, 5\)"):
+        build_network(state)
+
+
+@each_network
+def test_geometry_is_declared(network: type[Network]) -> None:
+    built = build(network)
+    assert built.grid >= 1
+    assert built.halo > 0
+    assert built.receptive_field > 0
+    assert built.bytes_per_pixel > 0
+    x = torch.rand(1, 3, 2 * built.grid, 3 * built.grid)
+    assert built(x).shape == (1, 3, 2 * built.grid * built.scale, 3 * built.grid * built.scale)
+
+
+@each_network
+def test_nothing_beyond_the_receptive_field_changes_the_result(network: type[Network]) -> None:
+    built = build(network)
+    reach = -(-built.receptive_field // built.grid) * built.grid
+    side = reach + 2 * built.grid
+    x = torch.rand(1, 3, built.grid, side)
+    changed = x.clone()
+    changed[..., : built.grid] = 1 - changed[..., : built.grid]
+    statistic = None
+    if built.statistic_halo is not None:
+        statistic = built.measure(x, 0, 0, built.grid, side)
+    before, after = built(x, statistic), built(changed, statistic)
+    far = (built.grid + built.receptive_field) * built.scale
+    assert torch.equal(before[..., far:], after[..., far:])
+    assert not torch.equal(before[..., : built.grid], after[..., : built.grid])
+
+
+@each_network
+def test_statistics_of_parts_add_up(network: type[Network]) -> None:
+    built = build(network)
+    if built.statistic_halo is None:
+        with pytest.raises(TypeError, match=built.architecture):
+            built.measure(torch.rand(1, 3, 16, 16), 0, 0, 16, 16)
+        return
+    x = torch.rand(1, 3, 32, 64)
+    halo = built.statistic_halo
+    whole = built.measure(x, 0, 0, 32, 64)
+    left = built.measure(x[..., : 16 + halo], 0, 0, 32, 16)
+    right = built.measure(x[..., 16 - halo :], 0, halo, 32, 48)
+    torch.testing.assert_close(left + right, whole, rtol=1e-6, atol=0)
+
+
+@each_network
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_reduced_precision_stays_near(network: type[Network], dtype: torch.dtype) -> None:
+    if dtype not in network.half_precisions:
+        assert network is SAFMNBCIE
+        return
+    built = build(network)
+    x = torch.rand(1, 3, 48, 48)
+    expected = built(x)
+    reduced = built.reduce_precision(dtype)(x)
+    assert reduced.dtype == torch.float32
+    error = (reduced - expected).abs().max() / expected.abs().max()
+    assert 0 < error < 0.05
+
+
+@each_network
+def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Network]) -> None:
+    if torch.bfloat16 not in network.half_precisions:
+        assert network is SAFMNBCIE
+        return
+    picture = torch.rand(3, 75, 2 * build(network).receptive_field + 70)
+    whole, _ = Restorer(build(network), CPU, precision="bf16", tile="off").restore(picture)
+    tiled, run = Restorer(build(network), CPU, precision="bf16", tile=32).restore(picture)
+    assert run.tile == 32
+    assert torch.equal(tiled, whole)
+
+
+def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
+    official = shared / "weights" / "official"
+    return {
+        "safmn": load_file(ROOT / "weights" / "safmn-x4.safetensors"),
+        "safmn-ntire": torch.load(official / "SAFMN_NTIRE_ESR_x4.pth", weights_only=True)["params"],
+        "safmnpp": torch.load(official / "team23_safmnpp.pth", weights_only=True)["params"],
+        "light-safmnpp": torch.load(official / "light_safmnpp.pth", weights_only=True)["params"],
+    }
+
+
+def load_picture(path: Path, height: int, width: int) -> torch.Tensor:
+    pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float32)[:height, :width] / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("architecture", ["safmn", "safmn-ntire", "safmnpp", "light-safmnpp"])
+def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path) -> None:
+    """The halo of each network is wide enough for its trained weights: half a level, 1 level in 0.2 % of values."""
+    state = real_weights(shared)[architecture]
+    assert build_network(state).locality is Locality.EXACT
+    for name, size in (("100075.jpg", (200, 301)), ("101027.jpg", (64, 479)), ("105053.jpg", (321, 67))):
+        path = shared / "data" / "photos" / "bsds" / name
+        picture = load_picture(path, *size)
+        whole, _ = Restorer(build_network(state), CPU, precision="fp32", tile="off").restore(picture)
+        tiled, run = Restorer(build_network(state), CPU, precision="fp32", tile=64).restore(picture)
+        assert run.tile == 64
+        assert (tiled - whole).abs().max() <= HALF_A_LEVEL
+        levels = (tiled.clamp(0, 1) * 255).round() - (whole.clamp(0, 1) * 255).round()
+        assert levels.abs().max() <= 1
+        assert (levels != 0).float().mean() <= 0.002

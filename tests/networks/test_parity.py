@@ -1,0 +1,63 @@
+"""Networks and blocks against golden tensors made with the original code, and against the published checkpoints.
+
+A golden file holds `weights/<name>`, `case0` with a size on the network's grid and `case1` with one off it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from restore_cli.layers.safm import SAFM
+from restore_cli.networks import build_network
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+TOLERANCE = 1e-5
+PUBLISHED = {
+    "SAFMN_NTIRE_ESR_x4.pth": ("SAFMN_NTIRE_ESR_x4.pth", "params", 237_000),
+    "team23_safmnpp.pth:params": ("team23_safmnpp.pth", "params", 211_572),
+    "team23_safmnpp.pth:params_ema": ("team23_safmnpp.pth", "params_ema", 211_572),
+    "light_safmnpp.pth:params": ("light_safmnpp.pth", "params", 66_176),
+    "light_safmnpp.pth:params_ema": ("light_safmnpp.pth", "params_ema", 66_176),
+}
+
+
+def load_golden(name: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    tensors = load_file(GOLDEN / f"{name}.safetensors")
+    weights = {key.removeprefix("weights/"): value for key, value in tensors.items() if key.startswith("weights/")}
+    return weights, {key: value for key, value in tensors.items() if not key.startswith("weights/")}
+
+
+NETWORK_GOLDENS = sorted(path.stem for path in GOLDEN.glob("*.safetensors") if not path.stem.startswith("block_"))
+
+
+@pytest.mark.parametrize("case", ["case0", "case1"])
+@pytest.mark.parametrize("name", NETWORK_GOLDENS)
+def test_network_equals_the_original(name: str, case: str) -> None:
+    weights, cases = load_golden(name)
+    if f"{case}/input" not in cases:
+        assert (name, case) == ("safmn_bcie", "case1"), "only SAFMN_BCIE has no case off the grid"
+        return
+    network = build_network(weights)
+    torch.testing.assert_close(network(cases[f"{case}/input"]), cases[f"{case}/output"], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("case", ["case0", "case1"])
+def test_safm_of_the_article(case: str) -> None:
+    weights, cases = load_golden("block_safm_article")
+    block = SAFM(16, factors=(1, 4, 8, 16), bias=False)
+    block.load_state_dict(weights)
+    torch.testing.assert_close(block(cases[f"{case}/input"]), cases[f"{case}/output"], rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("output", PUBLISHED)
+def test_published_checkpoint_gives_its_published_result(output: str, shared: Path) -> None:
+    file, key, parameters = PUBLISHED[output]
+    outputs = load_file(shared / "golden" / "official_outputs.safetensors")
+    state = torch.load(shared / "weights" / "official" / file, weights_only=True)[key]
+    network = build_network(state)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    torch.testing.assert_close(network(outputs["input_x4"]), outputs[output].float(), rtol=0, atol=2e-3)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import builtins
+import io
+from typing import Any
+
+import pytest
+import torch
+
+from restore_cli import device as device_module
+from restore_cli.device import Device, Precision, choose_precision, find_device, free_host_memory, is_out_of_memory
+from restore_cli.errors import DeviceError
+
+BOTH = frozenset({torch.bfloat16, torch.float16})
+
+
+def fake(kind: str, *, has_bf16: bool) -> Device:
+    return Device(torch.device(kind), has_bf16=has_bf16)
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_bf16", "allowed", "expected"),
+    [
+        ("cpu", True, BOTH, "bf16"),
+        ("cpu", False, BOTH, "fp32"),
+        ("cuda", True, BOTH, "bf16"),
+        ("cuda", False, BOTH, "fp16"),
+        ("cuda", True, frozenset({torch.float16}), "fp16"),
+        ("cuda", True, frozenset(), "fp32"),
+        ("mps", False, BOTH, "fp32"),
+        ("xpu", True, BOTH, "bf16"),
+    ],
+)
+def test_auto_precision(kind: str, has_bf16: bool, allowed: frozenset[torch.dtype], expected: str) -> None:
+    assert choose_precision("auto", fake(kind, has_bf16=has_bf16), allowed) == expected
+
+
+def test_a_precision_that_is_asked_for_is_taken() -> None:
+    cpu = fake("cpu", has_bf16=False)
+    assert choose_precision("bf16", cpu, BOTH) is Precision.BF16
+    assert choose_precision("fp32", cpu, frozenset()) is Precision.FP32
+    with pytest.raises(DeviceError, match="fp16"):
+        choose_precision("fp16", cpu, frozenset({torch.bfloat16}))
+
+
+def test_auto_prefers_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind in ("cpu", "mps"))
+    assert find_device("auto").name == "mps"
+    monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind == "cpu")
+    assert find_device("auto").name == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:7", "mps", "xpu"])
+def test_an_absent_device_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind == "cpu")
+    with pytest.raises(DeviceError, match="not present") as caught:
+        find_device(name)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("name", ["tpu9000", "cuda:x", ""])
+def test_a_name_of_no_device_is_an_error(name: str) -> None:
+    with pytest.raises(DeviceError, match="no device"):
+        find_device(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("MPS backend out of memory"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (OSError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_is_recognised(error: BaseException, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
+    """Let the module read `files`, by path, and no others."""
+
+    def fake_open(path: str, *_: Any, **__: Any) -> io.StringIO:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return io.StringIO(files[path])
+
+    monkeypatch.setattr(builtins, "open", fake_open)
+
+
+def test_free_memory_is_what_linux_calls_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, {"/proc/meminfo": "MemTotal: 8000 kB\nMemAvailable: 5000 kB\n"})
+    assert free_host_memory() == 5000 * 1024
+
+
+def test_free_memory_respects_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"/proc/meminfo": "MemAvailable: 5000 kB\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
+    serve(monkeypatch, files | {"/sys/fs/cgroup/memory.max": "3000000\n"})
+    assert free_host_memory() == 2_000_000
+    serve(monkeypatch, files | {"/sys/fs/cgroup/memory.max": "max\n"})
+    assert free_host_memory() == 5000 * 1024
+
+
+def test_bf16_is_read_from_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    serve(monkeypatch, {"/proc/cpuinfo": "flags: sse avx512f avx512_bf16\n"})
+    assert find_device("cpu").has_bf16
+    serve(monkeypatch, {"/proc/cpuinfo": "flags: sse avx2\n"})
+    assert not find_device("cpu").has_bf16
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert not find_device("cpu").has_bf16

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from restore_cli.errors import UsageError
+from restore_cli.metrics import compare
+
+
+def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def test_equal_pictures() -> None:
+    score = compare(noise(20, 30), noise(20, 30))
+    assert score.psnr == math.inf
+    assert score.ssim == pytest.approx(1)
+
+
+def test_psnr_of_a_constant_difference() -> None:
+    reference = np.full((20, 20, 3), 100, np.uint8)
+    assert compare(reference + 10, reference, channel="rgb").psnr == pytest.approx(20 * math.log10(255 / 10))
+    assert compare(reference + 10, reference).psnr == pytest.approx(20 * math.log10(255 / (10 * 219 / 255)))
+
+
+def test_luma_weighs_green_most() -> None:
+    reference = np.full((20, 20, 3), 100, np.uint8)
+    errors = []
+    for channel in range(3):
+        changed = reference.copy()
+        changed[..., channel] += 20
+        errors.append(compare(changed, reference).psnr)
+    assert errors[1] < errors[0] < errors[2]
+    assert errors[1] == pytest.approx(20 * math.log10(255 / (20 * 128.553 / 255)))
+
+
+def test_16_bits_are_measured_like_8() -> None:
+    a, b = noise(20, 20, seed=1), noise(20, 20, seed=2)
+    assert compare(a.astype(np.uint16) * 257, b).psnr == pytest.approx(compare(a, b).psnr)
+
+
+def test_grey_is_measured_against_colour() -> None:
+    grey = noise(20, 20, 1)
+    colour = grey.repeat(3, axis=2)
+    assert compare(grey, colour).psnr > 100
+    assert compare(grey, colour, channel="rgb").psnr == math.inf
+
+
+def test_border_is_left_out() -> None:
+    reference = noise(30, 30)
+    changed = reference.copy()
+    changed[:4], changed[-4:], changed[:, :4], changed[:, -4:] = 0, 0, 0, 0
+    assert compare(changed, reference).psnr < 30
+    assert compare(changed, reference, border=4).psnr == math.inf
+    with pytest.raises(UsageError):
+        compare(changed, reference, border=10)
+
+
+def test_ssim_of_known_statistics() -> None:
+    """On a checkerboard against a constant of its mean, variance and covariance of every window are known."""
+    board = np.indices((33, 33)).sum(axis=0) % 2 * 20 + 100
+    board = board[..., None].repeat(3, axis=2).astype(np.uint8)
+    flat = np.full_like(board, 110)
+    score = compare(board, flat, channel="rgb")
+    offsets = np.arange(11) - 5
+    weights = np.exp(-(offsets**2) / 4.5)
+    weights = np.outer(weights, weights) / weights.sum() ** 2
+    signs = (-1.0) ** np.indices((11, 11)).sum(axis=0)
+    shift = 10 * abs((weights * signs).sum())  # by which a window's mean differs from 110, up or down
+    c1, c2 = 6.5025, 58.5225
+    values = [
+        (2 * (110 + s) * 110 + c1) * c2 / (((110 + s) ** 2 + 110**2 + c1) * (100 - s**2 + c2)) for s in (shift, -shift)
+    ]
+    assert score.ssim == pytest.approx(np.mean(values), rel=1e-4)
+
+
+def test_different_sizes_are_refused() -> None:
+    with pytest.raises(UsageError, match="30x20 and 30x21"):
+        compare(noise(20, 30), noise(21, 30))

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restore_cli.errors import UnreadablePictureError, UsageError
+from restore_cli.planning import Plan, plan_jobs
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `photos` with pictures, other files, a hidden file and a folder inside; it is the current folder."""
+    for name in ("a.jpg", "b.PNG", "notes.txt", ".hidden.png", "inner/c.tif", "inner/.d/e.png", "inner/deep/f.webp"):
+        file = tmp_path / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(*inputs: str, suffix: str = "_x4", **options: object) -> Plan:
+    return plan_jobs(inputs, suffix=suffix, **options)  # type: ignore[arg-type]
+
+
+def targets(plan: Plan, base: Path) -> list[str]:
+    return [str(job.target.absolute().relative_to(base)) for job in plan.jobs if job.target]
+
+
+def test_a_file_gets_its_result_beside_it(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg"), tree) == ["photos/a_x4.jpg"]
+    assert targets(plan("photos/b.PNG"), tree) == ["photos/b_x4.PNG"]
+
+
+def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
+    found = plan("photos")
+    assert targets(found, tree) == [
+        "photos_x4/a_x4.jpg",
+        "photos_x4/b_x4.PNG",
+        "photos_x4/inner/c_x4.tif",
+        "photos_x4/inner/deep/f_x4.webp",
+    ]
+    assert found.passed_over == 2
+    assert targets(plan("photos/"), tree) == targets(found, tree)
+
+
+def test_the_current_folder_gets_one_beside_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree / "photos")
+    assert targets(plan(".", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]
+
+
+def test_not_recursive(tree: Path) -> None:
+    assert targets(plan("photos", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]
+
+
+def test_an_output_folder_keeps_names_and_mirrors_the_tree(tree: Path) -> None:
+    expected = ["out/a.jpg", "out/b.PNG", "out/inner/c.tif", "out/inner/deep/f.webp"]
+    assert targets(plan("photos", output="out"), tree) == expected
+    assert targets(plan("photos", output="out/"), tree) == expected
+    assert targets(plan("photos/a.jpg", output="out"), tree) == ["out/a.jpg"]
+
+
+def test_an_output_folder_inside_the_input_is_not_read_back(tree: Path) -> None:
+    (tree / "photos/out").mkdir()
+    (tree / "photos/out/old.png").write_bytes(b"")
+    assert "photos/out/out/old.png" not in targets(plan("photos", output="photos/out"), tree)
+    assert len(plan("photos", output="photos/out").jobs) == 4
+
+
+def test_format_changes_the_ending(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", format_name="png"), tree) == ["photos/a_x4.png"]
+    assert targets(plan("photos/a.jpg", format_name="jpeg"), tree) == ["photos/a_x4.jpg"]
+    with pytest.raises(UsageError, match="'bpg'"):
+        plan("photos/a.jpg", format_name="bpg")
+
+
+def test_an_output_file_decides_the_format(tree: Path) -> None:
+    job = plan("photos/a.jpg", output="result.webp").jobs[0]
+    assert job.target == Path("result.webp")
+    assert job.format is not None
+    assert job.format.name == "webp"
+
+
+def test_a_file_without_a_known_ending_becomes_png(tree: Path) -> None:
+    (tree / "scan").write_bytes(b"")
+    assert targets(plan("scan"), tree) == ["scan_x4.png"]
+
+
+def test_globs(tree: Path) -> None:
+    assert targets(plan("photos/**/*.[jt]*"), tree) == ["photos/a_x4.jpg", "photos/inner/c_x4.tif"]
+    found = plan("photos/*")
+    assert targets(found, tree) == ["photos/a_x4.jpg", "photos/b_x4.PNG"]
+
+
+def test_a_name_that_looks_like_a_glob_but_exists_is_a_file(tree: Path) -> None:
+    (tree / "a[1].png").write_bytes(b"")
+    assert targets(plan("a[1].png"), tree) == ["a[1]_x4.png"]
+
+
+@pytest.mark.parametrize("name", ["nosuch.jpg", "photos/*.gif", "nosuch/"])
+def test_what_is_not_there_is_refused_alone(tree: Path, name: str) -> None:
+    found = plan(name, "photos/a.jpg")
+    assert len(found.jobs) == 1
+    assert [refusal.name for refusal in found.refusals] == [name]
+    assert isinstance(found.refusals[0].error, UnreadablePictureError)
+
+
+def test_a_folder_without_pictures_is_refused(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    assert "no pictures in empty" in plan("empty").refusals[0].error.message
+
+
+def test_the_same_file_twice_is_done_once(tree: Path) -> None:
+    assert len(plan("photos/a.jpg", "./photos/a.jpg", "photos").jobs) == 4
+
+
+def test_two_inputs_to_one_target_are_refused_by_name(tree: Path) -> None:
+    (tree / "a.jpg").write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        plan("a.jpg", "photos/a.jpg", output="out/")
+    assert "a.jpg and photos/a.jpg would both be written to out/a.jpg" in caught.value.message
+    (tree / "photos/a.png").write_bytes(b"")
+    with pytest.raises(UsageError):
+        plan("photos", format_name="tiff")
+
+
+def test_an_output_file_takes_one_input_only(tree: Path) -> None:
+    with pytest.raises(UsageError, match=r"4 pictures cannot all be written to out\.png"):
+        plan("photos", output="out.png")
+    with pytest.raises(UsageError):
+        plan("photos", output="-")
+
+
+def test_an_output_of_an_unknown_format_is_refused(tree: Path) -> None:
+    with pytest.raises(UsageError, match="names no format") as caught:
+        plan("photos/a.jpg", output="result.xyz")
+    assert "result.xyz/" in caught.value.hint
+    (tree / "v1.2").mkdir()
+    assert targets(plan("photos/a.jpg", output="v1.2"), tree) == ["v1.2/a.jpg"]
+
+
+def test_the_input_is_never_the_target_unless_overwriting(tree: Path) -> None:
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos/a.jpg", output="photos/a.jpg")
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos", output="photos")
+    assert len(plan("photos/a.jpg", output="photos/a.jpg", overwrite=True).jobs) == 1
+
+
+def test_standard_streams(tree: Path) -> None:
+    job = plan("-").jobs[0]
+    assert (job.source, job.target, job.format) == (None, None, None)
+    job = plan("-", output="x.jpg").jobs[0]
+    assert job.target == Path("x.jpg")
+    job = plan("photos/a.jpg", output="-").jobs[0]
+    assert job.target is None
+    assert job.format is not None
+    assert job.format.name == "jpeg"
+    with pytest.raises(UsageError):
+        plan("-", "photos/a.jpg")
+    with pytest.raises(UsageError):
+        plan("-", output="out/")
+
+
+def test_links_in_a_circle_end(tree: Path) -> None:
+    (tree / "photos/inner/round").symlink_to(tree / "photos", target_is_directory=True)
+    assert len(plan("photos").jobs) == 4

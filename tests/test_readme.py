@@ -1,0 +1,92 @@
+"""README.md says what is true: its commands run, and its table is the catalogue's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from restore_cli.catalog import CARDS, ModelCard
+from restore_cli.cli import run
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line.split("  #")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("restore ")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that README's commands speak of, small."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    with Image.open(ROOT / "docs" / "otter.png") as otter:
+        small = otter.resize((60, 40))
+        for name in ("photo.jpg", "photos/a.jpg", "scan.tif"):
+            small.save(name)
+        for name in ("out.png", "reference.png"):
+            otter.save(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(command)[1:]
+    if "<" in words:  # the pipe: its redirections are the shell's, so only its options are tried
+        words = ["upscale", "photo.jpg", "--dry-run"]
+    if words[:2] == ["models", "pull"]:  # fetching is tested against a server of our own
+        words = ["models", "show", words[2]]
+    if words[0] == "upscale" and "photo.jpg" in words and "out.png" in words:
+        Path("out.png").unlink()
+    if "3840" in words or "1920x1080" in words:  # as written these are large; what is tried is the option
+        words = [{"3840": "100", "1920x1080": "100x100"}.get(word, word) for word in words]
+    assert run(words) == 0, capsys.readouterr().err
+
+
+def test_commands_are_found() -> None:
+    assert len(commands()) > 10
+
+
+def test_the_test_command_is_the_one_that_is_run_for_every_change() -> None:
+    tests = "pip install '.[test]' && python -m pytest"
+    assert f"```sh\n{tests}\n```" in README
+    assert f"\n{tests}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_first_command_names_files_that_are_there() -> None:
+    assert "pip install . && restore upscale docs/otter.png" in README
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / path).exists(), path
+
+
+def row(card: ModelCard) -> str:
+    size = f"{card.parameters / 1e6:.2f} M" if card.parameters else ""
+    return f"| `{card.name}` | {card.task} | x{card.scale} | {size} | {card.summary} | {card.licence} |"
+
+
+def test_the_table_of_models_is_the_catalogues() -> None:
+    table = README.split("<!-- models -->")[1].split("<!-- /models -->")[0].strip().splitlines()
+    assert table[0] == "| name | task | scale | parameters | | licence |"
+    assert table[2:] == [row(card) for card in CARDS]
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    from restore_cli import errors
+
+    codes = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type)}
+    stated = re.search(r"Exit codes: (.*?)\. One bad", README, flags=re.DOTALL)
+    assert stated is not None
+    assert codes | {0, 130} == {int(number) for number in re.findall(r"\b(\d+)\b", stated[1])}
+
+
+def test_weights_are_described() -> None:
+    cards = (ROOT / "weights" / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "weights").glob("*.safetensors"):
+        assert f"## {path.name}" in cards

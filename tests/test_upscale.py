@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from restore_cli.device import Device
+from restore_cli.errors import PictureError
+from restore_cli.networks import Network
+from restore_cli.picture.picture import Picture
+from restore_cli.restorer import Restorer
+from restore_cli.sizing import Sizing
+from restore_cli.upscale import Upscaler, count_passes
+
+
+class Repeating(Network):
+    """Makes blocks of `scale` pixels of every pixel, and shifts one channel to tell turned from upright."""
+
+    architecture = "repeating"
+    signature = frozenset()
+
+    def __init__(self, scale: int = 2, *, gradient: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.grid, self.halo, self.receptive_field, self.bytes_per_pixel = scale, 4, 4, 4, 100
+        self.gradient = gradient
+        self.runs = 0
+
+    @classmethod
+    def hyperparameters(cls, state: Any) -> dict[str, Any]:
+        return {}
+
+    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+        self.runs += 1
+        slope = torch.linspace(0, self.gradient, x.shape[3])
+        return F.interpolate(x + slope, scale_factor=self.scale, mode="nearest")
+
+
+def upscaler(sizing: Sizing, network: Network | None = None, *, strength: float = 1.0, tta: bool = False) -> Upscaler:
+    cpu = Device(torch.device("cpu"), has_bf16=False)
+    restorer = Restorer(network or Repeating(), cpu, tile="off")
+    return Upscaler(restorer, sizing, model="repeating", strength=strength, tta=tta)
+
+
+def noise(*shape: int, dtype: type[np.unsignedinteger[Any]] = np.uint8) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_are_exactly_the_networks(dtype: type[np.unsignedinteger[Any]], channels: int) -> None:
+    pixels = noise(7, 5, channels, dtype=dtype)
+    result, run = upscaler(Sizing(scale=2))(Picture(pixels))
+    assert result.pixels.dtype == dtype
+    assert (result.pixels == pixels.repeat(2, axis=0).repeat(2, axis=1)).all()
+    assert run.tile is None
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"), [(1, (7, 5)), (1.5, (10, 8)), (2, (14, 10)), (3, (21, 15)), (16, (112, 80))]
+)
+def test_any_scale_gives_exactly_its_size(scale: float, size: tuple[int, int]) -> None:
+    picture = Picture(np.full((7, 5, 3), 77, np.uint8), np.full((7, 5), 200, np.uint8))
+    result, _ = upscaler(Sizing(scale=scale))(picture)
+    assert result.pixels.shape == (*size, 3)
+    assert (result.pixels == 77).all()
+    assert result.alpha is not None
+    assert result.alpha.shape == size
+    assert (result.alpha == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "target", "passes"),
+    [(2, (10, 10), 1), (2, (20, 20), 1), (2, (21, 20), 2), (4, (160, 160), 2), (4, (41, 10), 2), (1, (10, 10), 1)],
+)
+def test_number_of_passes(scale: int, target: tuple[int, int], passes: int) -> None:
+    assert count_passes(scale, 10, 10, *target) == passes
+
+
+def test_progress_over_several_passes_rises_to_the_end() -> None:
+    shares: list[float] = []
+    upscaler(Sizing(scale=7), tta=True)(Picture(noise(4, 4, 3)), shares.append)
+    assert shares == sorted(shares)
+    assert len(shares) == 3 * 8
+    assert shares[-1] == pytest.approx(1)
+
+
+def test_strength_blends_with_the_plainly_resized_picture() -> None:
+    picture = Picture(noise(12, 12, 3))
+    full = upscaler(Sizing(scale=2))(picture)[0].pixels.astype(float)
+    none = upscaler(Sizing(scale=2), strength=0)(picture)[0].pixels.astype(float)
+    half = upscaler(Sizing(scale=2), strength=0.5)(picture)[0].pixels.astype(float)
+    inner = (full > 5) & (full < 250) & (none > 5) & (none < 250)  # where nothing was clipped
+    assert np.abs(half - (full + none) / 2)[inner].max() <= 1
+    assert np.abs(full - none).max() > 10
+
+
+def test_strength_zero_is_the_plain_picture_whatever_the_network_says() -> None:
+    picture = Picture(noise(6, 6, 3))
+    one = upscaler(Sizing(scale=2), Repeating(gradient=0.9), strength=0)(picture)[0]
+    other = upscaler(Sizing(scale=2), strength=0)(picture)[0]
+    assert (one.pixels == other.pixels).all()
+
+
+def test_tta_averages_what_a_network_does_in_one_direction() -> None:
+    picture = Picture(np.full((8, 8, 3), 100, np.uint8))
+    network = Repeating(gradient=0.2)
+    plain = upscaler(Sizing(scale=2), network)(picture)[0].pixels
+    averaged = upscaler(Sizing(scale=2), network, tta=True)(picture)[0].pixels
+    assert np.ptp(plain.astype(int)) > 40
+    assert np.ptp(averaged.astype(int)) <= 1
+
+
+def test_tta_leaves_a_network_without_a_direction_as_it_is() -> None:
+    picture = Picture(noise(5, 9, 3))
+    plain = upscaler(Sizing(scale=2))(picture)[0].pixels
+    assert (upscaler(Sizing(scale=2), tta=True)(picture)[0].pixels == plain).all()
+
+
+def test_colours_under_transparency_do_not_bleed_out() -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    alpha = np.zeros((16, 16), np.uint8)
+    pixels[4:12, 4:12], alpha[4:12, 4:12] = 250, 255
+    result, _ = upscaler(Sizing(scale=3))(Picture(pixels, alpha))
+    assert result.alpha is not None
+    assert result.pixels[result.alpha > 0].min() >= 249
+    assert result.alpha.max() == 255
+    assert result.alpha.min() == 0
+
+
+def test_what_lies_beyond_srgb_grows_with_the_picture() -> None:
+    beyond = np.full((4, 6, 3), -300, np.int32)
+    result, _ = upscaler(Sizing(scale=2))(Picture(noise(4, 6, 3, dtype=np.uint16), beyond_srgb=beyond))
+    assert result.beyond_srgb is not None
+    assert result.beyond_srgb.shape == (8, 12, 3)
+    assert (result.beyond_srgb == -300).all()
+
+
+def test_a_picture_as_large_as_asked_for_is_left_alone() -> None:
+    picture = Picture(noise(10, 20, 3))
+    assert upscaler(Sizing(long_edge=20)).output_size(picture) is None
+    assert upscaler(Sizing(long_edge=30)).output_size(picture) == (15, 30)
+    with pytest.raises(PictureError):
+        upscaler(Sizing(long_edge=400)).output_size(picture)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.batch import Outcome, Progress, exit_code_of, refused, run_jobs
+from restore_cli.device import Precision
+from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.picture import Picture
+from restore_cli.planning import Job, Refusal
+from restore_cli.restorer import Run
+from restore_cli.worker import Worker
+
+
+class Inverting:
+    """A task that turns white into black."""
+
+    model = "inverting"
+    device = "cpu"
+
+    def output_size(self, picture: Picture) -> tuple[int, int] | None:
+        return None if picture.width == 99 else (picture.height, picture.width)
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        progress(1.0)
+        return replace(picture, pixels=255 - picture.pixels), Run(Precision.FP32, 64, ("turned",))
+
+
+class Failing(Inverting):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        raise self.error
+
+
+def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
+    load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
+    return Worker(load, max_pixels=10**6, overwrite=overwrite, quality=None, strip_metadata=False)  # type: ignore[arg-type]
+
+
+def job(source: Path, target: Path | None = None) -> Job:
+    return Job(source, target or source.with_name("result.png"), format_by_name("png"))
+
+
+def no_progress(share: float) -> None: ...
+
+
+def test_a_picture_is_restored(photo: Path) -> None:
+    outcome = worker(Inverting())(job(photo), no_progress)
+    assert (outcome.status, outcome.model, outcome.precision, outcome.tile) == ("done", "inverting", "fp32", 64)
+    assert (outcome.input_size, outcome.output_size, outcome.scale) == ((45, 37), (45, 37), 1.0)
+    assert outcome.notes == ("turned",)
+    with Image.open(photo) as before, Image.open(photo.with_name("result.png")) as after:
+        assert (np.asarray(after) == 255 - np.asarray(before)).all()
+
+
+def test_nothing_is_loaded_for_pictures_that_are_done(photo: Path) -> None:
+    def refuse() -> Inverting:
+        raise AssertionError("the task was loaded")
+
+    photo.with_name("result.png").write_bytes(b"mine")
+    outcome = worker(refuse)(job(photo), no_progress)
+    assert (outcome.status, outcome.exit_code) == ("skipped", 0)
+
+
+def test_the_task_is_loaded_once(photo: Path) -> None:
+    loaded = []
+
+    def load() -> Inverting:
+        loaded.append(Inverting())
+        return loaded[-1]
+
+    work = worker(load, overwrite=True)
+    for _ in range(3):
+        assert work(job(photo), no_progress).status == "done"
+    assert len(loaded) == 1
+
+
+def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:
+    Image.new("L", (99, 5)).save(tmp_path / "wide.png")
+    outcome = worker(Inverting())(job(tmp_path / "wide.png"), no_progress)
+    assert (outcome.status, outcome.reason) == ("skipped", "it is large enough already (99x5)")
+    assert not (tmp_path / "result.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(PictureError("no", "try"), 1), (DeviceError("full"), 4), (MemoryError(), 4)],
+)
+def test_what_goes_wrong_with_a_picture_is_its_outcome(error: Exception, code: int, photo: Path) -> None:
+    outcome = worker(Failing(error))(job(photo), no_progress)
+    assert (outcome.status, outcome.exit_code, outcome.model) == ("failed", code, "inverting")
+    assert outcome.reason
+    assert not photo.with_name("result.png").exists()
+
+
+def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
+    work = worker(Failing(ZeroDivisionError("odd")))
+    outcomes = list(run_jobs([job(photo), job(photo)], work, no_progress))
+    assert [outcome.reason for outcome in outcomes] == ["internal error: ZeroDivisionError: odd"] * 2
+    with pytest.raises(ZeroDivisionError):
+        list(run_jobs([job(photo)], work, no_progress, debug=True))
+
+
+def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
+    def load() -> Inverting:
+        raise WeightsError("missing")
+
+    with pytest.raises(WeightsError):
+        list(run_jobs([job(photo)], worker(load), no_progress))
+
+
+def test_what_the_format_loses_is_noted(photo: Path) -> None:
+    with Image.open(photo) as image:
+        image.convert("RGBA").save(photo)
+    target = photo.with_name("x.bmp")
+    outcome = worker(Inverting())(Job(photo, target, format_by_name("bmp")), no_progress)
+    assert outcome.notes == ("turned", "BMP holds no transparency, so the picture lies on white")
+
+
+def test_exit_code_of_a_run() -> None:
+    def outcomes(*codes: int) -> list[Outcome]:
+        return [Outcome("a", None, "failed" if code else "done", exit_code=code) for code in codes]
+
+    assert exit_code_of([]) == 0
+    assert exit_code_of(outcomes(0, 0)) == 0
+    assert exit_code_of(outcomes(0, 1)) == 1
+    assert exit_code_of(outcomes(4, 0, 4)) == 4
+    assert exit_code_of(outcomes(4, 1)) == 1
+
+
+def test_a_refusal_is_a_failure_with_its_hint() -> None:
+    outcome = refused(Refusal("x.png", UnreadablePictureError("gone", "look")))
+    assert (outcome.source, outcome.status, outcome.reason, outcome.hint) == ("x.png", "failed", "gone", "look")
+    record = outcome.record()
+    assert (record["error"], record["reason"]) == ("gone", None)

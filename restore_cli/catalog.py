@@ -7,63 +7,16 @@ the published file by this project.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from typing import Literal
 
-from restore_cli.errors import UnknownModelError
+from restore_cli.card import ModelCard
+from restore_cli.errors import UnknownModelError, UsageError
 
-Task = Literal["upscale", "dejpeg", "lowlight"]
+__all__ = ["ARCHITECTURES", "CARDS", "ModelCard", "default_upscaler", "find_card", "find_listed_card", "is_runnable"]
+
+ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie"})
+"""The networks that this version builds, known here so that listing the models need not import them."""
 
 STATED_BY_HOST = "as stated by its host page; checked at download"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """A checkpoint: what it is, where it comes from, and how to know that a file is the right one."""
-
-    name: str
-    network: str
-    """Architecture, as `Network.architecture` spells it."""
-    task: Task
-    scale: int
-    summary: str
-    licence: str
-    attribution: str
-    source: str
-    """Page of the code and the paper's number."""
-    file: str
-    """Path in the repository, or the name in the package where the weights are embedded."""
-    repository: str | None = None
-    """`owner/name` at the host; None where the weights are embedded."""
-    revision: str | None = None
-    host: Literal["huggingface", "github", "github-release", "embedded"] = "huggingface"
-    sha256: str | None = None
-    hash_note: str = ""
-    bytes: int | None = None
-    parameters: int | None = None
-    """Number of trained values."""
-    key: str | None = None
-    """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the weights are part of the package."""
-        return self.host == "embedded"
-
-    @property
-    def address(self) -> str | None:
-        """Where a browser finds the file; None where it is embedded."""
-        match self.host:
-            case "huggingface":
-                return f"https://huggingface.co/{self.repository}/resolve/{self.revision}/{self.file}"
-            case "github":
-                return f"https://github.com/{self.repository}/raw/{self.revision}/{self.file}"
-            case "github-release":
-                return f"https://github.com/{self.repository}/releases/download/{self.revision}/{self.file}"
-            case _:
-                return None
-
-
 _SAFMN_CODE = "https://github.com/sunny2109/SAFMN (arXiv:2302.13800)"
 _SAFMN_AUTHORS = "Long Sun, Jiangxin Dong, Jinhui Tang, Jinshan Pan"
 _PLAINUSR_CODE = "https://github.com/icandle/PlainUSR (arXiv:2409.13435)"
@@ -263,7 +216,25 @@ CARDS: tuple[ModelCard, ...] = (
 
 
 def find_card(name: str) -> ModelCard:
-    """Return the card called `name`.
+    """Return the card called `name`, to be run.
+
+    Raises:
+        UnknownModelError: there is none; the hint names the nearest.
+        UsageError: this version lists it but does not build its network.
+    """
+    card = find_listed_card(name)
+    if is_runnable(card):
+        return card
+    alike = [other for other in CARDS if is_runnable(other) and other.task == card.task]
+    nearest = min(alike, key=lambda other: abs(other.scale - card.scale), default=None)
+    raise UsageError(
+        f"this version lists {name} but does not run its network, {card.network}",
+        (f"it runs {nearest.name}; " if nearest else "") + "'restore models list' shows all",
+    )
+
+
+def find_listed_card(name: str) -> ModelCard:
+    """Return the card called `name`, which this version may be unable to run.
 
     Raises:
         UnknownModelError: there is none; the hint names the nearest.
@@ -274,6 +245,11 @@ def find_card(name: str) -> ModelCard:
     near = difflib.get_close_matches(name, [card.name for card in CARDS], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
+
+
+def is_runnable(card: ModelCard) -> bool:
+    """Tell whether this version builds the network of `card`."""
+    return card.network in ARCHITECTURES
 
 
 def default_upscaler(scale: float) -> ModelCard:

@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
-import http.client
+import http
+import logging
 import os
+import re
 import shutil
 import urllib.error
 import urllib.request
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
-from restore_cli.catalog import CARDS, ModelCard
+from restore_cli.card import ModelCard
+from restore_cli.catalog import CARDS
 from restore_cli.errors import DownloadError, HashMismatchError, WeightsError
+from restore_cli.places import find_published, hub_folder, put_path
+
+Announce = Callable[[str], None]
+"""Called with a line of words for the user."""
 
 TIMEOUT = 30
 """Seconds without an answer after which a server is given up."""
+OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""The Hub's client asks nobody where one of them is set; nor does this program, whatever the host."""
 
 
-def cache_folder() -> Path:
-    """Return where fetched and converted weights lie: $RESTORE_CACHE, or `restore` in the user's cache folder."""
-    chosen = os.environ.get("RESTORE_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("restore")
-
-
-def find_download(card: ModelCard) -> Path | None:
-    """Return the published file of `card` where it has been fetched, or put by hand; None where it has not.
-
-    Raises:
-        HashMismatchError: a file put there by hand is another one.
-    """
-    own = _own_path(card)
-    if own.exists():
-        return own
-    if card.host == "huggingface" and card.repository is not None:
-        from huggingface_hub import try_to_load_from_cache
-
-        cached = try_to_load_from_cache(card.repository, card.file, revision=card.revision)
-        return Path(cached) if isinstance(cached, str) else None
-    return None
-
-
-def download(card: ModelCard) -> Path:
+def download(card: ModelCard, announce: Announce = lambda line: None) -> Path:
     """Fetch the published file of `card`, check its hash, and return where it lies.
 
     Raises:
-        DownloadError: no route, no such file, a broken connection; the hint says how to put the file by hand.
-        HashMismatchError: the file is not the published one; it is deleted.
+        DownloadError: offline, no route, no such file, a broken connection, no place to write.
+        HashMismatchError: what came is not the published file; it is not kept.
     """
-    path = _fetch_from_hub(card) if card.host == "huggingface" else _fetch_from_github(card)
     try:
-        verify_file(path, card)
-    except HashMismatchError:
-        path.resolve().unlink(missing_ok=True)  # the Hub's cache links to the file proper
-        path.unlink(missing_ok=True)
+        for variable in OFFLINE_VARIABLES:
+            if os.environ.get(variable, "").upper() in ("1", "TRUE", "YES", "ON"):
+                raise ConnectionError(f"{variable} is set")
+        size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
+        announce(f"fetching {card.name}{size} from {card.address}")
+        return _fetch_from_hub(card) if card.host == "huggingface" else _fetch_from_github(card)
+    except WeightsError:
         raise
-    return path
+    except Exception as error:  # the Hub's client raises its own errors, its HTTP library's and the system's
+        raise _failed(card, error) from error
 
 
 def verify_file(path: Path, card: ModelCard) -> None:
@@ -66,59 +57,122 @@ def verify_file(path: Path, card: ModelCard) -> None:
         HashMismatchError: they differ.
         WeightsError: the file cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}") from error
+    helps = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
+    digest = _hash_of(path, helps)
     if card.sha256 is not None and digest != card.sha256:
         raise HashMismatchError(
-            f"{path} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}",
-            "fetch it again with 'restore models pull', and report it if it happens twice",
+            f"{path} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}", helps
         )
 
 
-def _own_path(card: ModelCard) -> Path:
-    return cache_folder() / "published" / Path(card.file).name
+def discard_published(card: ModelCard) -> None:
+    """Delete the published file of `card` wherever it lies, so that it can be fetched anew.
+
+    Raises:
+        WeightsError: it cannot be deleted.
+    """
+    while (path := find_published(card)) is not None:
+        try:
+            path.resolve().unlink(missing_ok=True)  # the Hub's cache links to the file proper
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise WeightsError(f"cannot delete {path}: {error.strerror or error}") from error
 
 
 def _fetch_from_hub(card: ModelCard) -> Path:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     assert card.repository is not None
+    # One attempt says at once whether there is a route; the client would try for half a minute, or for many. Where a
+    # server answers, the client knows after which answers to try again.
+    with contextlib.suppress(HfHubHTTPError):
+        get_hf_file_metadata(hf_hub_url(card.repository, card.file, revision=card.revision), timeout=TIMEOUT)
+    path = Path(
+        hf_hub_download(
+            card.repository, card.file, revision=card.revision, cache_dir=hub_folder(), etag_timeout=TIMEOUT
+        )
+    )
     try:
-        return Path(hf_hub_download(card.repository, card.file, revision=card.revision, etag_timeout=TIMEOUT))
-    except Exception as error:  # the Hub's client raises its own errors, its HTTP library's and the system's
-        raise _failed(card, error) from error
+        _verify_answer(path, card)
+    except HashMismatchError:
+        discard_published(card)
+        raise
+    return path
 
 
 def _fetch_from_github(card: ModelCard) -> Path:
-    path = _own_path(card)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = put_path(card)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     assert card.address is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
-            raise OSError("HF_HUB_OFFLINE is set")
-        path.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(card.address, timeout=TIMEOUT) as answer, temporary.open("wb") as file:
             shutil.copyfileobj(answer, file)
             announced = answer.headers.get("Content-Length")
             if announced is not None and int(announced) != file.tell():
-                raise OSError(f"the connection broke after {file.tell():,} of {int(announced):,} bytes")
+                raise ConnectionError(f"the connection broke after {file.tell():,} of {int(announced):,} bytes")
+        _verify_answer(temporary, card)
         os.replace(temporary, path)
-    except (OSError, http.client.HTTPException) as error:
+    except urllib.error.HTTPError as error:
+        error.close()  # it is the answer itself, and holds the connection
+        raise
+    finally:
         temporary.unlink(missing_ok=True)
-        raise _failed(card, error) from error
     return path
 
 
+def _verify_answer(path: Path, card: ModelCard) -> None:
+    digest = _hash_of(path)
+    if card.sha256 is not None and digest != card.sha256:
+        raise HashMismatchError(
+            f"what came from {card.address} is not the published {card.name}: "
+            f"its sha256 is {digest}, not {card.sha256}",
+            "something on the way may have answered in its place; try again, or from another network",
+        )
+
+
+def _hash_of(path: Path, helps: str = "") -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", helps) from error
+
+
 def _failed(card: ModelCard, error: Exception) -> DownloadError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     without = next((other.name for other in CARDS if other.embedded and other.task == card.task), None)
     instead = f"; '--model {without}' works without it" if without else ""
-    return DownloadError(
-        f"cannot fetch {card.name}: {lines[0]}",
-        f"download {card.address} by hand and save it as {_own_path(card)}{instead}",
-    )
+    if _concerns_a_folder(error):
+        variable = "HF_HOME" if card.host == "huggingface" else "RESTORE_CACHE"
+        helps = f"set {variable} to a folder that can be written"
+    else:
+        helps = f"download {card.address} by hand and save it as {put_path(card)}"
+    return DownloadError(f"cannot fetch {card.name}: {_reason(error)}", helps + instead)
+
+
+def _concerns_a_folder(error: Exception) -> bool:
+    """Tell errors of the file system from those of the network, which are OSErrors too."""
+    if not isinstance(error, OSError) or isinstance(error, urllib.error.URLError):
+        return False
+    return error.filename is not None or error.errno == errno.ENOSPC
+
+
+def _reason(error: BaseException) -> str:
+    """Word in one line what the innermost error says: the outer ones of the Hub's client are paragraphs."""
+    response = getattr(error, "response", None)
+    code = error.code if isinstance(error, urllib.error.HTTPError) else getattr(response, "status_code", None)
+    if code is not None:
+        known = code in set(http.HTTPStatus)
+        return f"the server answered {code}" + (f" {http.HTTPStatus(code).phrase}" if known else "")
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        return _reason(error.reason)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if error.__cause__ is not None:
+        return _reason(error.__cause__)
+    lines = str(error).strip().splitlines()
+    return re.sub(r"^\[Errno -?\d+\] ", "", lines[0]) if lines else type(error).__name__

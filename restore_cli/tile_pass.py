@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, is_out_of_memory
+from restore_cli.device import GIBIBYTE, Device, free_host_memory, is_out_of_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Locality, Network
 from restore_cli.tiling import Box, plan_cores, round_up
@@ -46,27 +46,43 @@ class TilePass:
 
     @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
-        """Return the result (3, h·scale, w·scale float32 on the host) and the side of its tiles, None if it has none.
+        """Return the result (3, h·scale, w·scale float32 on the host) and the largest side of its tiles, None if it has none.
 
         Raises:
-            DeviceError: the device is out of memory even with the smallest tile.
+            DeviceError: the device is out of memory even with the smallest tile, or the host has none for the result.
             NotFiniteError: a value of the result is infinite or NaN.
         """
         scale = self.network.scale
+        self._check_canvas()
         canvas = torch.empty(3, self.whole.height * scale, self.whole.width * scale)
-        done, tile = 0, None
+        done = 0
 
         def restore(core: Box) -> None:
-            nonlocal done, tile
+            nonlocal done
             if core != self.whole:
-                tile = max(core.height, core.width)
-                self._measure(tile)
+                self._measure(max(core.height, core.width))
             canvas[:, *core.scaled(scale).slices] = self._restore(core)
             done += core.height * core.width
             progress(done / (self.whole.height * self.whole.width))
 
-        self._for_each_core(self._choose_side(), restore)
-        return canvas[:, : self.height * scale, : self.width * scale], tile
+        side = self._for_each_core(self._choose_side(), restore)
+        whole = side >= max(self.whole.height, self.whole.width)
+        return canvas[:, : self.height * scale, : self.width * scale], None if whole else side
+
+    @property
+    def _canvas_bytes(self) -> int:
+        return 3 * 4 * self.whole.height * self.whole.width * self.network.scale**2
+
+    def _check_canvas(self) -> None:
+        """Refuse a result that would drive the host out of memory; Linux would kill the process instead of telling."""
+        free = free_host_memory()
+        if self._canvas_bytes > free:
+            scale = self.network.scale
+            raise DeviceError(
+                f"a result of {self.width * scale}x{self.height * scale} pixels takes "
+                f"{self._canvas_bytes / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
+                "ask for a smaller size, or restore the picture in parts",
+            )
 
     def _restore(self, core: Box) -> Tensor:
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
@@ -95,8 +111,11 @@ class TilePass:
         tile = self.padded[None, :, *box.slices]  # 1, 3, h, w
         return tile.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
 
-    def _for_each_core(self, side: int, work: Callable[[Box], None]) -> None:
-        """Call `work` on cores that cover the picture; where memory runs out, on smaller ones from there on."""
+    def _for_each_core(self, side: int, work: Callable[[Box], None]) -> int:
+        """Call `work` on cores that cover the picture; where memory runs out, on smaller ones from there on.
+
+        Returns the longest side that a core had at the end.
+        """
         left = plan_cores(self.whole, side, self.network.grid)[::-1]
         while left:
             core = left.pop()
@@ -105,6 +124,7 @@ class TilePass:
             self.device.release_memory()
             side = min(side, self._half(core))
             left = [part for bigger in [*left, core] for part in plan_cores(bigger, side, self.network.grid)[::-1]]
+        return side
 
     def _fits(self, work: Callable[[Box], None], core: Box) -> bool:
         """Do the work on `core`; on return of False nothing holds the tensors of the failed attempt any more."""
@@ -135,7 +155,10 @@ class TilePass:
             return longest
         if self.policy != "auto":
             return round_up(self.policy, self.network.grid)
-        pixels = self.device.free_memory() // 2 // self.network.bytes_per_pixel
+        free = self.device.free_memory()
+        if self.device.torch_device.type == "cpu":
+            free -= self._canvas_bytes  # which is not yet taken from it
+        pixels = max(free, 0) // 2 // self.network.bytes_per_pixel
         largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
         if self.whole.height * self.whole.width <= min(pixels, largest**2):
             return longest

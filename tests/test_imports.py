@@ -22,12 +22,13 @@ LAYERS = (
     ("restorer",),
     ("tile_pass",),
     ("weights",),
-    ("download",),
+    ("download", "checkpoint"),
     ("networks",),
     ("layers",),
     ("metrics", "resampling"),
     ("picture", "tiling", "device", "sizing"),
-    ("catalog",),
+    ("catalog", "places"),
+    ("card",),
     ("errors",),
 )
 """Modules and packages from the top down; each may import from those below it, and from itself."""

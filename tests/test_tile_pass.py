@@ -109,7 +109,7 @@ def test_out_of_memory_halves_the_tile_and_goes_on() -> None:
     whole, _, _ = restore(picture, "off")
     FakeDevice.released = 0
     result, tile, shares = restore(picture, "auto", Averaging(most_pixels=90 * 90))
-    assert tile == 52  # 200 and 100 with its halo did not fit; 25 cells of 4 make 12 and 13
+    assert tile == 52  # 200 and 100 with its halo did not fit; 100 in cells of 4 makes 52 and 48
     assert FakeDevice.released == 2
     torch.testing.assert_close(result, whole, rtol=1e-5, atol=1e-6)
     assert shares == sorted(shares)
@@ -156,10 +156,20 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 def test_auto_takes_its_tile_from_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = torch.rand(3, 300, 300)
     assert restore(picture, "auto")[1] is None
-    monkeypatch.setattr(FakeDevice, "free", 2 * 100 * 120 * 120)  # half of it holds 120x120 pixels of 100 bytes
-    assert restore(picture, "auto")[1] == 100  # 104 and two halos of 8 make 120; three equal cores of 300 are 100
+    canvas = 3 * 4 * 600 * 600
+    monkeypatch.setattr(FakeDevice, "free", canvas + 2 * 100 * 120 * 120)  # half of what is left holds 120x120 pixels
+    assert restore(picture, "auto")[1] == 104  # which makes 120 with two halos of 8
     monkeypatch.setattr(FakeDevice, "free", 0)
     assert restore(picture, "auto")[1] == SMALLEST_TILE
+
+
+def test_a_result_that_the_host_cannot_hold_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.tile_pass.free_host_memory", lambda: 3 * 4 * 128 * 128 - 1)
+    network = Averaging()
+    with pytest.raises(DeviceError, match="128x128 pixels") as caught:
+        restore(torch.rand(3, 64, 64), "auto", network)
+    assert caught.value.exit_code == 4
+    assert network.sizes == []
 
 
 def test_auto_puts_a_network_that_looks_at_everything_through_whole(monkeypatch: pytest.MonkeyPatch) -> None:

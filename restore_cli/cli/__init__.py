@@ -10,10 +10,10 @@ import typer
 
 import restore_cli
 from restore_cli.cli import evaluate, models, upscale
+from restore_cli.cli.session import INTERRUPTED
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
 
-INTERRUPTED = 130
 BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's parent of all errors in arguments, which it does not export by a name of its own."""
 

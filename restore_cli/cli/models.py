@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_format
+import os
+import shutil
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from restore_cli.catalog import CARDS, ModelCard, find_card
+from restore_cli.card import ModelCard
+from restore_cli.catalog import CARDS, find_listed_card, is_runnable
 from restore_cli.display import Display
-from restore_cli.errors import UsageError, WeightsError
+from restore_cli.errors import StateDictError, UsageError, WeightsError
+from restore_cli.places import find_weights
 
-app = typer.Typer(help="List, fetch and check the models.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
 
 
 def _complete_name(incomplete: str) -> list[tuple[str, str]]:
@@ -22,85 +27,106 @@ def _complete_name(incomplete: str) -> list[tuple[str, str]]:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=_complete_name)]
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=_complete_name)]
+AnyNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", autocompletion=_complete_name)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record per model.")]
 
 
+@app.callback()
+def _show_help(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 @app.command("list")
-def list_models(json: Json = False) -> None:
-    """Show every model known by name."""
-    for card in CARDS:
-        if json:
-            print(json_format.dumps(dataclasses.asdict(card) | {"address": card.address}))
-        else:
-            size = f"{card.parameters / 1e6:.2f} M" if card.parameters else "-"
-            place = "built in" if card.embedded else "to fetch"
-            print(f"{card.name:18} {card.task:9} x{card.scale}  {size:>7}  {place:8}  {card.summary}")
+def list_models(json: Json = False, debug: Debug = False) -> None:
+    """Show every model known by name, and which are at hand; in a pipe, one line of tab-separated fields each."""
+    if json:
+        for card in CARDS:
+            print(json_format.dumps(_record(card)))
+    elif sys.stdout.isatty():
+        _print_table()
+    else:
+        for card in CARDS:
+            size = str(card.parameters or "")
+            print(card.name, card.task, f"x{card.scale}", size, _state(card), card.summary, sep="\t")
 
 
 @app.command("show")
 def show(name: Name, json: Json = False, debug: Debug = False) -> None:
     """Show one model: its origin, licence, attribution and hash."""
-    from restore_cli.weights import find_weights
-
-    card = find_card(name)
-    path = find_weights(card)
+    card = find_listed_card(name)
     if json:
-        print(
-            json_format.dumps(dataclasses.asdict(card) | {"address": card.address, "path": str(path) if path else None})
-        )
+        print(json_format.dumps(_record(card)))
         return
-    for label, value in _facts(card, path):
+    for label, value in _facts(card):
         print(f"{label + ':':12} {value}")
 
 
 @app.command("pull")
-def pull(names: Names, debug: Debug = False) -> None:
+def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
     """Fetch models, check their hashes and convert them, so that they run without a network."""
-    from restore_cli.weights import load_card
+    cards = [find_listed_card(name) for name in names]
+
+    from restore_cli.weights import pull_card
 
     display = Display()
-    cards = [find_card(name) for name in names]
+    failed = False
     for card in cards:
-        print(f"{card.name}\t{load_card(card, display.note).path}")
+        at_hand = find_weights(card) is not None
+        try:
+            path = pull_card(card, display.note)
+        except WeightsError as error:
+            failed = True
+            display.error(error)
+            continue
+        if at_hand and card.credit is not None:  # fetching has said it otherwise
+            display.note(card.credit)
+        if not is_runnable(card):
+            display.note(f"this version does not run the network of {card.name}, {card.network}")
+        print(json_format.dumps(_record(card)) if json else f"{card.name}\t{path}")
+    if failed:
+        raise typer.Exit(WeightsError.exit_code)
 
 
 @app.command("verify")
-def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None, debug: Debug = False
-) -> None:
+def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
     """Check the hashes of models at hand; of all of them without a name."""
+    cards = [find_listed_card(name) for name in names] if names else CARDS
+
     from restore_cli.weights import verify_card
 
     display = Display()
-    worst = 0
-    for card in [find_card(name) for name in names] if names else CARDS:
-        try:
-            path = verify_card(card)
-        except WeightsError as error:
-            display.error(error)
-            worst = error.exit_code
+    failed = False
+    for card in cards:
+        verdict = "ok" if card.sha256 else "no published hash"
+        path = find_weights(card)
+        if path is None and not names:
             continue
-        if path is not None:
-            print(f"{card.name}\t{'ok' if card.sha256 else 'no published hash'}\t{path}")
-        elif names:
-            display.error(
-                WeightsError(f"{card.name} is not at hand", f"fetch it with 'restore models pull {card.name}'")
-            )
-            worst = WeightsError.exit_code
-    if worst:
-        raise typer.Exit(worst)
+        try:
+            if path is None:
+                verdict = "missing"
+                raise _missing(card)
+            verify_card(card)
+        except WeightsError as error:
+            failed = True
+            display.error(error)
+            verdict = "wrong" if path else verdict
+        if json:
+            print(json_format.dumps({"name": card.name, "verdict": verdict, "path": str(path) if path else None}))
+        else:
+            print(card.name, verdict, path or "", sep="\t")
+    if failed:
+        raise typer.Exit(WeightsError.exit_code)
 
 
 @app.command("path")
 def path(name: Name, debug: Debug = False) -> None:
     """Print where a model's file lies."""
-    from restore_cli.weights import find_weights
-
-    card = find_card(name)
+    card = find_listed_card(name)
     found = find_weights(card)
     if found is None:
-        raise WeightsError(f"{card.name} is not at hand", f"fetch it with 'restore models pull {card.name}'")
+        raise _missing(card)
     print(found)
 
 
@@ -115,24 +141,57 @@ def convert(
     """Turn a weights file into safetensors, which loads fast and cannot run code."""
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} does not end in .safetensors")
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise UsageError(f"{target} exists", "--overwrite replaces it")
 
     from restore_cli.networks import build_network
     from restore_cli.weights import load_path, save_state
 
     weights = load_path(source, key)
-    network = build_network(weights.state)
+    try:
+        network = build_network(weights.state)
+    except StateDictError as error:
+        raise StateDictError(f"{source}: {error.message}", error.hint) from error
     save_state(weights.state, target, {"network": network.architecture})
     print(f"{target}\t{network.architecture} x{network.scale}")
 
 
-def _facts(card: ModelCard, path: Path | None) -> list[tuple[str, str]]:
+def _print_table() -> None:
+    """Print the models in columns, no line wider than the terminal."""
+    width = shutil.get_terminal_size().columns
+    rows = [("name", "task", "scale", "size", "weights", "summary")]
+    for card in CARDS:
+        size = f"{card.parameters / 1e6:.2f} M" if card.parameters else "-"
+        rows.append((card.name, card.task, f"x{card.scale}", size, _state(card), card.summary))
+    for name, task, scale, size, state, summary in rows:
+        line = f"{name:18} {task:8} {scale:5} {size:>7}  {state:10}  {summary}"
+        print(line if len(line) <= width else line[: width - 3] + "...")
+
+
+def _state(card: ModelCard) -> str:
+    if not is_runnable(card):
+        return "cannot run"
+    if card.embedded:
+        return "built in"
+    return "at hand" if find_weights(card) else "to fetch"
+
+
+def _record(card: ModelCard) -> dict[str, Any]:
+    path = find_weights(card)
+    return dataclasses.asdict(card) | {
+        "address": card.address,
+        "runnable": is_runnable(card),
+        "path": str(path) if path else None,
+    }
+
+
+def _facts(card: ModelCard) -> list[tuple[str, str]]:
+    path = find_weights(card)
     return [
         ("name", card.name),
         ("summary", card.summary),
         ("task", f"{card.task}, x{card.scale}"),
-        ("network", card.network),
+        ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),
         ("licence", card.licence),
@@ -142,3 +201,7 @@ def _facts(card: ModelCard, path: Path | None) -> list[tuple[str, str]]:
         ("sha256", (card.sha256 or "none") + (f" ({card.hash_note})" if card.hash_note else "")),
         ("at hand", str(path) if path else "no; it is fetched when first used"),
     ]
+
+
+def _missing(card: ModelCard) -> WeightsError:
+    return WeightsError(f"{card.name} is not at hand", f"fetch it with 'restore models pull {card.name}'")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from restore_cli.worker import Task
 
 INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def run_session(

@@ -52,7 +52,7 @@ class SAFMNPP(Network):
         super().__init__()
         self.scale = upscaling_factor
         self.grid = POOLING
-        self.halo = 32
+        self.halo = 40
         self.receptive_field = (RECEPTIVE_FIELD + 1) * n_blocks + 2
         self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1, bias=False)

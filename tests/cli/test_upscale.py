@@ -165,7 +165,7 @@ def test_json_tells_everything(photo: Path, capsys: pytest.CaptureFixture[str]) 
         "output_size": [180, 148],
         "device": "cpu",
         "precision": "fp32",
-        "tile": 24,
+        "tile": 32,
         "notes": [],
         "reason": None,
         "error": None,

@@ -1,0 +1,63 @@
+"""What a checkpoint is, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["upscale", "dejpeg", "lowlight"]
+
+HUGGINGFACE = "https://huggingface.co"
+GITHUB = "https://github.com"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A checkpoint: what it is, where it comes from, and how to know that a file is the right one."""
+
+    name: str
+    network: str
+    """Architecture, as `Network.architecture` spells it."""
+    task: Task
+    scale: int
+    summary: str
+    licence: str
+    attribution: str
+    source: str
+    """Page of the code and the paper's number."""
+    file: str
+    """Path in the repository, or the name in the package where the weights are embedded."""
+    repository: str | None = None
+    """`owner/name` at the host; None where the weights are embedded."""
+    revision: str | None = None
+    host: Literal["huggingface", "github", "github-release", "embedded"] = "huggingface"
+    sha256: str | None = None
+    hash_note: str = ""
+    bytes: int | None = None
+    parameters: int | None = None
+    """Number of trained values."""
+    key: str | None = None
+    """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the weights are part of the package."""
+        return self.host == "embedded"
+
+    @property
+    def address(self) -> str | None:
+        """Where a browser finds the file; None where it is embedded."""
+        match self.host:
+            case "huggingface":
+                return f"{HUGGINGFACE}/{self.repository}/resolve/{self.revision}/{self.file}"
+            case "github":
+                return f"{GITHUB}/{self.repository}/raw/{self.revision}/{self.file}"
+            case "github-release":
+                return f"{GITHUB}/{self.repository}/releases/download/{self.revision}/{self.file}"
+            case _:
+                return None
+
+    @property
+    def credit(self) -> str | None:
+        """What the licence asks to be shown to whoever gets the weights; None where it asks for nothing."""
+        return f"{self.name}: {self.attribution}, {self.licence}" if self.licence.startswith("CC-BY") else None

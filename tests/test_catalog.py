@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from restore_cli import card as card_module
+from restore_cli.card import ModelCard
+from restore_cli.catalog import (
+    ARCHITECTURES,
+    CARDS,
+    default_upscaler,
+    find_card,
+    find_listed_card,
+    is_runnable,
+)
+from restore_cli.checkpoint import read_checkpoint
+from restore_cli.errors import UnknownModelError, UsageError
+from restore_cli.networks import NETWORKS, build_network
+from restore_cli.places import embedded_path, put_path
+
+
+def ids(card: ModelCard) -> str:
+    return card.name
+
+
+def test_the_catalogue_knows_which_networks_are_built() -> None:
+    assert {network.architecture for network in NETWORKS} == ARCHITECTURES
+
+
+def test_names_and_files_tell_the_models_apart() -> None:
+    assert len({card.name for card in CARDS}) == len(CARDS)
+    fetched = [card for card in CARDS if not card.embedded]
+    assert len({put_path(card) for card in fetched}) == len(fetched)
+    assert len({card.address for card in fetched}) == len(fetched)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=ids)
+def test_a_card_says_what_is_needed_to_get_and_know_the_file(card: ModelCard) -> None:
+    assert all((card.summary, card.licence, card.attribution, card.source, card.file))
+    assert card.name.endswith(f"-x{card.scale}") or card.scale == 1
+    assert re.fullmatch("[0-9a-f]{64}", card.sha256 or "") or "no hash" in card.hash_note
+    if card.embedded:
+        assert card.address is None
+    else:
+        assert card.repository is not None
+        assert re.fullmatch(r"[^/]+/[^/]+", card.repository)
+        assert card.revision
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if card.embedded], ids=ids)
+def test_an_embedded_card_describes_its_file(card: ModelCard) -> None:
+    content = embedded_path(card).read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (card.bytes, card.sha256)
+    network = build_network(read_checkpoint(embedded_path(card)))
+    assert (network.architecture, network.scale) == (card.network, card.scale)
+    assert sum(parameter.numel() for parameter in network.parameters()) == card.parameters
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if not card.embedded], ids=ids)
+def test_a_card_describes_its_published_file(card: ModelCard, shared: Path) -> None:
+    path = shared / "weights" / "official" / Path(card.file).name
+    if not path.exists():
+        pytest.skip(f"needs the published file {path.name}")
+    content = path.read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (card.bytes, card.sha256)
+    state = read_checkpoint(path, card.key)
+    assert sum(tensor.numel() for tensor in state.values()) == card.parameters
+    if is_runnable(card):
+        network = build_network(state)
+        assert (network.architecture, network.scale) == (card.network, card.scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        (
+            "safmn-ntire-x4",
+            "https://huggingface.co/Meloo/SAFMN/resolve/adf5a33cea236d931fdeb2a9dd6b76955fbbb3ed/SAFMN_NTIRE_ESR_x4.pth",
+        ),
+        (
+            "plainusr-u-x2",
+            "https://github.com/icandle/PlainUSR/raw/d7ff11a/2024_PlainUSR_ACCV/pretrained_model/PlainUSRU_Rep_x2.pth",
+        ),
+        ("safmn-bcie", "https://github.com/sunny2109/SAFMN/releases/download/v0.1.1/SAFMN_BCIE.pth"),
+    ],
+)
+def test_addresses(name: str, address: str) -> None:
+    assert find_listed_card(name).address == address
+
+
+def test_addresses_follow_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card_module, "GITHUB", "http://127.0.0.1:8")
+    address = find_listed_card("safmn-bcie").address
+    assert address == "http://127.0.0.1:8/sunny2109/SAFMN/releases/download/v0.1.1/SAFMN_BCIE.pth"
+
+
+def test_a_card_is_found_by_its_name() -> None:
+    assert find_card("safmn-l-df2k-x3").file == "SAFMN_L_DF2K_x3.pth"
+
+
+@pytest.mark.parametrize("find", [find_card, find_listed_card])
+@pytest.mark.parametrize(("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("zzz", "")])
+def test_an_unknown_name_is_answered_with_the_nearest(find: object, name: str, guess: str) -> None:
+    assert callable(find)
+    with pytest.raises(UnknownModelError) as raised:
+        find(name)
+    assert raised.value.message == f"no model is called {name!r}"
+    assert raised.value.hint == f"{guess}'restore models list' shows all"
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if not is_runnable(card)], ids=ids)
+def test_a_model_without_a_network_is_listed_but_not_run(card: ModelCard) -> None:
+    assert find_listed_card(card.name) is card
+    with pytest.raises(UsageError) as raised:
+        find_card(card.name)
+    assert raised.value.message == f"this version lists {card.name} but does not run its network, {card.network}"
+    assert "\n" not in raised.value.message + raised.value.hint
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if is_runnable(card)], ids=ids)
+def test_every_other_model_can_be_asked_for(card: ModelCard) -> None:
+    assert find_card(card.name) is card
+
+
+def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
+    with pytest.raises(UsageError) as raised:
+        find_card("plainusr-x2")
+    assert raised.value.hint == "it runs safmn-df2k-x2; 'restore models list' shows all"
+
+
+def test_the_default_upscaler_is_built_in() -> None:
+    for scale in (1.5, 2, 4, 8):
+        assert default_upscaler(scale).name == "safmn-x4"
+
+
+def test_attribution_is_asked_for_by_cc_by_alone() -> None:
+    credited = {card.name: card.credit for card in CARDS if card.credit}
+    assert credited.keys() == {"darkir-m"}
+    assert "Feijoo" in credited["darkir-m"]
+    assert "CC-BY-4.0" in credited["darkir-m"]

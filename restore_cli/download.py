@@ -27,7 +27,7 @@ Announce = Callable[[str], None]
 TIMEOUT = 30
 """Seconds without an answer after which a server is given up."""
 OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-"""The Hub's client asks nobody where one of them is set; nor does this program, whatever the host."""
+"""The first that is set says whether the Hub's client asks nobody; nor does this program then, whatever the host."""
 
 
 def download(card: ModelCard, announce: Announce = lambda line: None) -> Path:
@@ -38,9 +38,9 @@ def download(card: ModelCard, announce: Announce = lambda line: None) -> Path:
         HashMismatchError: what came is not the published file; it is not kept.
     """
     try:
-        for variable in OFFLINE_VARIABLES:
-            if os.environ.get(variable, "").upper() in ("1", "TRUE", "YES", "ON"):
-                raise ConnectionError(f"{variable} is set")
+        variable = next((name for name in OFFLINE_VARIABLES if os.environ.get(name)), None)
+        if variable is not None and os.environ[variable].upper() in ("1", "TRUE", "YES", "ON"):
+            raise ConnectionError(f"{variable} is set")
         size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
         announce(f"fetching {card.name}{size} from {card.address}")
         return _fetch_from_hub(card) if card.host == "huggingface" else _fetch_from_github(card)

@@ -46,7 +46,7 @@ class TilePass:
 
     @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
-        """Return the result (3, h·scale, w·scale float32 on the host) and the largest side of its tiles, None if it has none.
+        """Return the result (3, h·scale, w·scale float32 on the host) and the side of its tiles, None if it is whole.
 
         Raises:
             DeviceError: the device is out of memory even with the smallest tile, or the host has none for the result.

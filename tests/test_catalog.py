@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,8 +104,7 @@ def test_a_card_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("find", [find_card, find_listed_card])
 @pytest.mark.parametrize(("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("zzz", "")])
-def test_an_unknown_name_is_answered_with_the_nearest(find: object, name: str, guess: str) -> None:
-    assert callable(find)
+def test_an_unknown_name_is_answered_with_the_nearest(find: Callable[[str], ModelCard], name: str, guess: str) -> None:
     with pytest.raises(UnknownModelError) as raised:
         find(name)
     assert raised.value.message == f"no model is called {name!r}"

@@ -384,8 +384,18 @@ def test_a_cache_that_cannot_be_written(
 def test_offline_asks_nobody(
     variable: str, kind: str, host: Host, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "0")
     monkeypatch.setenv(variable, "yes")
     said: list[str] = []
     with pytest.raises(DownloadError, match=f"cannot fetch tiny: {variable} is set"):
         download(make_card("tiny", host=kind), said.append)
     assert host.requests == said == []
+
+
+def test_online_is_what_the_first_variable_says(
+    make_card: MakeCard, monkeypatch: pytest.MonkeyPatch, host: Host
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
+    download(make_card("tiny", host="github"))
+    assert host.requests_for("tiny.pth") == ["GET"]

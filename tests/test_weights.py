@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from restore_cli.networks.safmn import SAFMN
 from restore_cli.places import converted_path, hub_folder, put_path
 from restore_cli.weights import digest_of, load_card, load_path, pull_card, save_state, verify_card
 
+Place = Callable[[ModelCard], Path]
 EMBEDDED = find_card("safmn-x4")
 
 
@@ -117,9 +119,8 @@ def test_what_is_missing_is_said_in_two_lines(card: ModelCard) -> None:
 
 @pytest.mark.parametrize("place", [put_path, hub_path], ids=["by hand", "hub"])
 def test_a_published_file_is_converted_once(
-    place: object, card: ModelCard, published: Path, state: dict[str, Tensor]
+    place: Place, card: ModelCard, published: Path, state: dict[str, Tensor]
 ) -> None:
-    assert callable(place)
     at_hand = put(published, place(card))
     first = load_card(card)
     assert first.path == converted_path(card)
@@ -134,8 +135,7 @@ def test_a_published_file_is_converted_once(
 
 
 @pytest.mark.parametrize("place", [put_path, hub_path], ids=["by hand", "hub"])
-def test_a_file_at_hand_is_checked_before_it_is_used(place: object, card: ModelCard, published: Path) -> None:
-    assert callable(place)
+def test_a_file_at_hand_is_checked_before_it_is_used(place: Place, card: ModelCard, published: Path) -> None:
     at_hand = put(published, place(card))
     flip_last_byte(at_hand)
     for check in (load_card, verify_card):
@@ -147,8 +147,7 @@ def test_a_file_at_hand_is_checked_before_it_is_used(place: object, card: ModelC
 
 
 @pytest.mark.parametrize("place", [put_path, hub_path], ids=["by hand", "hub"])
-def test_pull_discards_a_wrong_file(place: object, card: ModelCard, published: Path) -> None:
-    assert callable(place)
+def test_pull_discards_a_wrong_file(place: Place, card: ModelCard, published: Path) -> None:
     at_hand = put(published, place(card))
     flip_last_byte(at_hand)
     said: list[str] = []

@@ -6,82 +6,103 @@ picture's own profile and added again on the way back, so that a wide-gamut pict
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 import pyvips
 from numpy.typing import NDArray
-from PIL import ImageCms
 
+from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
 from restore_cli.picture.picture import Samples
 
-INTENT = "relative"
+RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
+LEVEL = 257
+"""One 8-bit level, in 16-bit levels."""
 VISIBLE = 128
 """A difference of half an 8-bit level, in 16-bit levels."""
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Tell whether an ICC profile calls itself sRGB."""
+    """Tell whether a profile is sRGB, whatever it calls itself: to within one 8-bit level on a lattice of colours."""
+    steps = np.linspace(0, 65_535, 9).astype(np.uint16)
+    lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(81, 9, 3)
     try:
-        description = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
-    except (ImageCms.PyCMSError, OSError):
+        own = read_matrix_profile(profile) if channels_of(profile) == 3 else None
+    except ValueError:
         return False
-    return description.strip().lower().startswith("srgb")
+    if own is None:
+        return False
+    difference = convert(lattice, own, srgb_profile(3)).astype(np.int32) - lattice
+    return int(np.abs(difference).max()) <= LEVEL
 
 
 def into_srgb(samples: Samples, profile: bytes) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
     """Convert samples (h, w, 1 or 3) in `profile` to 16-bit sRGB; also return what sRGB cannot hold, or None.
 
     Raises:
-        pyvips.Error: the profile is damaged, or made for another number of channels.
+        ValueError: the profile is damaged, or made for another number of channels.
     """
-    own = _to_vips(samples)
-    own.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    lab = own.icc_import(embedded=True, intent=INTENT, black_point_compensation=True)
-    srgb = lab.icc_export(output_profile="srgb", intent=INTENT, black_point_compensation=True, depth=16)
-    pixels = srgb.numpy().astype(np.uint16)
-    if samples.shape[2] == 1:
-        pixels = pixels[..., :3].mean(axis=2, keepdims=True).round().astype(np.uint16)
-    beyond = to_16_bit(samples).astype(np.int32) - out_of_srgb(pixels, profile)
-    return pixels, beyond if np.abs(beyond).max() >= VISIBLE else None
+    channels = samples.shape[2]
+    if channels_of(profile) != channels:
+        raise ValueError(f"no profile for {channels} channels")
+    own, deep = read_matrix_profile(profile), to_16_bit(samples)
+    try:
+        pixels = _import(deep, profile) if own is None else convert(deep, own, srgb_profile(channels))
+        beyond = np.subtract(deep, out_of_srgb(pixels, profile), dtype=np.int32)
+    except pyvips.Error as error:
+        raise ValueError("a damaged profile") from error
+    return pixels, beyond if max(beyond.max(), -beyond.min()) >= VISIBLE else None
 
 
-def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.int32]:
-    """Convert sRGB pixels (h, w, 1 or 3) to samples of the same shape in `profile`, 16-bit levels as int32."""
-    srgb = _to_vips(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
-    lab = srgb.icc_import(input_profile="srgb", intent=INTENT, black_point_compensation=True)
+def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
+    """Convert sRGB pixels (h, w, 1 or 3) to 16-bit samples of the same shape in `profile`.
+
+    Raises:
+        pyvips.Error: the profile is damaged; `into_srgb` would have told so.
+    """
+    channels, own, deep = pixels.shape[2], read_matrix_profile(profile), to_16_bit(pixels)
+    if own is not None:
+        return convert(deep, srgb_profile(channels), own)
+    lab = _to_vips(np.repeat(deep, 3, axis=2) if channels == 1 else deep).icc_import(input_profile="srgb", **RELATIVE)
     lab.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    own = lab.icc_export(intent=INTENT, black_point_compensation=True, depth=16).numpy()
-    levels: NDArray[np.int32] = own.reshape(*pixels.shape[:2], -1)[..., : pixels.shape[2]].astype(np.int32)
-    return levels
+    levels: NDArray[np.uint16] = lab.icc_export(depth=16, **RELATIVE).numpy()
+    return levels.reshape(*pixels.shape[:2], -1)[..., :channels]
 
 
 def cmyk_to_srgb(inks: Samples, profile: bytes | None) -> Samples:
     """Convert inks (h, w, 4) in `profile`, or in a common press profile when None, to sRGB of the same depth.
 
     Raises:
-        pyvips.Error: the profile is damaged.
+        ValueError: the profile is damaged, or not made for inks.
     """
+    if profile is not None and channels_of(profile) != 4:
+        raise ValueError("no profile for inks")
     image = pyvips.Image.new_from_array(np.ascontiguousarray(inks)).copy(interpretation="cmyk")
-    if profile:
+    if profile is not None:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    srgb: Samples = image.icc_transform(
-        "srgb",
-        embedded=profile is not None,
-        input_profile="cmyk",
-        intent=INTENT,
-        black_point_compensation=True,
-        depth=8 * inks.itemsize,
-    ).numpy()
+    own = {"embedded": True} if profile is not None else {"input_profile": "cmyk"}
+    try:
+        srgb: Samples = image.icc_transform("srgb", **own, **RELATIVE, depth=8 * inks.itemsize).numpy()
+    except pyvips.Error as error:
+        raise ValueError("a damaged profile") from error
     return srgb
 
 
 def to_16_bit(samples: Samples) -> NDArray[np.uint16]:
     """Spread 8-bit samples over 16 bits; 16-bit ones stay as they are."""
-    return samples.astype(np.uint16) * np.uint16(257) if samples.dtype == np.uint8 else samples.astype(np.uint16)
+    if samples.dtype == np.uint8:
+        return samples.astype(np.uint16) * np.uint16(LEVEL)
+    return samples.astype(np.uint16, copy=False)
 
 
-def _to_vips(samples: Samples) -> Any:
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(to_16_bit(samples)))
+def _import(samples: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:
+    own = _to_vips(samples)
+    own.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    lab = own.icc_import(embedded=True, **RELATIVE)
+    srgb: NDArray[np.uint16] = lab.icc_export(output_profile="srgb", depth=16, **RELATIVE).numpy()
+    return srgb[..., 1:2] if samples.shape[2] == 1 else srgb
+
+
+def _to_vips(samples: NDArray[np.uint16]) -> Any:
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
     return image.copy(interpretation="rgb16" if samples.shape[2] == 3 else "grey16")

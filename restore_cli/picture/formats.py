@@ -24,6 +24,8 @@ class Format:
     depths: tuple[int, ...] = (8,)
     """Bits per sample it can hold, 8 or 16."""
     alpha: bool = True
+    grey: bool = True
+    """Holds pictures of one channel; where not, grey is written as equal red, green and blue."""
     metadata: bool = True
     """Holds an ICC profile, EXIF and XMP."""
     max_side: int | None = None
@@ -33,12 +35,12 @@ class Format:
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "vips", alpha=False, max_side=65_535, default_quality=95),
+    Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "vips", alpha=False, max_side=65_500, default_quality=95),
     Format("png", (".png",), "vips", depths=(8, 16)),
     Format("tiff", (".tif", ".tiff"), "vips", depths=(8, 16)),
-    Format("webp", (".webp",), "vips", max_side=16_383, default_quality=95),
-    Format("avif", (".avif",), "vips", depths=(8, 16), max_side=16_384, default_quality=85),
-    Format("gif", (".gif",), "vips", metadata=False, max_side=65_535),
+    Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
+    Format("avif", (".avif",), "vips", depths=(8, 16), grey=False, max_side=16_384, default_quality=85),
+    Format("gif", (".gif",), "vips", grey=False, metadata=False, max_side=65_535),
     Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False),
     Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", depths=(8, 16), alpha=False, metadata=False),
     Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BAND = 256
+"""Rows that are converted at a time."""
+
 Samples = NDArray[np.unsignedinteger[Any]]
 """Integer samples, uint8 or uint16."""
 
@@ -19,10 +22,12 @@ class Metadata:
     icc: bytes | None = None
     """The picture's own ICC profile; None means sRGB, or plain grey."""
     exif: bytes | None = None
+    """An EXIF block without JPEG's prefix; it calls the picture upright and holds no thumbnail."""
     xmp: bytes | None = None
     iptc: bytes | None = None
-    pixels_per_mm: tuple[float, float] = (1.0, 1.0)
-    """Horizontal and vertical resolution."""
+    """IPTC records without the block of Photoshop that holds them in JPEG."""
+    pixels_per_mm: tuple[float, float] | None = None
+    """Horizontal and vertical resolution; None where the file states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +60,24 @@ class Picture:
         return int(self.pixels.shape[1])
 
 
+def spread_bits(samples: Samples, bits: int) -> Samples:
+    """Repeat the `bits` upper bits of each sample in those below them, in place: the full range becomes full."""
+    while bits < 8 * samples.itemsize:
+        samples |= samples >> samples.dtype.type(bits)
+        bits *= 2
+    return samples
+
+
 def to_unit(samples: Samples) -> NDArray[np.float32]:
     """Convert integer samples to float32, 0 to 1."""
     return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
 
 
 def to_samples(values: NDArray[np.float32], depth: int) -> Samples:
-    """Round float values, nominally 0 to 1, to integers of `depth` bits (8 or 16); values outside are clipped."""
+    """Round floats (h, ...), nominally 0 to 1, to integers of `depth` bits (8 or 16); values outside are clipped."""
     dtype = np.uint8 if depth == 8 else np.uint16
-    scaled = np.clip(values, 0, 1) * np.float32(np.iinfo(dtype).max)
-    samples: Samples = np.rint(scaled, out=scaled).astype(dtype)
+    samples = np.empty(values.shape, dtype)
+    for top in range(0, len(values), BAND):  # in bands, so that no second copy of a large picture is made
+        band = np.clip(values[top : top + BAND], 0, 1) * np.float32(np.iinfo(dtype).max)
+        samples[top : top + BAND] = np.rint(band, out=band)
     return samples

@@ -6,18 +6,25 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import colour, vips
+from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.formats import MAX_PIXELS
+from restore_cli.picture.metadata import UNFIT_PROFILE, gather_metadata
+from restore_cli.picture.naming import shown
+from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 
-XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>))\s*\d")
+Notes = tuple[str, ...]
+
+GAIN_MAP = re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap")
+"""What a JPEG says before its samples when a second picture lies behind them that brightens it on HDR screens."""
+HEAD_BYTES = 1 << 18
 
 
 def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -26,49 +33,77 @@ def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Pictu
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
     """
-    name = str(source) if isinstance(source, Path) else "standard input"
+    name = shown(source) if isinstance(source, Path) else "standard input"
     try:
-        return _read_with_vips(source, max_pixels) or _read_with_pillow(source, max_pixels)
+        with _open(source) as file:
+            return _read(file, max_pixels)
     except UnreadablePictureError as error:
         raise UnreadablePictureError(f"cannot read {name}: {error.message}", error.hint) from error
+    except pyvips.Error as error:
+        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
+        raise UnreadablePictureError(f"cannot read {name}: {what}") from error
     except OSError as error:
         raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}") from error
 
 
 def _open(source: Path | bytes) -> IO[bytes]:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-
-
-def _read_with_vips(source: Path | bytes, max_pixels: int) -> Picture | None:
-    with _open(source) as file:
-        if not file.read(1):
-            raise UnreadablePictureError("the file is empty")
-        file.seek(0)
-        opened = vips.open_source(_vips_source(file))
-        if opened is None:
-            return None
-        image, format = opened
-        _check_size(image.width, image.height, max_pixels)
-        notes = _note_pages(image.get("n-pages") if image.get_typeof("n-pages") else 1)
-        metadata = vips.metadata_of(image)
-        if metadata.xmp:
-            metadata = replace(metadata, xmp=XMP_ORIENTATION.sub(rb"\g<1>1", metadata.xmp))
-        return _finish(_decode(image), metadata, format, cmyk=image.interpretation == "cmyk", notes=notes)
-
-
-def _read_with_pillow(source: Path | bytes, max_pixels: int) -> Picture:
-    with _open(source) as file:
-        image = PillowImage(file)
-        _check_size(image.width, image.height, max_pixels)
-        notes = _note_pages(image.pages)
-        return _finish(image.decode(), image.metadata(), image.format, cmyk=image.cmyk, notes=notes)
-
-
-def _vips_source(file: IO[bytes]) -> Any:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
     try:
-        return pyvips.Source.new_from_descriptor(file.fileno())
-    except io.UnsupportedOperation:
-        return pyvips.Source.new_from_memory(file.read())
+        file = source.open("rb")
+    except ValueError as error:
+        raise UnreadablePictureError("no file can have this name") from error
+    if file.seekable():
+        return file
+    with file:  # a pipe
+        return io.BytesIO(file.read())
+
+
+def _read(file: IO[bytes], max_pixels: int) -> Picture:
+    head = file.read(16)
+    if not head:
+        raise UnreadablePictureError("it is empty")
+    format = vips.recognise(head)
+    if format is not None:
+        return _read_with_vips(file, format, max_pixels)
+    header = netpbm.read_header(file)
+    if header is not None:
+        _check_size(header.width, header.height, max_pixels)
+        return _finish(netpbm.decode(file, header), Metadata(), "ppm", ())
+    return _read_with_pillow(file, max_pixels)
+
+
+def _read_with_vips(file: IO[bytes], format: str, max_pixels: int) -> Picture:
+    image = vips.open_image(file, format)
+    _check_size(image.width, image.height, max_pixels)
+    pages, cmyk = vips.pages_of(image), image.interpretation == "cmyk"
+    said = gather_metadata(image, file, format)
+    samples, warnings = _decode_jpeg(file) if format == "jpeg" else (vips.decode(image), ())
+    if (format == "gif" or (format == "webp" and pages > 1)) and (samples[..., 3:] == 255).all():
+        samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
+    notes = _note_pages(pages) + warnings + said.notes
+    return _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, cmyk=cmyk)
+
+
+def _decode_jpeg(file: IO[bytes]) -> tuple[Samples, Notes]:
+    """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
+    file.seek(0)
+    notes = ("its gain map for HDR screens is left out",) if GAIN_MAP.search(file.read(HEAD_BYTES)) else ()
+    try:
+        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning")), notes
+    except pyvips.Error as error:
+        samples = vips.decode(vips.open_image(file, "jpeg"))
+        return samples, (*notes, f"parts of it may be damaged: {vips.reason(error)}")
+
+
+def _read_with_pillow(file: IO[bytes], max_pixels: int) -> Picture:
+    image = PillowImage(file)
+    _check_size(image.width, image.height, max_pixels)
+    samples = image.decode()
+    notes = _note_pages(image.pages)
+    if image.bits > 8 * samples.itemsize:
+        notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
+    return _finish(samples, image.metadata(), image.format, notes, cmyk=image.cmyk)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -79,47 +114,29 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _note_pages(pages: int) -> tuple[str, ...]:
+def _note_pages(pages: int) -> Notes:
     return (f"only the first of {pages} pages or frames is used",) if pages > 1 else ()
 
 
-def _decode(image: Any) -> Samples:
-    """Decode to h, w, bands; turned upright; every damage in the file shows here."""
-    try:
-        if image.format not in ("uchar", "ushort"):
-            raise UnreadablePictureError(
-                f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
-            )
-        if image.interpretation in ("lab", "labs", "xyz", "scrgb", "hsv"):
-            image = image.colourspace("srgb")
-        samples: Samples = image.copy_memory().autorot().numpy()
-    except pyvips.Error as error:
-        raise UnreadablePictureError(vips.reason(error)) from error
-    samples = samples.reshape(*samples.shape[:2], -1)
-    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
-    if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
-        samples |= samples >> np.uint16(bits)
-    return samples
-
-
-def _finish(samples: Samples, metadata: Metadata, format: str, *, cmyk: bool, notes: tuple[str, ...]) -> Picture:
+def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, *, cmyk: bool = False) -> Picture:
     """Part colour from alpha and bring the colour into sRGB."""
-    depth = 8 * samples.itemsize
-    bands = samples.shape[2]
-    colours = 4 if cmyk else {1: 1, 2: 1, 3: 3, 4: 3}.get(bands, 3)
+    depth, bands = 8 * samples.itemsize, samples.shape[2]
+    colours = 4 if cmyk else 1 if bands < 3 else 3
     alpha = np.ascontiguousarray(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
         notes += (f"{bands - colours - 1} extra channels are left out",)
     pixels, beyond = np.ascontiguousarray(samples[..., :colours]), None
     if cmyk:
-        pixels, metadata = colour.cmyk_to_srgb(pixels, metadata.icc), replace(metadata, icc=None)
-        notes += ("CMYK is converted to sRGB",)
-    elif metadata.icc and not colour.is_srgb(metadata.icc):
+        try:
+            pixels = colour.cmyk_to_srgb(pixels, metadata.icc)
+        except ValueError:
+            pixels, notes = colour.cmyk_to_srgb(pixels, None), notes + UNFIT_PROFILE
+        metadata, notes = replace(metadata, icc=None), (*notes, "CMYK is converted to sRGB")
+    elif metadata.icc and not (colours == 3 and colour.is_srgb(metadata.icc)):
         try:
             pixels, beyond = colour.into_srgb(pixels, metadata.icc)
-        except pyvips.Error:
-            metadata = replace(metadata, icc=None)
-            notes += ("its colour profile is damaged or does not fit, so its colours are taken for sRGB",)
+        except ValueError:
+            metadata, notes = replace(metadata, icc=None), notes + UNFIT_PROFILE
         else:
             alpha = None if alpha is None else colour.to_16_bit(alpha)
     return Picture(pixels, alpha, beyond, depth, format, metadata, notes)

@@ -2,82 +2,175 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture.exif import resolution_exif, sized_exif
 from restore_cli.picture.formats import Format
-from restore_cli.picture.picture import Metadata, Samples
+from restore_cli.picture.iptc import photoshop_block
+from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
+from restore_cli.picture.png_chunks import insert_chunks
+from restore_cli.picture.tiff_tags import append_tags
+from restore_cli.picture.xmp import sized_xmp
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
 pyvips.cache_set_max(0)  # a cached file would hide that it has changed, and hold memory over a long batch
 
-UNKNOWN_FORMAT = "not in a known format"
+HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    *((tiff, "tiff") for tiff in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+)
 LOADERS = {
-    "jpegload": "jpeg",
-    "pngload": "png",
-    "tiffload": "tiff",
-    "webpload": "webp",
-    "heifload": "avif",
-    "gifload": "gif",
+    "jpeg": "jpegload_source",
+    "png": "pngload_source",
+    "tiff": "tiffload_source",
+    "webp": "webpload_source",
+    "avif": "heifload_source",
+    "gif": "gifload_source",
 }
-"""libvips loaders by the format they stand for. Those of documents and drawings (PDF, SVG) are left out."""
-
+"""Named, since libvips would also open documents and drawings, and takes JPEGs with a gain map for another format."""
+UNSAID = (1.0, 72 / 25.4)
+"""Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
+DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
+"""What is written to PNG and TIFF for a picture that states none, as other programs do."""
+PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
+"""Formats into which EXIF goes by way of libvips."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
 
 
-def open_source(source: Any) -> tuple[Any, str] | None:
-    """Open a `pyvips.Source`: the image, not yet decoded, and the name of its format; None if libvips cannot tell.
+def recognise(head: bytes) -> str | None:
+    """Return the name of the format to which the first 16 bytes of a file belong; None if libvips has none for it."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        return "avif"
+    return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
+
+
+def open_image(file: IO[bytes], format: str, fail_on: str = "error") -> Any:
+    """Open a file as a `pyvips.Image`; its samples are not yet decoded.
+
+    `fail_on` is what the decoder takes for damage, `error` or `warning`.
 
     Raises:
-        UnreadablePictureError: the header is damaged, or the file is a document or a drawing.
+        pyvips.Error: the header is damaged.
     """
+    file.seek(0)
     try:
-        image = pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error")
-    except pyvips.Error as error:
-        if UNKNOWN_FORMAT in f"{error.message}{error.detail}":
-            return None
-        raise UnreadablePictureError(reason(error)) from error
-    loader = image.get("vips-loader").removesuffix("_source")
-    if loader not in LOADERS:
-        raise UnreadablePictureError(f"{loader.removesuffix('load').upper()} files hold no pixels to restore")
-    return image, LOADERS[loader]
+        source = pyvips.Source.new_from_descriptor(file.fileno())
+    except io.UnsupportedOperation:
+        source = pyvips.Source.new_from_memory(file.read())
+    return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on)
+
+
+def decode(image: Any) -> Samples:
+    """Decode an image to h, w, bands as the file holds them, not yet turned; every damage in the file shows here.
+
+    Raises:
+        UnreadablePictureError: the samples are floats or of more than 16 bits.
+        pyvips.Error: the file is cut or damaged.
+    """
+    if image.interpretation in ("lab", "labs"):
+        image = image.colourspace("rgb16" if image.format == "short" else "srgb")
+    if image.format not in ("uchar", "ushort"):
+        raise UnreadablePictureError(
+            f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
+        )
+    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
+    if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
+        return spread_bits(samples, bits)
+    return samples
 
 
 def metadata_of(image: Any) -> Metadata:
     """Collect the blocks of metadata that an image carries."""
-    blobs = {name: image.get(field) for name, field in BLOBS.items() if image.get_typeof(field)}
-    return Metadata(**blobs, pixels_per_mm=(image.xres, image.yres))
+    blobs = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
+    resolution = (image.xres, image.yres)
+    unsaid = image.xres == image.yres and any(abs(image.xres - density) < 0.001 for density in UNSAID)
+    return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
 
 
-def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | None, target: Any) -> None:
-    """Write samples (h, w, 1 to 4; alpha last) as `format` to a `pyvips.Target`.
+def orientation_of(image: Any) -> int:
+    """Return the EXIF orientation, 1 to 8, by which a decoded image must still be turned."""
+    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+
+
+def pages_of(image: Any) -> int:
+    """Return the number of pages or frames."""
+    return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+
+
+def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
+    """Write samples (h, w, 1 to 4; alpha last) as `format` to an empty `file`.
 
     Raises:
-        pyvips.Error: the encoder or the target failed.
+        pyvips.Error: the encoder failed, or the file could not be written.
+        OSError: the file could not be written.
     """
-    colour = "grey" if samples.shape[2] < 3 else "rgb"
-    interpretation = {"grey1": "b-w", "grey2": "grey16", "rgb1": "srgb", "rgb2": "rgb16"}[
-        colour + str(samples.itemsize)
-    ]
-    horizontal, vertical = metadata.pixels_per_mm
+    height, width, bands = samples.shape
+    colour = "grey" if bands < 3 else "rgb"
+    kinds = {"grey1": "b-w", "grey2": "grey16", "rgb1": "srgb", "rgb2": "rgb16"}
+    across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
     image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
-    image = image.copy(interpretation=interpretation, xres=horizontal, yres=vertical)
-    for name, field in BLOBS.items():
-        block = getattr(metadata, name)
-        if block is not None:
-            image.set_type(pyvips.GValue.blob_type, field, block)
+    image = image.copy(interpretation=kinds[f"{colour}{samples.itemsize}"], xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    image.write_to_target(target, format.suffixes[0], **_save_options(format, quality, samples))
+    exif = _exif_to_write(metadata, format, width, height)
+    xmp = metadata.xmp and sized_xmp(metadata.xmp, width, height)
+    placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
+    blobs = {
+        "icc": metadata.icc,
+        "exif": placeholder and placeholder.content,
+        "xmp": None if format.name == "png" else xmp,
+        "iptc": photoshop_block(metadata.iptc) if metadata.iptc and format.name == "jpeg" else None,
+    }
+    kept = [name for name, blob in blobs.items() if blob]
+    for name in kept:
+        image.set_type(pyvips.GValue.blob_type, BLOBS[name], blobs[name])
+    options = _save_options(format, quality, samples) | {"keep": "|".join(kept) or "none"}
+    _save(image, format, options, file)
+    if placeholder is not None:
+        placeholder.replace(file)
+    elif format.name == "png":
+        insert_chunks(file, exif, xmp)
+    elif format.name == "tiff":
+        append_tags(file, exif, metadata.iptc)
 
 
 def reason(error: pyvips.Error) -> str:
     """Return the first line of what libvips says went wrong, without the names of its parts."""
     lines = [line for line in str(error.detail or error.message).splitlines() if line.strip()] or ["no reason given"]
     return lines[0].split(": ", 1)[-1].strip()
+
+
+def _exif_to_write(metadata: Metadata, format: Format, width: int, height: int) -> bytes | None:
+    if metadata.exif is not None:
+        exif = sized_exif(metadata.exif, width, height)
+        return exif if format.name not in PLACEHOLDER_FORMATS or len(exif) <= LARGEST_BLOCK else None
+    if metadata.pixels_per_mm is not None and format.name in PLACEHOLDER_FORMATS:
+        return resolution_exif(metadata.pixels_per_mm)  # these have no other place for it
+    return None
+
+
+def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes]) -> None:
+    try:
+        target = pyvips.Target.new_to_descriptor(file.fileno())
+    except io.UnsupportedOperation:
+        target = pyvips.Target.new_to_memory()
+        image.write_to_target(target, format.suffixes[0], **options)
+        file.write(target.get("blob"))
+    else:
+        image.write_to_target(target, format.suffixes[0], **options)
 
 
 def _save_options(format: Format, quality: int | None, samples: Samples) -> dict[str, object]:

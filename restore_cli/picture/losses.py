@@ -1,0 +1,42 @@
+"""What of a picture a file format cannot hold, in words for the user."""
+
+from __future__ import annotations
+
+from restore_cli.picture.formats import Format
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.placeholder import LARGEST_BLOCK
+from restore_cli.picture.vips import PLACEHOLDER_FORMATS
+
+LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
+"""Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
+
+
+def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) -> tuple[str, ...]:
+    """Say what is lost when `picture` is written as `format`, apart from what `strip_metadata` asks for."""
+    name, metadata, lost = format.name.upper(), picture.metadata, []
+    if picture.depth not in format.depths:
+        lost.append(f"{name} holds {max(format.depths)} bits a sample, not {picture.depth}")
+    if picture.alpha is not None and not format.alpha:
+        lost.append(f"{name} holds no transparency, so the picture lies on white")
+    if format.name == "gif":
+        lost.append("GIF holds 256 colours, so the picture is reduced to so many")
+    if metadata.icc and not (format.metadata and (format.grey or picture.pixels.shape[2] > 1)):
+        lost.append(f"{name} holds no such colour profile, so colours are written as sRGB")
+    blocks = [] if strip_metadata else _lost_blocks(picture, format)
+    if blocks:
+        lost.append(f"{name} cannot hold the picture's {', '.join(blocks)}")
+    return tuple(lost)
+
+
+def _lost_blocks(picture: Picture, format: Format) -> list[str]:
+    """Name the blocks of metadata that `vips.encode` leaves out, or all of them where the format holds none."""
+    exif, xmp, iptc = (
+        len(block or b"") for block in (picture.metadata.exif, picture.metadata.xmp, picture.metadata.iptc)
+    )
+    jpeg, tiff = format.name == "jpeg", format.name == "tiff"
+    lost = {
+        "EXIF": exif > 0 and (not format.metadata or (exif > LARGEST_BLOCK and format.name in PLACEHOLDER_FORMATS)),
+        "XMP": xmp > 0 and (not format.metadata or (xmp > LARGEST_XMP and jpeg)),
+        "IPTC": iptc > 0 and (not (jpeg or tiff) or (iptc > LARGEST_IPTC and jpeg)),
+    }
+    return [name for name, is_lost in lost.items() if is_lost]

@@ -1,0 +1,53 @@
+"""What a file that libvips reads says besides its samples: gathered, and made true for an upright picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+from restore_cli.picture import vips
+from restore_cli.picture.exif import orientation_of, resolution_of, upright_exif
+from restore_cli.picture.iptc import records_of
+from restore_cli.picture.picture import Metadata
+from restore_cli.picture.png_chunks import read_chunks
+from restore_cli.picture.tiff_tags import read_tags
+from restore_cli.picture.xmp import upright_xmp
+
+UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
+DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What a file says."""
+
+    metadata: Metadata
+    """Speaks of an upright picture without a thumbnail."""
+    orientation: int
+    """EXIF orientation, 1 to 8, by which the samples must still be turned."""
+    notes: tuple[str, ...]
+    """What was damaged and is left out."""
+
+
+def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
+    """Gather what `file` says, from its `pyvips.Image` and where that does not know all, from the file itself."""
+    metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
+    exif, notes = metadata.exif, tuple[str, ...]()
+    metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
+    if format == "png":
+        exif, xmp, has_profile = read_chunks(file)
+        metadata = replace(metadata, xmp=xmp)
+        if has_profile and metadata.icc is None:
+            notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
+    try:
+        if format == "tiff":
+            exif, iptc = read_tags(file)
+            metadata = replace(metadata, iptc=iptc)
+        if exif:
+            orientation = orientation_of(exif) if format == "png" else orientation
+            exif = upright_exif(exif)
+            resolution = metadata.pixels_per_mm or resolution_of(exif)
+            metadata = replace(metadata, exif=exif, pixels_per_mm=resolution)
+    except ValueError:
+        notes += DAMAGED_EXIF
+    return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, notes)

@@ -1,0 +1,13 @@
+"""How a file is called in a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shown(path: Path) -> str:
+    """Return the name of a path on one line that can be printed: what cannot is escaped as Python does."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in str(path)
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.picture.jpeg2000 import bits_per_sample
+from restore_cli.picture.picture import spread_bits
+from restore_cli.picture.reading import read_picture
+
+
+def with_depth(content: bytes, bits: int) -> bytes:
+    """Make a JPEG 2000 file claim other bits per sample, in its header box and in its codestream."""
+    changed = bytearray(content)
+    box = content.find(b"ihdr")
+    if box >= 0:
+        changed[box + 14] = bits - 1
+    siz = content.index(b"\xff\x4f\xff\x51") + 4
+    (components,) = struct.unpack_from(">H", content, siz + 36)
+    for component in range(components):
+        changed[siz + 38 + 3 * component] = bits - 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_the_bits_are_found(bits: int, stream: bool, samples: np.ndarray, save: Any) -> None:
+    content = with_depth(save(samples, "JPEG2000", no_jp2=stream), bits)
+    assert bits_per_sample(io.BytesIO(content)) == bits
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 11, 12, 30, 85, 120])
+def test_a_file_without_a_codestream_has_no_bits(length: int, samples: np.ndarray, save: Any) -> None:
+    assert bits_per_sample(io.BytesIO(save(samples, "JPEG2000")[:length])) is None
+
+
+def test_boxes_before_the_codestream_are_passed_over(samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "JPEG2000")
+    at = content.index(b"jp2c") - 4
+    for box in (
+        struct.pack(">I4s", 100_008, b"xml ") + bytes(100_000),
+        struct.pack(">I4sQ", 1, b"uuid", 66) + bytes(50),
+    ):
+        assert bits_per_sample(io.BytesIO(content[:at] + box + content[at:])) == 8
+    assert bits_per_sample(io.BytesIO(content[:at] + struct.pack(">I4s", 3, b"xml ") + content[at:])) is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_deep_colour_is_read_with_a_note(mode: str, stream: bool, samples: np.ndarray, save: Any) -> None:
+    image = Image.fromarray(samples).convert(mode)
+    content = with_depth(save(image, "JPEG2000", no_jp2=stream), 16)
+    picture = read_picture(content)
+    assert picture.notes == ("its 16 bits per sample are read as 8",)
+    assert picture.depth == 8
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_deep_grey_is_read_whole(stream: bool, deep_samples: np.ndarray, save: Any) -> None:
+    grey = np.ascontiguousarray(deep_samples[..., 0])
+    picture = read_picture(save(grey, "JPEG2000", no_jp2=stream))
+    assert (picture.depth, picture.notes) == (16, ())
+    assert (picture.pixels[..., 0] == grey).all()
+
+
+@pytest.mark.parametrize(
+    ("bits", "dtype"), [(1, np.uint8), (4, np.uint8), (10, np.uint16), (12, np.uint16), (9, np.uint16)]
+)
+def test_bits_are_spread_over_the_full_range(bits: int, dtype: type) -> None:
+    width = 8 * np.dtype(dtype).itemsize
+    levels = np.arange(2**bits)
+    spread = spread_bits((levels << (width - bits)).astype(dtype), bits)
+    exact = levels * (2**width - 1) / (2**bits - 1)
+    assert (spread[0], spread[-1]) == (0, 2**width - 1)
+    assert np.abs(spread - exact).max() < 1
+
+
+def test_whole_samples_are_left_alone() -> None:
+    samples = np.arange(256, dtype=np.uint8)
+    assert (spread_bits(samples.copy(), 8) == samples).all()

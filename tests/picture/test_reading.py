@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image
+
+from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.reading import read_picture
+
+LOSSY = {"jpeg", "jpeg-progressive", "jpeg-grey", "jpeg-restart", "tiff-jpeg", "webp", "webp-alpha"} | {
+    "webp-animated", "avif", "avif-10", "avif-12", "jp2-lossy",
+}  # fmt: skip
+GREY = {"jpeg-grey", "png-bitmap", "tiff-bitmap", "tiff-fax", "pgm", "pgm-plain", "pbm"}
+REDUCED = {"png-palette", "gif", "gif-animated", "bmp-palette", "png-bitmap", "tiff-bitmap", "tiff-fax", "pbm"}
+
+
+def test_every_kind_of_file_shows_the_picture(encoded: Any, samples: np.ndarray) -> None:
+    picture = read_picture(encoded.content)
+    channels = 1 if encoded.name in GREY else 3
+    assert picture.format == encoded.format
+    assert picture.pixels.shape == (*samples.shape[:2], channels)
+    assert picture.pixels.flags.c_contiguous
+    deep = encoded.name in ("png-16", "tiff-16", "avif-10", "avif-12")
+    assert (picture.depth, picture.pixels.dtype) == ((16, np.uint16) if deep else (8, np.uint8))
+    assert (picture.alpha is not None) == (encoded.name in ("png-alpha", "webp-alpha", "tga-packed"))
+    expected = samples if channels == 3 else np.asarray(Image.fromarray(samples).convert("L"))[..., None]
+    difference = np.abs(picture.pixels / np.float64(257 if deep else 1) - expected)
+    if encoded.name == "jpeg-cmyk":  # inks of a press are other colours, but nothing is turned or inverted
+        assert np.corrcoef(picture.pixels.ravel(), samples.ravel())[0, 1] > 0.9
+    elif encoded.name in LOSSY:
+        assert difference.mean() < 9
+    elif encoded.name not in REDUCED:
+        assert difference.max() == 0
+    elif channels == 3:
+        assert difference.mean() < 12
+    else:
+        assert set(np.unique(picture.pixels)) == {0, 255}
+        assert abs(float(picture.pixels.mean()) - float(expected.mean())) < 4
+
+
+def test_only_the_first_of_several_frames_is_used_and_that_is_said(encoded: Any) -> None:
+    notes = read_picture(encoded.content).notes
+    animated = encoded.name.endswith("-animated")
+    assert ("only the first of 3 pages or frames is used" in notes) == animated
+
+
+def test_only_the_first_page_of_a_tiff_is_used(samples: np.ndarray, save: Any) -> None:
+    content = save(
+        Image.fromarray(samples), "TIFF", save_all=True, append_images=[Image.fromarray(255 - samples), Image.new("1", (9, 9))]
+    )  # fmt: skip
+    picture = read_picture(content)
+    assert picture.notes == ("only the first of 3 pages or frames is used",)
+    assert (picture.pixels == samples).all()
+
+
+@pytest.mark.parametrize("format", ["png", "tiff", "tiff-big"])
+def test_sixteen_bits_are_read_whole(format: str, deep_samples: np.ndarray, to_vips: Any) -> None:
+    image = to_vips(deep_samples)
+    content = image.pngsave_buffer() if format == "png" else image.tiffsave_buffer(bigtiff=format == "tiff-big")
+    picture = read_picture(content)
+    assert picture.depth == 16
+    assert (picture.pixels == deep_samples).all()
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_white_and_black_of_a_deep_avif_stay_white_and_black(bits: int, to_vips: Any) -> None:
+    halves = np.zeros((32, 64, 3), np.uint16)
+    halves[:, 32:] = 65_535
+    content = to_vips(halves).heifsave_buffer(compression="av1", bitdepth=bits, lossless=True, effort=1)
+    picture = read_picture(content)
+    assert picture.depth == 16
+    assert (picture.pixels == halves).all()
+
+
+def test_grey_with_alpha_keeps_both(samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
+    grey = np.dstack([samples[..., 0], alpha])
+    for format in ("PNG", "TIFF"):
+        picture = read_picture(save(grey, format))
+        assert picture.alpha is not None
+        assert (picture.pixels[..., 0] == samples[..., 0]).all()
+        assert (picture.alpha == alpha).all()
+
+
+def test_colour_with_alpha_keeps_both(samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
+    for format, options in (("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True}), ("TGA", {})):
+        picture = read_picture(save(np.dstack([samples, alpha]), format, **options))
+        assert picture.alpha is not None
+        assert (picture.pixels == samples).all(), format
+        assert (picture.alpha == alpha).all(), format
+
+
+def test_premultiplied_alpha_is_undone(samples: np.ndarray, to_vips: Any) -> None:
+    half = np.full(samples.shape[:2], 128, np.uint8)
+    picture = read_picture(to_vips(np.dstack([samples, half])).tiffsave_buffer(premultiply=True))
+    assert picture.alpha is not None
+    assert (picture.alpha == 128).all()
+    assert np.abs(picture.pixels.astype(int) - samples).max() <= 2
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF"])
+def test_a_palette_with_a_transparent_colour_gets_an_alpha(format: str, save: Any) -> None:
+    palette = Image.new("P", (20, 10), 0)
+    palette.putpalette([10, 20, 30, 200, 100, 50, 0, 0, 0])
+    palette.paste(1, (10, 0, 20, 10))
+    plain = read_picture(save(palette, format))
+    assert plain.alpha is None
+    clear = read_picture(save(palette, format, transparency=1))
+    assert clear.alpha is not None
+    for picture in (plain, clear):
+        assert (picture.pixels[:, :10] == (10, 20, 30)).all()
+    assert (plain.pixels[:, 10:] == (200, 100, 50)).all()
+    assert (clear.alpha[:, :10] == 255).all()
+    assert (clear.alpha[:, 10:] == 0).all()
+
+
+def test_white_is_zero_in_some_tiffs(samples: np.ndarray, to_vips: Any) -> None:
+    grey = np.ascontiguousarray(samples[..., 0])
+    picture = read_picture(to_vips(grey).tiffsave_buffer(miniswhite=True))
+    assert (picture.pixels[..., 0] == grey).all()
+
+
+def test_lab_becomes_srgb(samples: np.ndarray, to_vips: Any) -> None:
+    lab = to_vips(samples).colourspace("lab")
+    picture = read_picture(lab.cast("float").colourspace("labs").tiffsave_buffer())
+    in_gamut = np.abs(picture.pixels / 257 - samples)
+    assert picture.depth == 16
+    assert in_gamut.max() < 1.5
+
+
+def test_extra_channels_are_left_out_and_that_is_said(samples: np.ndarray) -> None:
+    six = pyvips.Image.new_from_array(np.dstack([samples, samples])).copy(interpretation="srgb")
+    picture = read_picture(six.tiffsave_buffer())
+    assert (picture.pixels == samples).all()
+    assert picture.notes == ("2 extra channels are left out",)
+
+
+def test_floats_are_refused_with_a_way_out(samples: np.ndarray) -> None:
+    image = pyvips.Image.new_from_array(samples.astype(np.float32))
+    with pytest.raises(UnreadablePictureError, match="samples of kind float are not supported") as caught:
+        read_picture(image.tiffsave_buffer())
+    assert "8 or 16 bits" in caught.value.hint
+
+
+def test_a_jpeg_with_a_gain_map_is_an_ordinary_jpeg(samples: np.ndarray) -> None:
+    if not pyvips.type_find("VipsOperation", "uhdrsave_buffer"):
+        pytest.skip("this libvips cannot make JPEGs with a gain map")
+    bright = pyvips.Image.new_from_array((samples / np.float32(128)) ** 2).copy(interpretation="scrgb")
+    picture = read_picture(bright.uhdrsave_buffer())
+    assert picture.format == "jpeg"
+    assert picture.pixels.shape == samples.shape
+    assert picture.notes == ("its gain map for HDR screens is left out",)
+
+
+def test_what_a_jpeg_decoder_warns_of_is_passed_on(samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "JPEG", progressive=True)
+    padded = content[:-2] + b"\x55" * 40 + content[-2:]
+    picture = read_picture(padded)
+    assert (picture.pixels == read_picture(content).pixels).all()
+    assert len(picture.notes) == 1
+    assert picture.notes[0].startswith("parts of it may be damaged: Corrupt JPEG data")
+
+
+# Where files lie and what they are called
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b.png", "a[1].png", "a[page=2].png", "line\nbreak.png", "\N{SNOWMAN}\N{GRINNING FACE}.png", "a.tif", "noending"]
+    + [os.fsdecode(b"\xff\xfe\xe9.png"), "%d.png", "-.png", "a:b.png"],
+)
+def test_any_name_is_read(name: str, tmp_path: Path, samples: np.ndarray, save: Any) -> None:
+    path = tmp_path / name
+    path.write_bytes(save(samples, "PNG"))
+    assert (read_picture(path).pixels == samples).all()
+    path.write_bytes(b"no picture")
+    with pytest.raises(UnreadablePictureError) as caught:
+        read_picture(path)
+    assert caught.value.message.isprintable()
+    caught.value.message.encode()
+
+
+def test_bytes_and_files_are_read_alike(encoded: Any, tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(encoded.content)
+    assert same(read_picture(path), read_picture(encoded.content))
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP"])
+def test_a_pipe_is_read(format: str, samples: np.ndarray, save: Any) -> None:
+    out, into = os.pipe()
+
+    def fill() -> None:
+        with open(into, "wb") as file:
+            file.write(save(samples, format))
+
+    writer = threading.Thread(target=fill)
+    writer.start()
+    try:
+        picture = read_picture(Path(f"/dev/fd/{out}"))
+    finally:
+        writer.join()
+        os.close(out)
+    assert (picture.pixels == samples).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "it is empty"),
+        (b"This is a letter, not a picture.\n" * 20, "no known picture format"),
+        (bytes(10_000), "no known picture format"),
+        (b"\x89PNG", "no known picture format"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "no known picture format"),
+        (b"%PDF-1.4\n" + bytes(2000), "no known picture format"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000), "cut, damaged or of a kind that is not supported"),
+        (b"P6 3 x 255\n" + bytes(99), "header is cut or damaged"),
+        (b"P6 3 0 255\n" + bytes(99), "header is damaged"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_one_line(content: bytes | None, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UnreadablePictureError, match=reason) as caught:
+        read_picture(path)
+    assert caught.value.message.startswith(f"cannot read {path}: ")
+    assert "\n" not in caught.value.message
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadablePictureError, match="Is a directory"):
+        read_picture(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(UnreadablePictureError, match=r"a\\x00b\.png: no file can have this name"):
+        read_picture(Path("a\0b.png"))
+
+
+# Limits
+
+
+def test_more_pixels_than_allowed_are_refused(encoded: Any, samples: np.ndarray) -> None:
+    pixels = samples.shape[0] * samples.shape[1]
+    assert read_picture(encoded.content, max_pixels=pixels).height == samples.shape[0]
+    with pytest.raises(UnreadablePictureError, match=r"60x40 pixels are more than the limit of 2,399") as caught:
+        read_picture(encoded.content, max_pixels=pixels - 1)
+    assert "--max-pixels" in caught.value.hint
+
+
+BOMBS = {
+    "png": "chunk(b'IHDR', struct.pack('>IIBBBBB', 60_000, 60_000, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(bytes(9)))",
+    "ppm": "b'P6 60000 60000 255 '",
+    "bmp": "b'BM' + struct.pack('<IIIIiiHHIIiiII', 99, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0)",
+}
+
+
+@pytest.mark.parametrize("format", BOMBS)
+def test_a_decompression_bomb_costs_neither_time_nor_memory(format: str) -> None:
+    program = f"""
+import resource, struct, time, zlib
+from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture.reading import read_picture
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+bomb = {BOMBS[format]}
+bomb = b'\\x89PNG\\r\\n\\x1a\\n' + bomb if {format == "png"} else bomb
+since, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_picture(bomb)
+except UnreadablePictureError as error:
+    print(error.message)
+spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(time.perf_counter() - since < 2, spent < 30_000)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    message, verdict = done.stdout.splitlines()
+    assert message.endswith("60000x60000 pixels are more than the limit of 1,000,000,000")
+    assert verdict == "True True"
+
+
+def test_the_file_is_closed(samples: np.ndarray, tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(save(samples, "PNG"))
+    before = set(os.listdir("/proc/self/fd"))
+    picture = read_picture(path)
+    path.write_bytes(b"broken")
+    with pytest.raises(UnreadablePictureError):
+        read_picture(path)
+    assert set(os.listdir("/proc/self/fd")) <= before
+    assert (picture.pixels == samples).all()
+
+
+def same(one: Picture, other: Picture) -> bool:
+    alphas = [b"" if picture.alpha is None else picture.alpha.tobytes() for picture in (one, other)]
+    return (
+        (one.pixels.tobytes(), one.depth, one.format, one.metadata, one.notes)
+        == (other.pixels.tobytes(), other.depth, other.format, other.metadata, other.notes)
+        and alphas[0] == alphas[1]
+        and io.BytesIO(alphas[0]).getvalue() == alphas[1]
+    )

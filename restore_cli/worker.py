@@ -9,6 +9,7 @@ from typing import Protocol
 from restore_cli.batch import Outcome, Progress, Seconds, Stopwatch, failure, name_of_source
 from restore_cli.errors import DeviceError, RestoreError, UnwritablePictureError
 from restore_cli.picture.formats import Format, format_by_name
+from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import check_size, encode_picture, write_picture
@@ -95,7 +96,7 @@ class Worker:
             precision=str(run.precision),
             tile=run.tile,
             seconds=Seconds(read, ran, watch.lap()),
-            notes=picture.notes + run.notes + _losses(restored, format),
+            notes=picture.notes + run.notes + losses(restored, format, strip_metadata=self.strip_metadata),
         )
 
     def _write(self, picture: Picture, job: Job, format: Format) -> None:
@@ -114,15 +115,3 @@ class Worker:
 
 def _read_standard_input() -> bytes:
     return sys.stdin.buffer.read()
-
-
-def _losses(picture: Picture, format: Format) -> tuple[str, ...]:
-    """Say what of the picture `format` cannot hold."""
-    name, losses = format.name.upper(), []
-    if picture.depth not in format.depths:
-        losses.append(f"{name} holds 8 bits a sample, not {picture.depth}")
-    if picture.alpha is not None and not format.alpha:
-        losses.append(f"{name} holds no transparency, so the picture lies on white")
-    if not format.metadata and (picture.metadata.icc or picture.metadata.exif):
-        losses.append(f"{name} holds no metadata; colours are written as sRGB")
-    return tuple(losses)

@@ -14,6 +14,7 @@ import typer
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_listed_card, is_runnable
+from restore_cli.cli.options import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import StateDictError, UsageError, WeightsError
 from restore_cli.places import find_weights
@@ -21,13 +22,9 @@ from restore_cli.places import find_weights
 app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
 
 
-def _complete_name(incomplete: str) -> list[tuple[str, str]]:
-    return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
-
-
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=_complete_name)]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=_complete_name)]
-AnyNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", autocompletion=_complete_name)]
+Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_model)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model)]
+AnyNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", autocompletion=complete_model)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record per model.")]
 

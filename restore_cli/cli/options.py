@@ -31,7 +31,8 @@ def _parse_tile(value: str) -> str:
     return value
 
 
-def _complete_model(incomplete: str) -> list[tuple[str, str]]:
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    """Return the names and summaries of the models whose names begin with `incomplete`."""
     return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
 
 
@@ -86,7 +87,7 @@ class EngineOptions:
             "-m",
             metavar="NAME|FILE",
             help="Name of a model ('restore models list') or a .safetensors or .pth file.",
-            autocompletion=_complete_model,
+            autocompletion=complete_model,
         ),
     ] = None
     key: Annotated[

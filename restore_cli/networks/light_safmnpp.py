@@ -7,14 +7,14 @@ float32 under reduced precision, since it makes the picture itself and not a res
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
-from restore_cli.networks.network import Network, StateDict, count_blocks, features_bytes
+from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
 
 
 class CCM(nn.Module):
@@ -59,19 +59,11 @@ class LightSAFMNPP(Network):
         self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1, bias=False)
         self.feats = nn.Sequential(*(AttBlock(dim, round(dim * ffn_scale)) for _ in range(n_blocks)))
-        self.to_img = nn.Sequential(
-            nn.Conv2d(dim, 3 * upscaling_factor**2, 3, padding=1, bias=False), nn.PixelShuffle(upscaling_factor)
-        )
+        self.to_img = pixel_shuffle_head(dim, upscaling_factor, bias=False)
 
     @classmethod
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
-        dim = state["to_feat.weight"].shape[0]
-        return {
-            "dim": dim,
-            "n_blocks": count_blocks(state, "feats"),
-            "ffn_scale": state["feats.0.conv2.conv.0.weight"].shape[0] / dim,
-            "upscaling_factor": math.isqrt(state["to_img.0.weight"].shape[0] // 3),
-        }
+        return read_sizes(state, "feats.0.conv2.conv.0.weight")
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         return (self.to_img,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -122,6 +123,21 @@ def count_blocks(state: StateDict, prefix: str) -> int:
     """Count the blocks of a sequence: one more than the highest N among the keys `prefix.N.`, or 0."""
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     return max((int(match[1]) + 1 for match in map(pattern.match, state) if match), default=0)
+
+
+def read_sizes(state: StateDict, hidden: str) -> dict[str, Any]:
+    """Read the arguments that the upscaling networks of the SAFMN family share; `hidden` is a block's widest weight.
+
+    Raises:
+        KeyError: a key that tells a size is missing.
+    """
+    dim = state["to_feat.weight"].shape[0]
+    return {
+        "dim": dim,
+        "n_blocks": count_blocks(state, "feats"),
+        "ffn_scale": state[hidden].shape[0] / dim,
+        "upscaling_factor": math.isqrt(state["to_img.0.weight"].shape[0] // 3),
+    }
 
 
 def features_bytes(dim: int, hidden: int, scale: int) -> int:

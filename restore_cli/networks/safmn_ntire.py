@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from restore_cli.layers.norm import GlobalResponseNorm, channel_energy
 from restore_cli.layers.safm import CCM, SAFM
-from restore_cli.networks.network import Network, StateDict, features_bytes
-from restore_cli.networks.safmn import SAFMN
+from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
 
 
 class AttBlock(nn.Module):
@@ -50,13 +50,11 @@ class SAFMNChallenge(Network):
         self.norm = GlobalResponseNorm(dim)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1)
         self.feats = nn.Sequential(*(AttBlock(dim, round(dim * ffn_scale)) for _ in range(n_blocks)))
-        self.to_img = nn.Sequential(
-            nn.Conv2d(dim, 3 * upscaling_factor**2, 3, padding=1), nn.PixelShuffle(upscaling_factor)
-        )
+        self.to_img = pixel_shuffle_head(dim, upscaling_factor)
 
     @classmethod
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
-        return SAFMN.hyperparameters(state)
+        return read_sizes(state, "feats.0.ccm.ccm.0.weight")
 
     def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
         features = self.to_feat(x.to(self.to_feat.weight.dtype))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from restore_cli.errors import RestoreError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from restore_cli.batch import Outcome
@@ -23,9 +26,13 @@ class Display:
         self.quiet = quiet
         self.verbose = verbose
         self.json = json
-        from rich.console import Console  # imported when there is something to say: --help need not wait for it
 
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+    @cached_property
+    def console(self) -> Console:
+        """Standard error, with colours and bars; made when needed, since Rich takes as long to import as all else."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
 
     def error(self, error: RestoreError) -> None:
         """Print an error and its hint; never silenced."""
@@ -107,6 +114,9 @@ class Display:
             self._line("", "", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
+        if not sys.stderr.isatty() and "FORCE_COLOR" not in os.environ:
+            sys.stderr.write(f"{label}{_printable(text)}\n")
+            return
         from rich.text import Text
 
         self.console.print(Text(label, style) + Text(_printable(text)))

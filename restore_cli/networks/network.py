@@ -78,6 +78,8 @@ class Network(nn.Module, ABC):
             network = cls(**cls.hyperparameters(state))
         except KeyError as error:
             raise StateDictError(f"{cls.architecture} weights lack the key {error.args[0]}") from error
+        except (ArithmeticError, IndexError, ValueError) as error:  # a tensor that tells a size is a scalar or empty
+            raise StateDictError(f"{cls.architecture} weights have tensors of impossible shapes") from error
         wanted = network.state_dict()
         problems = _list_keys("missing", wanted.keys() - state.keys()) + _list_keys(
             "extra", state.keys() - wanted.keys()

@@ -96,12 +96,10 @@ def encode(samples: Samples, file: IO[bytes]) -> None:
 
 
 def _full_range(values: Samples, largest: int) -> Samples:
-    dtype, full = (np.uint8, 255) if largest < 256 else (np.uint16, 65_535)
-    if largest == full:
-        return values.astype(dtype)
-    table = np.rint(np.arange(largest + 1) * (full / largest)).astype(dtype)
-    scaled: Samples = table[values]
-    return scaled
+    full = 255 if largest < 256 else 65_535
+    steps = np.rint(np.arange(largest + 1) * full / largest)
+    table: Samples = steps.astype(np.uint8) if full == 255 else steps.astype(np.uint16)
+    return table[values]
 
 
 def _values(file: IO[bytes], count: int, dtype: str) -> Samples:

@@ -23,6 +23,7 @@ from restore_cli import catalog
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_card, is_runnable
 from restore_cli.cli import models, run
+from restore_cli.cli.options import complete_model
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.places import converted_path, embedded_path, put_path
 
@@ -346,5 +347,5 @@ def test_without_a_command_there_is_help(capsys: Capture) -> None:
 
 
 def test_names_are_completed() -> None:
-    completed = dict(models._complete_name("safmn-l-r"))
+    completed = dict(complete_model("safmn-l-r"))
     assert completed.keys() == {"safmn-l-real-x2", "safmn-l-real-x4"}

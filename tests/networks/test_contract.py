@@ -194,3 +194,11 @@ def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path
         levels = (tiled.clamp(0, 1) * 255).round() - (whole.clamp(0, 1) * 255).round()
         assert levels.abs().max() <= 1
         assert (levels != 0).float().mean() <= 0.002
+
+
+@each_network
+@pytest.mark.parametrize("shape", [(), (0,), (0, 0, 0, 0), (1,)])
+def test_impossible_shapes_are_an_error_of_the_weights(network: type[Network], shape: tuple[int, ...]) -> None:
+    state = {name: torch.zeros(shape) for name in build(network).state_dict()}
+    with pytest.raises(StateDictError, match=network.architecture):
+        build_network(state)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image
+from PIL import ExifTags, Image
 
 HEIGHT, WIDTH = 40, 60
 
@@ -62,6 +62,13 @@ def deep_samples() -> np.ndarray:
 def alpha() -> np.ndarray:
     """An alpha channel of 40x60 pixels, uint8, that uses all levels."""
     return np.random.default_rng(8).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def cube() -> np.ndarray:
+    """All corners and edges of the RGB cube and much between them; 33, 1089, 3, uint8."""
+    steps = np.linspace(0, 255, 33).round().astype(np.uint8)
+    return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(33, -1, 3)
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +194,7 @@ def _tag_description(text: str) -> bytes:
     return b"desc\0\0\0\0" + struct.pack(">I", len(characters)) + characters + bytes(78)
 
 
-def profile_of(space: bytes, tags: dict[bytes, bytes], *, pcs: bytes = b"XYZ ", name: str = "test") -> bytes:
+def put_together(space: bytes, tags: dict[bytes, bytes], *, pcs: bytes = b"XYZ ", name: str = "test") -> bytes:
     """Put tags together as an ICC profile of version 2."""
     tags = {b"desc": _tag_description(name), b"cprt": b"text\0\0\0\0none\0", b"wtpt": _tag_xyz(D50)} | tags
     table, content = b"", b""
@@ -205,6 +212,12 @@ def profile_of(space: bytes, tags: dict[bytes, bytes], *, pcs: bytes = b"XYZ ", 
 
 
 @pytest.fixture(scope="session")
+def profile_of() -> Callable[..., bytes]:
+    """Put tags together as an ICC profile: `profile_of(b"RGB ", {b"A2B0": ...}, pcs=b"Lab ")`."""
+    return put_together
+
+
+@pytest.fixture(scope="session")
 def matrix_profile() -> Callable[..., bytes]:
     """Make an RGB profile: `matrix_profile("p3", curve=b"...", name="...")`, the curve a gamma of 2.2 by default."""
 
@@ -218,7 +231,7 @@ def matrix_profile() -> Callable[..., bytes]:
         adapted = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ D50 / (BRADFORD @ white)) @ BRADFORD @ scaled
         tags = {colour + b"XYZ": _tag_xyz(adapted[:, index]) for index, colour in enumerate((b"r", b"g", b"b"))}
         tags |= {colour + b"TRC": curve or _tag_gamma(gamma) for colour in (b"r", b"g", b"b")}
-        return profile_of(b"RGB ", tags, name=name)
+        return put_together(b"RGB ", tags, name=name)
 
     return make
 
@@ -226,41 +239,7 @@ def matrix_profile() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def grey_profile() -> Callable[[float], bytes]:
     """Make a grey profile of a gamma."""
-    return lambda gamma: profile_of(b"GRAY", {b"kTRC": _tag_gamma(gamma)})
-
-
-@pytest.fixture(scope="session")
-def table_profile() -> bytes:
-    """An RGB profile of tables, as printers and scanners have them: sRGB colours at gamma 2.2, by way of Lab."""
-
-    def table(inputs: np.ndarray, outputs: np.ndarray) -> bytes:
-        steps = inputs.shape[0]
-        straight = struct.pack(">2H", 0, 65_535) * 3
-        clut = np.rint(outputs.clip(0, 1) * 65_535).astype(">u2").tobytes()
-        head = b"mft2\0\0\0\0" + bytes([3, 3, steps, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + struct.pack(">2H", 2, 2)
-        return head + straight + clut + straight
-
-    to_xyz = np.array(
-        [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
-    )
-    lab_scale = 65_280 / 65_535  # version 2 calls 0xFF00 one hundred
-    axis = np.linspace(0, 1, 17)
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
-
-    ratio = grid**2.2 @ to_xyz.T / D50
-    root = np.where(ratio > 216 / 24_389, np.cbrt(ratio), (24_389 / 27 * ratio + 16) / 116)
-    lab = np.stack(
-        [116 * root[..., 1] - 16, 500 * (root[..., 0] - root[..., 1]), 200 * (root[..., 1] - root[..., 2])], -1
-    )
-    forward = np.stack([lab[..., 0] / 100, (lab[..., 1] + 128) / 255, (lab[..., 2] + 128) / 255], axis=-1) * lab_scale
-
-    decoded = grid / lab_scale
-    middle = (decoded[..., 0] * 100 + 16) / 116
-    roots = np.stack([middle + (decoded[..., 1] * 255 - 128) / 500, middle], axis=-1)
-    roots = np.concatenate([roots, (middle - (decoded[..., 2] * 255 - 128) / 200)[..., None]], axis=-1)
-    xyz = np.where(roots > 6 / 29, roots**3, (116 * roots - 16) * 27 / 24_389) * D50
-    backward = (xyz @ np.linalg.inv(to_xyz).T).clip(0, 1) ** (1 / 2.2)
-    return profile_of(b"RGB ", {b"A2B0": table(grid, forward), b"B2A0": table(grid, backward)}, pcs=b"Lab ")
+    return lambda gamma: put_together(b"GRAY", {b"kTRC": _tag_gamma(gamma)})
 
 
 # Metadata
@@ -292,12 +271,6 @@ def make_exif() -> Callable[..., Image.Exif]:
 
 
 @pytest.fixture(scope="session")
-def thumbnail() -> bytes:
-    """A JPEG thumbnail."""
-    return pillow_bytes(Image.fromarray(draw()).resize((16, 12)), "JPEG")
-
-
-@pytest.fixture(scope="session")
 def xmp() -> bytes:
     """An XMP packet of a picture of 60x40 pixels that stands on its side."""
     return (
@@ -313,3 +286,54 @@ def xmp() -> bytes:
 def iptc() -> bytes:
     """IPTC records with a caption, an odd number of bytes."""
     return b"\x1c\x02\x00\x00\x02\x00\x04" + b"\x1c\x02\x78\x00\x07Caption"
+
+
+EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+XMP_TAG, IPTC_TAG = 0x02BC, 0x83BB
+POINTERS = {("", EXIF), ("", GPS), ("camera", INTEROPERABILITY)}
+LAYOUT = {0x100, 0x101, 0x102, 0x103, 0x106, 0x111, 0x115, 0x116, 0x117, 0x11C, 0x13D, 0x153, XMP_TAG, IPTC_TAG}
+"""Tags of a TIFF that are no EXIF."""
+
+
+@pytest.fixture(scope="session")
+def tags_of() -> Callable[[bytes], dict[tuple[str, int], Any]]:
+    """Return all EXIF tags of a file as Pillow reads them, by group and tag."""
+
+    def read(content: bytes) -> dict[tuple[str, int], Any]:
+        with Image.open(io.BytesIO(content)) as image:
+            exif = image.getexif()
+            groups = {"": dict(exif), "camera": exif.get_ifd(EXIF), "place": exif.get_ifd(GPS)}
+            groups |= {"interoperability": exif.get_ifd(INTEROPERABILITY), "thumbnail": exif.get_ifd(ExifTags.IFD.IFD1)}
+            found = {(group, tag): value for group, tags in groups.items() for tag, value in tags.items()}
+        return {key: found[key] for key in found if key not in POINTERS and (key[0] or key[1] not in LAYOUT)}
+
+    return read
+
+
+def photoshop(records: bytes, preview: bytes = b"") -> bytes:
+    """Make an APP13 segment as Photoshop does, with another resource before the records."""
+
+    def resource(identifier: int, name: bytes, data: bytes) -> bytes:
+        name = bytes([len(name)]) + name
+        head = b"8BIM" + struct.pack(">H", identifier) + name + bytes(len(name) % 2)
+        return head + struct.pack(">I", len(data)) + data + bytes(len(data) % 2)
+
+    block = b"Photoshop 3.0\0" + resource(0x040C, b"old", preview) + resource(0x0404, b"", records)
+    return b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
+
+
+@pytest.fixture
+def described(samples: np.ndarray, make_exif: Any, xmp: bytes, iptc: bytes, save: Any) -> Callable[[str], bytes]:
+    """Make a file of a format with all the metadata that Pillow can put into it; it stands on its side."""
+
+    def make(format: str) -> bytes:
+        tags = make_exif(6, nested=format != "tiff")  # which Pillow does not write into a TIFF
+        if format == "png":
+            return save(samples, "PNG", exif=tags)
+        if format == "tiff":
+            tags[XMP_TAG], tags[IPTC_TAG] = xmp, iptc
+            return save(samples, "TIFF", exif=tags.tobytes())
+        content = save(samples, format.upper(), exif=tags.tobytes(), xmp=xmp)
+        return content[:2] + photoshop(iptc, b"preview" * 9) + content[2:] if format == "jpeg" else content
+
+    return make

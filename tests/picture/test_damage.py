@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ HARMLESS_TAIL = {
     "tga": 26,  # the footer of version 2
     "qoi": 8,  # the end marker
     "ico": 22,  # the end of the PNG inside
+    "tiff-big": 8,  # that no other page follows
     "tiff-fax": 4,  # the end marker and what fills the last byte
     "pgm-plain": 3,  # a number that has lost digits is still a number
 }
@@ -34,14 +34,15 @@ def tail_of(name: str) -> int:
     return HARMLESS_TAIL.get(name, HARMLESS_TAIL.get(name.split("-")[0], 0))
 
 
-def refused(content: bytes) -> UnreadablePictureError | None:
+def refused(content: bytes, **options: int) -> bool:
+    """Read a file and tell whether it was refused, in one line."""
     try:
-        read_picture(content)
+        read_picture(content, **options)
     except UnreadablePictureError as error:
-        assert error.message.startswith("cannot read standard input: ")
-        assert error.message.isprintable()
-        return error
-    return None
+        message = error.message
+    else:
+        return False
+    return message.startswith("cannot read standard input: ") and message.isprintable()
 
 
 def is_same(one: Picture, other: Picture) -> bool:
@@ -57,7 +58,7 @@ def without_later_frames(name: str, content: bytes) -> int:
 def test_a_cut_file_is_never_read_in_part(share: float, encoded: Any) -> None:
     whole = without_later_frames(encoded.name, encoded.content)
     length = min(max(1, int(whole * share)), whole - tail_of(encoded.name) - 1)
-    assert refused(encoded.content[:length]) is not None
+    assert refused(encoded.content[:length])
 
 
 def test_no_byte_is_missing_unnoticed_at_the_end(encoded: Any) -> None:
@@ -65,14 +66,14 @@ def test_no_byte_is_missing_unnoticed_at_the_end(encoded: Any) -> None:
     picture = read_picture(encoded.content)
     for missing in range(1, 41):
         if missing > tail:
-            assert refused(encoded.content[: whole - missing]) is not None, missing
-        elif encoded.name not in UNTOLD and refused(encoded.content[: whole - missing]) is None:
+            assert refused(encoded.content[: whole - missing]), missing
+        elif encoded.name not in UNTOLD and not refused(encoded.content[: whole - missing]):
             assert is_same(read_picture(encoded.content[: whole - missing]), picture), missing
 
 
 def test_no_byte_is_missing_unnoticed_at_the_start(encoded: Any) -> None:
     for length in range(1, 60):
-        assert refused(encoded.content[:length]) is not None
+        assert refused(encoded.content[:length])
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo.bmp", "photo.jp2"])
@@ -96,10 +97,9 @@ def test_an_altered_byte_is_an_error_or_a_picture_of_the_same_size(share: float,
     altered = bytearray(encoded.content)
     altered[int(len(altered) * share)] ^= 0x55
     whole = read_picture(encoded.content)
-    error = refused(bytes(altered))
     if encoded.name in CHECKED:
-        assert error is not None
-    elif error is None:
+        assert refused(bytes(altered))
+    elif not refused(bytes(altered)):
         picture = read_picture(bytes(altered))
         assert picture.pixels.dtype == whole.pixels.dtype
         assert picture.pixels.shape == whole.pixels.shape
@@ -119,47 +119,57 @@ def test_a_decoder_that_notices_damage_says_so(samples: np.ndarray, save: Any) -
 
 
 def test_a_hole_of_zeros_to_the_end_is_an_error(encoded: Any) -> None:
-    """An interrupted download often has its full length."""
+    """An interrupted download often has its full length. Formats without marks or check sums cannot tell."""
     content = encoded.content
     half = content[: len(content) // 2] + bytes(len(content) - len(content) // 2)
     if encoded.name.split("-")[0] in ("jpeg", "png"):
-        assert refused(half) is not None
-    elif refused(half) is None:
+        assert refused(half)
+    elif not refused(half):
         assert read_picture(half).pixels.shape == read_picture(content).pixels.shape
 
 
-@pytest.mark.parametrize(
-    "start",
-    [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"RIFF\x99\0\0\0WEBP", b"GIF89a", b"BM"]
-    + [b"\0\0\0\x1cftypavif", b"P6\n", b"P3\n", b"P4 ", b"\0\0\x02" + bytes(9), b"\0\0\x0a" + bytes(9)]
-    + [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"qoif", b"\x0a\x05\x01\x08", b"\0\0\x01\0\x01\0"],
-)
+SIGNATURES = {
+    "none": b"",
+    "jpeg": b"\xff\xd8\xff",
+    "png": b"\x89PNG\r\n\x1a\n",
+    "tiff": b"II*\0",
+    "tiff-motorola": b"MM\0*",
+    "tiff-big": b"II+\0",
+    "webp": b"RIFF\x99\0\0\0WEBP",
+    "avif": b"\0\0\0\x1cftypavif",
+    "gif": b"GIF89a",
+    "bmp": b"BM",
+    "ppm": b"P6\n",
+    "ppm-plain": b"P3\n",
+    "pbm": b"P4 ",
+    "tga": b"\0\0\x02" + bytes(9),
+    "tga-packed": b"\0\0\x0a" + bytes(9),
+    "jp2": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "jp2-stream": b"\xff\x4f\xff\x51",
+    "qoi": b"qoif",
+    "pcx": b"\x0a\x05\x01\x08",
+    "ico": b"\0\0\x01\0\x01\0",
+}
+
+
+@pytest.mark.parametrize("kind", SIGNATURES)
 @settings(max_examples=25, deadline=None)
 @given(rest=st.binary(max_size=300))
-def test_noise_behind_any_signature_is_an_error_or_a_picture(start: bytes, rest: bytes) -> None:
-    try:
-        picture = read_picture(start + rest, max_pixels=1_000_000)
-    except UnreadablePictureError as error:
-        assert error.message.isprintable()
-    else:
-        assert picture.pixels.ndim == 3
+def test_noise_behind_any_signature_is_refused_or_a_picture(kind: str, rest: bytes) -> None:
+    content = SIGNATURES[kind] + rest
+    assert refused(content, max_pixels=1_000_000) or read_picture(content).pixels.ndim == 3
 
 
-def test_altered_headers_are_errors_or_pictures(encoded: Any) -> None:
+def test_altered_headers_are_refused_or_pictures(encoded: Any) -> None:
     rng = np.random.default_rng(4)
     for _ in range(25):
         altered = bytearray(encoded.content)
         for at in rng.integers(0, min(len(altered), 200), 2):
             altered[at] = rng.integers(0, 256)
-        try:
-            picture = read_picture(bytes(altered), max_pixels=4_000_000)
-        except UnreadablePictureError as error:
-            assert error.message.isprintable()
-        else:
+        if not refused(bytes(altered), max_pixels=4_000_000):
+            picture = read_picture(bytes(altered))
             assert picture.pixels.shape[:2] == (picture.height, picture.width)
 
 
 def test_bytes_behind_the_picture_do_not_matter(encoded: Any) -> None:
-    picture = read_picture(encoded.content + b"\0\n" * 20)
-    assert is_same(picture, read_picture(encoded.content))
-    assert io.BytesIO(picture.pixels).getvalue()
+    assert is_same(read_picture(encoded.content + b"\0\n" * 20), read_picture(encoded.content))

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from restore_cli.picture.exif import exif_of_tiff, orientation_of, resolution_of, sized_exif, upright_exif
+
+
+def test_only_what_must_change_is_changed(make_exif: Any) -> None:
+    block = make_exif(6).tobytes()
+    upright = upright_exif(block)
+    assert len(upright) == len(block) - 6
+    assert sum(old != new for old, new in zip(block[6:], upright, strict=True)) == 1
+    sized = sized_exif(upright, 61, 41)
+    assert sum(old != new for old, new in zip(upright, sized, strict=True)) == 2
+    assert upright_exif(upright) == upright
+
+
+@pytest.mark.parametrize(("stated", "meant"), [(1, 1), (6, 6), (8, 8), (0, 1), (9, 1), (300, 1)])
+def test_the_orientation_is_read(stated: int, meant: int, make_exif: Any) -> None:
+    assert orientation_of(make_exif(stated).tobytes()) == meant
+    assert orientation_of(upright_exif(make_exif(stated).tobytes())) == 1
+
+
+@pytest.mark.parametrize(("unit", "expected"), [(2, 300 / 25.4), (3, 30.0), (1, None), (None, 300 / 25.4)])
+def test_the_resolution_is_read_in_its_unit(unit: int | None, expected: float | None) -> None:
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B] = 300.0, 300.0
+    if unit is not None:
+        exif[0x0128] = unit
+    resolution = resolution_of(exif.tobytes().removeprefix(b"Exif\0\0"))
+    assert resolution == (None if expected is None else pytest.approx((expected, expected)))
+
+
+def test_a_block_without_resolution_states_none(make_exif: Any) -> None:
+    assert resolution_of(b"II*\0\x08\0\0\0\0\0") is None
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B] = 0.0, 300.0
+    assert resolution_of(exif.tobytes().removeprefix(b"Exif\0\0")) is None
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_no_damage_to_exif_is_more_than_a_value_error(data: st.DataObject, make_exif: Any) -> None:
+    block = bytearray(make_exif(6).tobytes() + bytes(40))
+    for _ in range(data.draw(st.integers(1, 8))):
+        block[data.draw(st.integers(6, len(block) - 1))] = data.draw(st.integers(0, 255))
+    content = bytes(block[: data.draw(st.integers(6, len(block)))])
+    try:
+        upright = upright_exif(content)
+    except ValueError:
+        return
+    assert len(sized_exif(upright, 100_000, 3)) == len(upright)
+    resolution_of(upright)
+    exif_of_tiff(upright)
+
+
+@pytest.mark.parametrize("aim", ["itself", "header", "everything", "beyond"])
+def test_a_thumbnail_that_claims_the_tags_themselves_harms_nobody(aim: str) -> None:
+    start, size = {"itself": (8, 18), "header": (0, 99), "everything": (8, 10**6), "beyond": (10**6, 5)}[aim]
+    first = struct.pack("<HHHIII", 1, 0x0112, 3, 1, 6, 26)
+    second = struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, start, 0x0202, 4, 1, size, 0)
+    block = b"II*\0\x08\0\0\0" + first + second
+    try:
+        upright = upright_exif(block)
+    except ValueError:
+        assert aim == "everything"
+    else:
+        assert orientation_of(upright) == 1
+
+
+def test_every_strip_of_a_plain_thumbnail_is_wiped() -> None:
+    first = struct.pack("<HHHIII", 1, 0x0112, 3, 1, 6, 26)
+    at = 26 + 30 + 16
+    second = struct.pack("<HHHIIHHIII", 2, 0x0111, 4, 2, 56, 0x0117, 4, 2, 64, 0)
+    lists = struct.pack("<IIII", at, at + 4, 4, 5)
+    block = b"II*\0\x08\0\0\0" + first + second + lists + b"oneTWOtwo" + b"kept"
+    upright = upright_exif(block)
+    assert upright.endswith(bytes(9) + b"kept")

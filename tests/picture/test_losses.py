@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.losses import losses
+from restore_cli.picture.picture import Metadata, Picture
+from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import encode_picture
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2"])
+def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha: np.ndarray, described: Any) -> None:
+    deep = samples.astype(np.uint16) * 257
+    metadata = read_picture(described("jpeg")).metadata
+    picture = Picture(deep, alpha.astype(np.uint16) * 257, depth=16, metadata=metadata)
+    said = " ".join(losses(picture, format_by_name(name)))
+    again = read_picture(encode_picture(picture, format_by_name(name)))
+    assert ("8 bits a sample" in said) == (again.depth == 8)
+    assert ("transparency" in said) == (again.alpha is None)
+    assert ("EXIF" in said) == (again.metadata.exif is None)
+    assert ("XMP" in said) == (again.metadata.xmp is None)
+    assert ("IPTC" in said) == (again.metadata.iptc is None)
+    silent = " ".join(losses(picture, format_by_name(name), strip_metadata=True))
+    assert not any(block in silent for block in ("EXIF", "XMP", "IPTC"))
+
+
+@pytest.mark.parametrize(("size", "is_lost"), [(60_000, False), (60_001, True), (100_000, True)])
+def test_a_long_xmp_packet_fits_or_is_named_as_lost(size: int, is_lost: bool, samples: np.ndarray) -> None:
+    picture = Picture(samples, metadata=Metadata(xmp=b"x" * size))
+    assert (read_picture(encode_picture(picture, format_by_name("jpeg"))).metadata.xmp is None) == is_lost
+    assert bool(losses(picture, format_by_name("jpeg"))) == is_lost
+    assert read_picture(encode_picture(picture, format_by_name("png"))).metadata.xmp == b"x" * size
+    assert losses(picture, format_by_name("png")) == ()
+
+
+@pytest.mark.parametrize(("size", "is_lost"), [(65_500, False), (65_600, True)])
+def test_long_iptc_records_fit_or_are_named_as_lost(size: int, is_lost: bool, samples: np.ndarray) -> None:
+    picture = Picture(samples, metadata=Metadata(iptc=b"\x1c" * size))
+    assert (read_picture(encode_picture(picture, format_by_name("jpeg"))).metadata.iptc is None) == is_lost
+    assert bool(losses(picture, format_by_name("jpeg"))) == is_lost
+    assert read_picture(encode_picture(picture, format_by_name("tiff"))).metadata.iptc == b"\x1c" * size
+
+
+def test_a_lost_profile_is_named(samples: np.ndarray, matrix_profile: Callable[..., bytes], grey_profile: Any) -> None:
+    colour = Picture(samples, metadata=Metadata(icc=matrix_profile("p3")))
+    grey = Picture(np.ascontiguousarray(samples[..., :1]), metadata=Metadata(icc=grey_profile(1.8)))
+    assert "profile" in " ".join(losses(colour, format_by_name("bmp")))
+    assert losses(colour, format_by_name("webp")) == ()
+    assert "profile" in " ".join(losses(grey, format_by_name("webp")))
+    assert losses(grey, format_by_name("jpeg")) == ()

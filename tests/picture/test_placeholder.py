@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from restore_cli.picture.placeholder import Placeholder
+
+
+def test_the_block_is_written_over_its_placeholder() -> None:
+    for size in (8, 100, 70_000, 3_000_000):
+        block = b"MM\0*" + np.random.default_rng(size).bytes(size - 4)
+        placeholder = Placeholder(block)
+        file = io.BytesIO(b"II*\0\x08\0\0\0 before" * 3 + placeholder.content + b"after")
+        placeholder.replace(file)
+        content = file.getvalue()
+        assert content.startswith(b"II*\0\x08\0\0\0 before" * 3 + block)
+        assert content.endswith(b"after")
+        assert set(content[15 * 3 + len(block) : -5]) <= {0}
+
+
+def test_a_lost_placeholder_is_no_secret() -> None:
+    with pytest.raises(AssertionError, match="no EXIF"):
+        Placeholder(b"II*\0").replace(io.BytesIO(bytes(100)))

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.png_chunks import insert_chunks, read_chunks
+from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import encode_picture
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("form", ["plain", "packed", "zTXt"])
+def test_chunks_are_found_wherever_they_stand(
+    late: bool, form: str, samples: np.ndarray, xmp: bytes, make_exif: Any, save: Any
+) -> None:
+    key = b"XML:com.adobe.xmp\0"
+    text = {
+        "plain": chunk(b"iTXt", key + b"\0\0en\0Titel\0" + xmp),
+        "packed": chunk(b"iTXt", key + b"\1\0\0\0" + zlib.compress(xmp)),
+        "zTXt": chunk(b"zTXt", key + b"\0" + zlib.compress(xmp)),
+    }[form]
+    plain = save(samples, "PNG")
+    at = len(plain) - 12 if late else 33
+    content = plain[:at] + text + chunk(b"eXIf", make_exif(6).tobytes()[6:]) + plain[at:]
+    exif, packet, has_profile = read_chunks(io.BytesIO(content))
+    assert (exif, packet, has_profile) == (make_exif(6).tobytes()[6:], xmp, False)
+    picture = read_picture(content)
+    assert (picture.width, picture.height) == (40, 60)
+    png = format_by_name("png")
+    assert png is not None
+    with Image.open(io.BytesIO(encode_picture(picture, png))) as image:
+        assert image.info["xmp"].startswith(b'<?xpacket begin="\xef\xbb\xbf"')  # UTF-8, as the standard has it
+
+
+@pytest.mark.parametrize("text", [b"", b"\1\0\0\0junk", b"\1\0", b"\0\0"])
+def test_damaged_texts_hold_no_xmp(text: bytes, samples: np.ndarray, save: Any) -> None:
+    plain = save(samples, "PNG")
+    content = plain[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0" + text) + plain[33:]
+    assert not read_chunks(io.BytesIO(content))[1]
+    assert (read_picture(content).pixels == samples).all()
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 5_000_000])
+def test_chunks_are_inserted_into_files_of_any_size(size: int, tmp_path: Path) -> None:
+    before = bytes(range(33)) + np.random.default_rng(size).bytes(size)
+    path = tmp_path / "a.png"
+    path.write_bytes(before)
+    with path.open("r+b") as file:
+        insert_chunks(file, b"II*\0exif", b"<xmp/>")
+    after = path.read_bytes()
+    inserted = chunk(b"eXIf", b"II*\0exif") + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<xmp/>")
+    assert after == before[:33] + inserted + before[33:]

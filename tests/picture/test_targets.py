@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture import writing
+from restore_cli.picture.formats import FORMATS, Format, format_by_name
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import check_size, encode_picture, write_picture
+
+each_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
+
+
+@pytest.fixture
+def picture(samples: np.ndarray) -> Picture:
+    return Picture(samples)
+
+
+# Where it is written
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a b.png", "a[1].png", "a[strip].png", "line\nbreak.png", "%d.png", "x" * 250 + ".png"),
+        *("\N{GRINNING FACE}.png", os.fsdecode(b"\xff\xfe.png")),
+    ],
+)
+@pytest.mark.parametrize("format", ["png", "bmp"])
+def test_any_name_is_written(name: str, format: str, picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / name, format_by_name(format))
+    assert os.listdir(tmp_path) == [name]
+    assert (read_picture(tmp_path / name).pixels == picture.pixels).all()
+
+
+def test_missing_folders_are_made(picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / "a" / "b" / "c.png", format_by_name("png"))
+    assert (read_picture(tmp_path / "a" / "b" / "c.png").pixels == picture.pixels).all()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_follow_the_umask(umask: int, picture: Picture, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        write_picture(picture, tmp_path / "a.png", format_by_name("png"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_an_existing_file_is_replaced_and_never_written_into(picture: Picture, tmp_path: Path) -> None:
+    target, other_name = tmp_path / "a.png", tmp_path / "b.png"
+    target.write_bytes(b"old" * 100_000)
+    os.link(target, other_name)
+    write_picture(picture, target, format_by_name("png"))
+    assert (read_picture(target).pixels == picture.pixels).all()
+    assert other_name.read_bytes() == b"old" * 100_000
+
+
+def test_a_link_stays_a_link(picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    target = tmp_path / "a.png"
+    target.symlink_to(tmp_path / "store" / "b.png")
+    write_picture(picture, target, format_by_name("png"))
+    assert target.is_symlink()
+    assert (read_picture(tmp_path / "store" / "b.png").pixels == picture.pixels).all()
+
+
+# What goes wrong
+
+
+def refusals(tmp_path: Path) -> dict[str, tuple[Path, str]]:
+    (tmp_path / "file").write_bytes(b"mine")
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    return {
+        "below a file": (tmp_path / "file" / "a.png", "exists|Not a directory"),
+        "deep below a file": (tmp_path / "file" / "b" / "a.png", "Not a directory"),
+        "name too long": (tmp_path / ("x" * 300 + ".png"), "File name too long"),
+        "a folder": (tmp_path / "folder.png", "there is a folder of this name"),
+        "a pipe": (tmp_path / "pipe.png", "it is no ordinary file"),
+        "no name": (tmp_path / "a\0b.png", "no file can have this name"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case", ["below a file", "deep below a file", "name too long", "a folder", "a pipe", "no name"]
+)
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(case: str, picture: Picture, tmp_path: Path) -> None:
+    target, reason = refusals(tmp_path)[case]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UnwritablePictureError, match=reason) as caught:
+        write_picture(picture, target, format_by_name("png"))
+    assert caught.value.message.startswith("cannot write ")
+    assert caught.value.message.isprintable()
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB with a file on it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk]).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@each_format
+def test_a_full_disk_is_named_and_leaves_nothing_behind(
+    format: Format, small_disk: Path, deep_samples: np.ndarray
+) -> None:
+    noise = np.tile((deep_samples >> 8).astype(np.uint8), (8, 8, 1))
+    noise ^= np.random.default_rng(1).integers(0, 256, noise.shape, dtype=np.uint8)
+    target = small_disk / f"a{format.suffixes[0]}"
+    target.write_bytes(b"mine")
+    with pytest.raises(UnwritablePictureError, match="No space left on device"):
+        write_picture(Picture(noise), target, format, quality=100)
+    assert os.listdir(small_disk) == [target.name]
+    assert target.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+@each_format
+def test_a_failure_at_the_end_leaves_the_old_file(
+    format: Format, failing: str, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = tmp_path / "a.png"
+    target.write_bytes(b"mine")
+    monkeypatch.setattr(writing.os, failing, fail)
+    with pytest.raises(UnwritablePictureError, match="No space left on device"):
+        write_picture(picture, target, format)
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert target.read_bytes() == b"mine"
+
+
+def test_an_interruption_leaves_the_old_file(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(descriptor: int) -> None:
+        assert len(os.listdir(tmp_path)) == 2
+        raise KeyboardInterrupt
+
+    target = tmp_path / "a.png"
+    target.write_bytes(b"mine")
+    monkeypatch.setattr(writing.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_picture(picture, target, format_by_name("png"))
+    assert os.listdir(tmp_path) == ["a.png"]
+    assert target.read_bytes() == b"mine"
+
+
+LIMITED = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "gif": 65_535, "tga": 65_535}
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_the_largest_side_is_written_and_a_larger_one_refused(name: str, tmp_path: Path) -> None:
+    format, side = format_by_name(name), LIMITED[name]
+    largest = Picture(np.zeros((1, side, 1), np.uint8))
+    assert read_picture(encode_picture(largest, format)).width == side
+    larger = Picture(np.zeros((side + 1, 1, 1), np.uint8))
+    with pytest.raises(UnwritablePictureError, match=f"1x{side + 1} is more than the {side:,} pixels") as caught:
+        write_picture(larger, tmp_path / "folder" / "a", format)
+    assert "--format" in caught.value.hint
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(UnwritablePictureError):
+        encode_picture(larger, format)
+
+
+def test_a_limit_that_only_the_encoder_knows_is_an_error_too(picture: Picture, tmp_path: Path) -> None:
+    unlimited = replace(format_by_name("webp"), max_side=None)
+    wide = Picture(np.zeros((1, 20_000, 3), np.uint8))
+    with pytest.raises(UnwritablePictureError, match="cannot write"):
+        write_picture(wide, tmp_path / "a.webp", unlimited)
+    with pytest.raises(UnwritablePictureError, match="cannot encode the picture"):
+        encode_picture(wide, unlimited)
+    assert os.listdir(tmp_path) == []
+
+
+def test_sizes_within_the_limit_pass() -> None:
+    for format in FORMATS:
+        check_size(16_383, 16_383, format)

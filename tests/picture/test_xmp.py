@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from restore_cli.picture.xmp import sized_xmp, upright_xmp
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'tiff:Orientation="8"', b'tiff:Orientation="1"'),
+        (b"tiff:Orientation = '3'", b"tiff:Orientation = '1'"),
+        (b"<tiff:Orientation>6</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
+        (b"<tiff:Orientation>\n 6</tiff:Orientation>", b"<tiff:Orientation>\n 1</tiff:Orientation>"),
+        (b"<a><xmp:Thumbnails><rdf:Alt>\n/9j/4AAQ</rdf:Alt></xmp:Thumbnails></a>", b"<a></a>"),
+        (b'<a hdrgm:Version="1.0" b="2"/>', b'<a b="2"/>'),
+        (b"<a><Container:Directory><c/></Container:Directory></a>", b"<a></a>"),
+        (b'<a dc:title="tiff orientation 6"/>', b'<a dc:title="tiff orientation 6"/>'),
+    ],
+)
+def test_xmp_is_made_upright(before: bytes, after: bytes) -> None:
+    assert upright_xmp(before) == after
+
+
+def test_xmp_gets_the_new_size() -> None:
+    packet = b'<a tiff:ImageWidth="60" tiff:ImageLength="40"><exif:PixelXDimension>60</exif:PixelXDimension></a>'
+    assert sized_xmp(packet, 240, 160) == packet.replace(b"60", b"240").replace(b"40<", b"40<").replace(
+        b'ImageLength="40"', b'ImageLength="160"'
+    )

@@ -17,12 +17,19 @@ from restore_cli.errors import RestoreError, UsageError
 BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's parent of all errors in arguments, which it does not export by a name of its own."""
 
+FLAGS = {"help": False, "install_completion": False, "show_completion": False}
+"""Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
+
 app = typer.Typer(
     name="restore",
     help="Restore pictures with small published networks, faithfully and fast.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "default_map": FLAGS
+        | {"models": FLAGS | dict.fromkeys(("list", "show", "path"), FLAGS), "upscale": FLAGS, "evaluate": FLAGS},
+    },
 )
 app.command("upscale")(upscale.upscale)
 app.command("evaluate")(evaluate.evaluate)

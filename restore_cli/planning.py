@@ -168,7 +168,7 @@ def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[_Sourc
     path = Path(name)
     if path.is_dir():
         files, passed_over = _pictures_in(path, recursive, Path(output).resolve() if output else None)
-        error = None if files else UnreadablePictureError(f"there are no pictures in {name}")
+        error = None if files else UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
         return [_Source(file, path) for file in files], passed_over, error
     if path.exists():
         return [_Source(path, None)], 0, None
@@ -177,7 +177,11 @@ def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[_Sourc
     if files:
         return [_Source(file, None) for file in files], len(matches) - len(files), None
     what = "no picture matches" if glob.has_magic(name) else "there is no file"
-    return [], 0, UnreadablePictureError(f"{what} {name}")
+    return [], 0, UnreadablePictureError(f"{what} {name}", "check the name and the folder; quote a name with spaces")
+
+
+def _known_endings() -> str:
+    return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
 
 
 def _pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:

@@ -22,6 +22,9 @@ from restore_cli.picture.pillow import PillowImage
 
 Notes = tuple[str, ...]
 
+HELPS = "see whether another program opens it; if not, copy or download it again"
+"""The hint for a file that cannot be read, where nothing better is known."""
+
 GAIN_MAP = re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap")
 """What a JPEG says before its samples when a second picture lies behind them that brightens it on HDR screens."""
 HEAD_BYTES = 1 << 18
@@ -38,12 +41,12 @@ def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Pictu
         with _open(source) as file:
             return _read(file, max_pixels)
     except UnreadablePictureError as error:
-        raise UnreadablePictureError(f"cannot read {name}: {error.message}", error.hint) from error
+        raise UnreadablePictureError(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
     except pyvips.Error as error:
         what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
-        raise UnreadablePictureError(f"cannot read {name}: {what}") from error
+        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
     except OSError as error:
-        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}") from error
+        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
 
 
 def _open(source: Path | bytes) -> IO[bytes]:

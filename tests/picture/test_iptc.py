@@ -10,6 +10,7 @@ def test_iptc_records_are_wrapped_and_unwrapped(size: int) -> None:
     records = b"\x1c" + bytes(range(256)) * 2
     assert records_of(photoshop_block(records[:size])) == records[:size]
     assert records_of(records[:size]) == records[:size]
+    assert len(photoshop_block(records[:size])) % 2 == 0  # as every resource must be
 
 
 @pytest.mark.parametrize("length", range(0, 40, 3))

@@ -40,6 +40,15 @@ def test_red_of_display_p3_is_the_known_red(matrix_profile: Callable[..., bytes]
     assert np.abs(pixels[0, 1] - inside).max() < 65
 
 
+@pytest.mark.parametrize("primaries", ["srgb", "p3", "adobe", "prophoto"])
+def test_white_and_greys_stay_white_and_grey(primaries: str, matrix_profile: Callable[..., bytes]) -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    pixels, beyond = colour.into_srgb(ramp, matrix_profile(primaries, gamma=1.8))
+    assert beyond is None
+    assert (pixels[-1, -1] == 65_535).all()
+    assert np.ptp(pixels.astype(int), axis=2).max() <= 1
+
+
 def parametric(kind: int, *numbers: float) -> bytes:
     return struct.pack(f">4sIHH{len(numbers)}i", b"para", 0, kind, 0, *(round(number * 65_536) for number in numbers))
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,31 +107,55 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(case: str, pictur
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 KiB with a file on it."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk]).returncode:
-        pytest.skip("needs the right to mount")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
+FILL_DISK = """
+import sys, numpy as np
+from pathlib import Path
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.writing import write_picture
+
+disk, name, pixels = sys.argv[1:]
+format = format_by_name(name)
+target = Path(disk, f"a{format.suffixes[0]}")
+target.write_bytes(b"mine")
+try:
+    write_picture(Picture(np.load(pixels)), target, format, quality=100)
+except UnwritablePictureError as error:
+    print(error.message)
+print(*(path.name for path in Path(disk).iterdir()), target.read_bytes())
+"""
+ON_SMALL_DISK = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'mount -t tmpfs -o size=64k none "$1" && exec "$0" -c "$2" "$1" "$3" "$4"',
+]
+"""Runs Python on a disk of 64 KiB that is mounted for that process alone and is gone with it, however it ends."""
 
 
 @each_format
 def test_a_full_disk_is_named_and_leaves_nothing_behind(
-    format: Format, small_disk: Path, deep_samples: np.ndarray
+    format: Format, deep_samples: np.ndarray, tmp_path: Path
 ) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
     noise = np.tile((deep_samples >> 8).astype(np.uint8), (8, 8, 1))
     noise ^= np.random.default_rng(1).integers(0, 256, noise.shape, dtype=np.uint8)
-    target = small_disk / f"a{format.suffixes[0]}"
-    target.write_bytes(b"mine")
-    with pytest.raises(UnwritablePictureError, match="No space left on device"):
-        write_picture(Picture(noise), target, format, quality=100)
-    assert os.listdir(small_disk) == [target.name]
-    assert target.read_bytes() == b"mine"
+    np.save(tmp_path / "noise.npy", noise)
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode
+    ):
+        pytest.skip("needs the right to mount")
+    arguments = [sys.executable, disk, FILL_DISK, format.name, tmp_path / "noise.npy"]
+    done = subprocess.run([*ON_SMALL_DISK, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    message, left = done.stdout.splitlines()
+    assert "No space left on device" in message
+    assert left == f"a{format.suffixes[0]} b'mine'"
+    assert not list(disk.iterdir())
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])

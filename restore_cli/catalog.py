@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import difflib
 
-from restore_cli.card import ModelCard
+from restore_cli.card import ModelCard, Task
 from restore_cli.errors import UnknownModelError, UsageError
 
-__all__ = ["ARCHITECTURES", "CARDS", "ModelCard", "default_upscaler", "find_card", "find_listed_card", "is_runnable"]
+__all__ = [
+    "ARCHITECTURES",
+    "CARDS",
+    "ModelCard",
+    "default_for",
+    "default_upscaler",
+    "find_card",
+    "find_listed_card",
+    "is_runnable",
+]
 
-ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie"})
+ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie", "darkir"})
 """The networks that this version builds, known here so that listing the models need not import them."""
 
 STATED_BY_HOST = "as stated by its host page; checked at download"
@@ -21,6 +30,8 @@ _SAFMN_CODE = "https://github.com/sunny2109/SAFMN (arXiv:2302.13800)"
 _SAFMN_AUTHORS = "Long Sun, Jiangxin Dong, Jinhui Tang, Jinshan Pan"
 _PLAINUSR_CODE = "https://github.com/icandle/PlainUSR (arXiv:2409.13435)"
 _PLAINUSR_AUTHORS = "Yan Wang, Yusen Li, Gang Wang, Xiaoguang Liu"
+_DARKIR_CODE = "https://github.com/cidautai/DarkIR (arXiv:2412.13443)"
+_DARKIR_AUTHORS = "Daniel Feijoo, Juan C. Benito, Alvaro Garcia, Marcos V. Conde"
 _SAFMN_PARAMETERS = {2: 227_820, 3: 232_695, 4: 239_520}
 _SAFMN_L_PARAMETERS = {2: 5_559_308, 3: 5_576_603, 4: 5_600_816}
 _SAFMN_FIRST_UPLOAD = "adf5a33cea236d931fdeb2a9dd6b76955fbbb3ed"
@@ -196,20 +207,36 @@ CARDS: tuple[ModelCard, ...] = (
     _plainusr("L", 2, 707_076, 2_851_834, "695596b258962f2e17cea71ff94cfa64067f061c748546f0d1d4b3aa46f520c2"),
     _plainusr("L", 4, 734_004, 2_959_610, "050a1d20f2046d01eadab9efd8918a5d9ef705586faab16192d42b897d99ec4e"),
     ModelCard(
+        name="darkir-s",
+        network="darkir",
+        task="lowlight",
+        scale=1,
+        summary="DarkIR, width 16: brightens dark, noisy photographs; trained from scratch for this project",
+        licence="Apache-2.0",
+        attribution=f"weights by the restore project, network by {_DARKIR_AUTHORS}",
+        source=_DARKIR_CODE,
+        file="darkir-s.safetensors",
+        host="embedded",
+        sha256="3b04419fc4b85e63f59438187972351028bf42bc7ab19eb5fcd2f1ae8891af6d",
+        bytes=3_523_416,
+        parameters=871_574,
+    ),
+    ModelCard(
         name="darkir-m",
         network="darkir",
         task="lowlight",
         scale=1,
         summary="DarkIR, width 32: brightens dark, noisy, blurred photographs",
         licence="CC-BY-4.0 (code MIT)",
-        attribution="Daniel Feijoo, Juan C. Benito, Alvaro Garcia, Marcos V. Conde: DarkIR, CVPR 2025 (Cidaut AI)",
-        source="https://github.com/cidautai/DarkIR (arXiv:2412.13443)",
+        attribution=f"{_DARKIR_AUTHORS}: DarkIR, CVPR 2025 (Cidaut AI)",
+        source=_DARKIR_CODE,
         file="DarkIR_384.pt",
         repository="Cidaut/DarkIR",
         revision="main",
         sha256="61eee7d5cfb593d408fba4c716874449b324ed1f49cbff97c2a25ce2fcbe4fde",
         hash_note="as stated by a third party; checked at download",
         bytes=13_397_397,
+        parameters=3_321_638,
         key="params",
     ),
 )
@@ -256,3 +283,9 @@ def default_upscaler(scale: float) -> ModelCard:
     """Return the embedded upscaler to use for a scale: that of the scale, else the largest one to reduce from."""
     embedded = [card for card in CARDS if card.embedded and card.task == "upscale"]
     return min(embedded, key=lambda card: (card.scale < scale, abs(card.scale - scale)))
+
+
+def default_for(task: Task) -> ModelCard | None:
+    """Return the card that a command of `task` runs unless told otherwise: an embedded one first; None without any."""
+    cards = [card for card in CARDS if card.task == task and is_runnable(card)]
+    return min(cards, key=lambda card: not card.embedded, default=None)

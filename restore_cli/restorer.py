@@ -10,7 +10,8 @@ from torch import Tensor
 
 from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.networks import Network
+from restore_cli.networks import Network, SteppedNetwork
+from restore_cli.step_pass import StepPass
 from restore_cli.tile_pass import Progress, TilePass, TilePolicy
 
 
@@ -18,7 +19,7 @@ from restore_cli.tile_pass import Progress, TilePass, TilePolicy
 class Run:
     """How a picture was put through the network."""
 
-    precision: Precision
+    precision: str
     tile: int | None
     """Side of the tiles' cores in input pixels; None where the picture went through whole."""
     notes: tuple[str, ...] = ()
@@ -61,8 +62,11 @@ class Restorer:
     def _run(
         self, picture: Tensor, network: Network, precision: Precision, progress: Progress, *notes: str
     ) -> tuple[Tensor, Run]:
-        reduced = precision is not Precision.FP32
-        result, tile = TilePass(picture, network, self.device, self.tile, reduced_precision=reduced).run(progress)
+        if isinstance(network, SteppedNetwork):
+            result, tile = StepPass(picture, network, self.device, self.tile).run(progress)
+        else:
+            reduced = precision is not Precision.FP32
+            result, tile = TilePass(picture, network, self.device, self.tile, reduced_precision=reduced).run(progress)
         return result, Run(precision, tile, notes)
 
     def _on_device(self, precision: Precision) -> Network:

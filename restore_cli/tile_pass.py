@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from restore_cli.device import GIBIBYTE, Device, free_host_memory, is_out_of_memory
+from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Locality, Network
 from restore_cli.tiling import Box, plan_cores, round_up
@@ -119,22 +119,12 @@ class TilePass:
         left = plan_cores(self.whole, side, self.network.grid)[::-1]
         while left:
             core = left.pop()
-            if self._fits(work, core):
+            if succeeds_in_memory(lambda: work(core)):  # noqa: B023 called at once
                 continue
             self.device.release_memory()
             side = min(side, self._half(core))
             left = [part for bigger in [*left, core] for part in plan_cores(bigger, side, self.network.grid)[::-1]]
         return side
-
-    def _fits(self, work: Callable[[Box], None], core: Box) -> bool:
-        """Do the work on `core`; on return of False nothing holds the tensors of the failed attempt any more."""
-        try:
-            work(core)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return False
-        return True
 
     def _half(self, core: Box) -> int:
         longest = max(core.height, core.width)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from restore_cli.ensemble import from_colour, part_of, restore_once, to_colour
 from restore_cli.picture.picture import Picture, to_samples, to_unit
 from restore_cli.resampling import Planes, bleed_colour, resize
 from restore_cli.restorer import Restorer, Run
 from restore_cli.sizing import Sizing
 from restore_cli.tile_pass import Progress
-
-FLIPS: tuple[tuple[int, ...], ...] = ((), (2,))
-"""Axes of c, h, w to mirror: none, and left to right."""
-LUMA = torch.tensor([0.299, 0.587, 0.114])
-"""Weights of red, green and blue in ITU-R BT.601 luma."""
 
 
 class Upscaler:
@@ -90,47 +82,10 @@ def _run_passes(
     plain: Planes, restorer: Restorer, height: int, width: int, tta: bool, progress: Progress
 ) -> tuple[Planes, Run]:
     """Put h, w, c planes through the network until they are at least as large as asked for."""
-    grey = plain.shape[2] == 1
-    x = torch.from_numpy(plain).permute(2, 0, 1).expand(3, -1, -1)  # 3, h, w
-    run_once = _restore_turned if tta else _restore_upright
+    x = to_colour(plain)
     passes = count_passes(restorer.scale, plain.shape[0], plain.shape[1], height, width)
     efforts = [float(restorer.scale ** (2 * index)) for index in range(passes)]
     for index in range(passes):
-        share = _part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
-        x, run = run_once(restorer, x if index == 0 else x.clamp(0, 1), share)
-    if grey:
-        x = torch.einsum("c,chw->hw", LUMA, x)[None]
-    return x.permute(1, 2, 0).numpy(), run
-
-
-def _restore_upright(restorer: Restorer, x: Tensor, progress: Progress) -> tuple[Tensor, Run]:
-    return restorer.restore(x, progress)
-
-
-def _restore_turned(restorer: Restorer, x: Tensor, progress: Progress) -> tuple[Tensor, Run]:
-    """Average over the eight symmetries of the square, each undone after the network."""
-    total = None
-    for index, (turn, undo) in enumerate(_symmetries()):
-        restored, run = restorer.restore(turn(x).contiguous(), _part_of(progress, index / 8, 1 / 8))
-        total = undo(restored) if total is None else total + undo(restored)
-    assert total is not None
-    return total / 8, run
-
-
-def _symmetries() -> Iterator[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
-    """Yield each of the four turns, upright and mirrored, with its inverse; on c, h, w."""
-    for turns in range(4):
-        for flip in FLIPS:
-            yield partial(_turn, turns=turns, flip=flip), partial(_undo_turn, turns=turns, flip=flip)
-
-
-def _turn(x: Tensor, turns: int, flip: tuple[int, ...]) -> Tensor:
-    return torch.rot90(x.flip(flip), turns, (1, 2))
-
-
-def _undo_turn(x: Tensor, turns: int, flip: tuple[int, ...]) -> Tensor:
-    return torch.rot90(x, -turns, (1, 2)).flip(flip)
-
-
-def _part_of(progress: Progress, start: float, share: float) -> Progress:
-    return lambda part: progress(start + share * part)
+        share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
+        x, run = restore_once(restorer, x if index == 0 else x.clamp(0, 1), share, tta=tta)
+    return from_colour(x, plain.shape[2]), run

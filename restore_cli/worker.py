@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
 from restore_cli.batch import Outcome, Progress, Seconds, Stopwatch, failure, name_of_source
 from restore_cli.errors import DeviceError, RestoreError, UnwritablePictureError
@@ -14,21 +13,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import check_size, encode_picture, write_picture
 from restore_cli.planning import Job
-from restore_cli.restorer import Run
-
-
-class Task(Protocol):
-    """What is done to a picture, apart from any file."""
-
-    model: str
-    """Name of the checkpoint."""
-    device: str
-
-    def output_size(self, picture: Picture) -> tuple[int, int] | None:
-        """Return height and width of the result; None if the picture is to be left alone."""
-
-    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
-        """Restore `picture`."""
+from restore_cli.task import Task
 
 
 class Worker:

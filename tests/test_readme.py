@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The files that README's commands speak of, small."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
+    (tmp_path / "night").mkdir()
+    shutil.copy(ROOT / "weights" / "darkir-s.safetensors", "own.safetensors")
     with Image.open(ROOT / "docs" / "otter.png") as otter:
         small = otter.resize((60, 40))
-        for name in ("photo.jpg", "photos/a.jpg", "scan.tif"):
+        for name in ("photo.jpg", "photos/a.jpg", "night/a.jpg", "scan.tif"):
             small.save(name)
         for name in ("out.png", "reference.png"):
             otter.save(name)

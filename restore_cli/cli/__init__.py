@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 import restore_cli
-from restore_cli.cli import evaluate, models, upscale
+from restore_cli.cli import deblur, evaluate, lowlight, models, upscale
+from restore_cli.cli import run as run_steps
 from restore_cli.cli.session import INTERRUPTED
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
@@ -28,10 +29,14 @@ app = typer.Typer(
     context_settings={
         "help_option_names": ["-h", "--help"],
         "default_map": FLAGS
-        | {"models": FLAGS | dict.fromkeys(("list", "show", "path"), FLAGS), "upscale": FLAGS, "evaluate": FLAGS},
+        | dict.fromkeys(("upscale", "lowlight", "deblur", "run", "evaluate"), FLAGS)
+        | {"models": FLAGS | dict.fromkeys(("list", "show", "path"), FLAGS)},
     },
 )
 app.command("upscale")(upscale.upscale)
+app.command("lowlight")(lowlight.lowlight)
+app.command("deblur")(deblur.deblur)
+app.command("run")(run_steps.run)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 

@@ -45,6 +45,10 @@ Inputs = Annotated[
     typer.Argument(help="Pictures, folders or globs; - reads one picture from standard input.", metavar="PATH..."),
 ]
 
+Tta = Annotated[
+    bool, typer.Option("--tta", help="Average over eight flips and turns: slightly better, eight times slower.")
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:

@@ -11,13 +11,29 @@ from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, 
 from restore_cli.cli.options import OutputOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
-from restore_cli.planning import Plan
+from restore_cli.planning import Plan, plan_jobs
 
 if TYPE_CHECKING:
-    from restore_cli.worker import Task
+    from restore_cli.task import Task
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+
+def plan_session(inputs: list[str], output: OutputOptions, suffix: str) -> Plan:
+    """Plan what the user named; `suffix` tells the results of the command from its inputs.
+
+    Raises:
+        UsageError: as `plan_jobs` does.
+    """
+    return plan_jobs(
+        inputs,
+        output=output.output,
+        suffix=suffix,
+        format_name=output.format,
+        recursive=output.recursive,
+        overwrite=output.overwrite,
+    )
 
 
 def run_session(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restore_cli.errors import StateDictError
+from restore_cli.layers.execution import IN_ONE_PIECE, Executor
 
 StateDict = Mapping[str, Tensor]
 
@@ -119,6 +120,19 @@ class Network(nn.Module, ABC):
         for module in self.full_precision_modules():
             module.float()
         return self
+
+
+class SteppedNetwork(Network):
+    """A network of scale 1 that looks at the whole picture, and is written as steps that need not."""
+
+    locality = Locality.GLOBAL
+
+    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+        return self.restore(x, IN_ONE_PIECE)
+
+    @abstractmethod
+    def restore(self, x: Tensor, executor: Executor) -> Tensor:
+        """Restore `x` (n, 3, h, w float32) to the same size, all steps carried out by `executor`."""
 
 
 def count_blocks(state: StateDict, prefix: str) -> int:

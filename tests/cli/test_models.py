@@ -147,7 +147,9 @@ def test_show(capsys: Capture) -> None:
     facts = dict(line.split(":", 1) for line in lines)
     assert facts["licence"].strip() == "CC-BY-4.0 (code MIT)"
     assert "Feijoo" in facts["attribution"]
-    assert "lists but does not run" in facts["network"]
+    assert facts["network"].strip() == "darkir"
+    _, lines, _ = call(capsys, "show", "plainusr-x4")
+    assert "lists but does not run" in lines[3]
     assert "61eee7d5cfb593d408fba4c716874449b324ed1f49cbff97c2a25ce2fcbe4fde (as stated by a third" in facts["sha256"]
     assert facts["at hand"].strip() == "no; it is fetched when first used"
 
@@ -205,7 +207,8 @@ def test_pull_says_what_cannot_be_run(at_hand: ModelCard, monkeypatch: pytest.Mo
 def test_verify_all_that_is_at_hand(at_hand: ModelCard, capsys: Capture) -> None:
     code, lines, words = call(capsys, "verify")
     assert (code, words) == (0, [])
-    assert lines == [f"safmn-x4\tok\t{embedded_path(EMBEDDED)}", f"tiny-x2\tok\t{put_path(at_hand)}"]
+    embedded = [f"{card.name}\tok\t{embedded_path(card)}" for card in CARDS if card.embedded]
+    assert lines == [*embedded, f"tiny-x2\tok\t{put_path(at_hand)}"]
 
 
 def test_verify_tells_a_wrong_file_and_goes_on(at_hand: ModelCard, content: bytes, capsys: Capture) -> None:

@@ -1,0 +1,168 @@
+"""Steps of a network carried out on bands of rows, for pictures whose features do not fit the device in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from restore_cli.device import Device, succeeds_in_memory
+from restore_cli.errors import DeviceError
+from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Step
+from restore_cli.planes import empty_planes
+
+FREQUENCIES = 8192
+"""Frequencies whose gain is computed at a time; with their channels they stay in a processor's cache."""
+FEWEST_PIXELS = 1024
+"""A band is not made smaller than this when memory runs out."""
+
+
+class InBands(Executor):
+    """Carries out every step on bands of whole rows, on planes that lie on the host or on the device.
+
+    Only bands and groups of channels go to the device. Planes are channels_last, so that bands are contiguous; they are
+    overwritten wherever a step allows it.
+    """
+
+    def __init__(self, device: Device, *, home: torch.device, pixels: int) -> None:
+        """`home` is where planes lie, the host or the device; a band has about as many pixels as `pixels` says."""
+        self.device = device
+        self.home = home
+        self.pixels = pixels
+        self.effort = 0
+        """Values computed so far, by which the share that is done can be told."""
+        self.on_effort: Callable[[], None] = lambda: None
+
+    def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
+        return self._gathered(step, planes, halo, grid, lambda rows: None)
+
+    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
+        sums: list[Tensor] = []
+        result = self._gathered(step, (x,), halo, 1, lambda rows: sums.append(rows.sum((2, 3), dtype=torch.float64)))
+        mean = torch.stack(sums).sum(dim=0) / (result.shape[2] * result.shape[3])
+        return result, mean[..., None, None].to(result.dtype)
+
+    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        def add(top: int, bottom: int) -> None:
+            band = x[:, :, top:bottom]
+            others = (self._there(plane[:, :, top:bottom]) for plane in planes)
+            band += step(self._there(band), *others).to(self.home)
+
+        self._in_bands(x, 1, add)
+        return x
+
+    def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
+        n, c, h, w = x.shape
+        flat = self._empty((n, c, h * w), torch.float32)
+        planes = flat.view(n, c, h, w)
+        spectrum = self._empty((n, c, h, w // 2 + 1), torch.complex64)
+
+        def take_in(top: int, bottom: int) -> None:
+            by_channel(normalise(self._there(x[:, :, top:bottom])), flat[..., top * w : bottom * w])
+
+        def give_out(top: int, bottom: int) -> None:
+            band = x[:, :, top:bottom]
+            band.addcmul_(band, by_pixel(flat[..., top * w : bottom * w], w))
+
+        self._in_bands(x, 1, take_in)
+        for group in self._groups(x):
+            spectrum[:, group] = torch.fft.rfft2(self._there(planes[:, group]))
+            self._advance(planes[:, group].numel())
+        self._amplify(spectrum.flatten(2), gain)
+        for group in self._groups(x):
+            planes[:, group] = torch.fft.irfft2(self._there(spectrum[:, group]), s=(h, w))
+            self._advance(planes[:, group].numel())
+        del spectrum
+        self._in_bands(x, 1, give_out)
+        return x
+
+    def _amplify(self, frequencies: Tensor, gain: Gain) -> None:
+        """Multiply `frequencies` (n, c, m complex) by their gain, in place."""
+        for start in range(0, frequencies.shape[2], FREQUENCIES):
+            part = frequencies[..., start : start + FREQUENCIES]
+            part.real += NEARLY_ZERO
+            torch.view_as_real(part).mul_(gain(self._there(part)).to(self.home)[..., None])
+            self._advance(2 * part.numel())
+
+    def _gathered(
+        self, step: Step, planes: tuple[Tensor, ...], halo: int, grid: int, inspect: Callable[[Tensor], object]
+    ) -> Tensor:
+        """Return `step(*planes)`; `inspect` is called once with every band of it."""
+        height = planes[0].shape[2]
+        result: Tensor | None = None
+
+        def work(top: int, bottom: int) -> None:
+            nonlocal result
+            upper, lower = max(0, top - halo), min(height, bottom + halo)
+            made = step(*(self._there(plane[:, :, upper:lower]) for plane in planes))
+            ratio = Fraction(made.shape[2], lower - upper)
+            made = made[:, :, int((top - upper) * ratio) : int((bottom - upper) * ratio)]
+            if bottom - top == height:
+                result = made.to(self.home)
+            else:
+                if result is None:
+                    size = (made.shape[0], int(height * ratio), made.shape[3], made.shape[1])
+                    result = self._empty(size, made.dtype).permute(0, 3, 1, 2)
+                result[:, :, int(top * ratio) : int(bottom * ratio)] = made
+            inspect(made)
+
+        self._in_bands(planes[0], grid, work)
+        assert result is not None
+        return result
+
+    def _in_bands(self, x: Tensor, grid: int, work: Callable[[int, int], None]) -> None:
+        """Call `work` with the first row of each band of `x` and the row after its last; beginnings lie on `grid`.
+
+        Raises:
+            DeviceError: the device is out of memory even with the smallest band.
+        """
+        height, width = x.shape[2:]
+        top = 0
+        while top < height:
+            bottom = min(top + max(1, self.pixels // width // grid) * grid, height)
+            if not succeeds_in_memory(lambda: work(top, bottom)):  # noqa: B023 called at once
+                self._halve((bottom - top) * width)
+                continue
+            self._advance(x.shape[1] * (bottom - top) * width)
+            top = bottom
+
+    def _halve(self, tried: int) -> None:
+        self.device.release_memory()
+        if tried // 2 < FEWEST_PIXELS:
+            raise DeviceError(
+                f"{self.device.name} is out of memory even with bands of {tried} pixels",
+                "close other programs, or use --device cpu",
+            )
+        self.pixels = tried // 2
+
+    def _groups(self, x: Tensor) -> list[slice]:
+        """Divide the channels of `x` into groups that hold about as much as a band."""
+        count = max(1, self.pixels // (x.shape[2] * x.shape[3]))
+        return [slice(start, start + count) for start in range(0, x.shape[1], count)]
+
+    def _advance(self, effort: int) -> None:
+        self.effort += effort
+        self.on_effort()
+
+    def _there(self, x: Tensor) -> Tensor:
+        return x.to(self.device.torch_device)
+
+    def _empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        if self.home.type == "cpu":
+            return empty_planes(size, dtype)
+        return torch.empty(size, dtype=dtype, device=self.home)
+
+
+def by_channel(x: Tensor, into: Tensor) -> None:
+    """Lay the pixels of `x` (n, c, h, w) out channel by channel: n, c, h·w."""
+    for picture, planes in zip(x.permute(0, 2, 3, 1).flatten(1, 2), into, strict=True):  # h·w, c; c, h·w
+        planes.copy_(picture.t() if planes.is_contiguous() else picture.t().contiguous())  # fast where both are dense
+
+
+def by_pixel(planes: Tensor, width: int) -> Tensor:
+    """Turn planes (n, c, h·w) back into n, c, h, w in channels_last layout."""
+    pixels = torch.cat([picture.contiguous().t().contiguous()[None] for picture in planes])  # n, h·w, c
+    n, c, m = planes.shape
+    return pixels.view(n, m // width, width, c).permute(0, 3, 1, 2)

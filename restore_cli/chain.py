@@ -1,0 +1,74 @@
+"""Several tasks one after the other, with nothing rounded to 8 bits or encoded between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from restore_cli.ensemble import part_of
+from restore_cli.picture.colour import to_16_bit
+from restore_cli.picture.picture import Picture, Samples
+from restore_cli.restorer import Run
+from restore_cli.task import Task
+from restore_cli.tile_pass import Progress
+
+
+class Chain:
+    """Carries out tasks in turn; pictures have 16 bits between them, and at the end as many as they came with."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        self.model = "+".join(task.model for task in tasks)
+        self.device = tasks[0].device
+
+    def output_size(self, picture: Picture) -> tuple[int, int]:
+        """Return height and width of the result.
+
+        Raises:
+            PictureError: a step would have to make it too large.
+        """
+        for task in self.tasks:
+            size = task.output_size(picture)
+            if size is not None:
+                picture = replace(
+                    picture, pixels=np.broadcast_to(picture.pixels[:1, :1], (*size, picture.pixels.shape[2]))
+                )
+        return picture.height, picture.width
+
+    def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
+        """Restore `picture`; a step whose size is reached already is passed over.
+
+        Raises:
+            PictureError, DeviceError, NotFiniteError: as the tasks do.
+        """
+        bits = picture.pixels.dtype
+        current = replace(
+            picture,
+            pixels=to_16_bit(picture.pixels),
+            alpha=None if picture.alpha is None else to_16_bit(picture.alpha),
+        )
+        runs: list[Run] = []
+        for index, task in enumerate(self.tasks):
+            if task.output_size(current) is not None:
+                current, run = task(current, part_of(progress, index / len(self.tasks), 1 / len(self.tasks)))
+                runs.append(run)
+        if bits == np.uint8:
+            alpha = None if current.alpha is None else to_8_bit(current.alpha)
+            current = replace(current, pixels=to_8_bit(current.pixels), alpha=alpha)
+        return current, join_runs(runs)
+
+
+def to_8_bit(samples: Samples) -> Samples:
+    """Round 16-bit samples to 8 bits."""
+    rounded: Samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return rounded
+
+
+def join_runs(runs: Sequence[Run]) -> Run:
+    """Return how several tasks were done as one: all precisions, the smallest tile, all notes."""
+    precisions = dict.fromkeys(run.precision for run in runs)
+    tiles = [run.tile for run in runs if run.tile is not None]
+    notes = tuple(note for run in runs for note in run.notes)
+    return Run("+".join(precisions), min(tiles, default=None), notes)

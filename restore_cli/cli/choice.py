@@ -1,0 +1,50 @@
+"""Which checkpoint a command runs: the one named, or the one that is built in for its task."""
+
+from __future__ import annotations
+
+from restore_cli.card import ModelCard, Task
+from restore_cli.catalog import default_for, default_upscaler, find_card
+from restore_cli.errors import UsageError
+from restore_cli.sizing import Sizing
+
+
+def names_file(model: str) -> bool:
+    """Tell whether `--model` names a file and not a checkpoint of the catalogue."""
+    return "/" in model or "\\" in model or model.endswith((".safetensors", ".pth", ".pt", ".ckpt"))
+
+
+def choose_upscaler(model: str | None, sizing: Sizing | None) -> ModelCard | None:
+    """Return the card that `--model` names, the default one for the size wanted, or None where it names a file.
+
+    Raises:
+        UnknownModelError: it is the name of nothing.
+        UsageError: it does not fit the scale.
+    """
+    if model is None:
+        return default_upscaler(sizing.scale if sizing and sizing.scale is not None else 4)
+    if names_file(model):
+        return None
+    card = find_card(model)
+    if card.scale == 1 and (sizing is None or sizing.scale != 1):
+        raise UsageError(f"{card.name} does not upscale ({card.summary})", "run it at the same size with --scale 1")
+    return card
+
+
+def choose_enhancer(model: str | None, task: Task) -> ModelCard | None:
+    """Return the card that `--model` names, the built-in one for `task`, or None where it names a file.
+
+    Raises:
+        UnknownModelError: it is the name of nothing.
+        UsageError: it is made for another task, or there is none for this one.
+    """
+    if model is None:
+        card = default_for(task)
+        if card is None:
+            raise UsageError(f"no model for {task} is built in or listed", "give a weights file with --model FILE")
+        return card
+    if names_file(model):
+        return None
+    card = find_card(model)
+    if card.task != task:
+        raise UsageError(f"{card.name} is made for {card.task}, not for {task}", f"restore {card.task} runs it")
+    return card

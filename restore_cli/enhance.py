@@ -1,0 +1,101 @@
+"""Restore pictures at their own size: brighter, sharper, cleaner."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from restore_cli.ensemble import from_colour, restore_once, to_colour
+from restore_cli.light import keep_highlights, mean_luminance, mix
+from restore_cli.picture.picture import Picture, to_samples, to_unit
+from restore_cli.resampling import Planes, bleed_colour
+from restore_cli.restorer import Restorer, Run
+from restore_cli.tile_pass import Progress
+
+DARK, BRIGHT = 0.025, 0.075
+"""Mean luminance (0 to 1) up to which a picture is brightened with full strength, and from which on not at all."""
+HEADROOM = 0.15
+"""Share of the light that is left to differences between highlights."""
+
+
+class Enhancer:
+    """Puts pictures through a network of scale 1 and mixes the result with them in linear light."""
+
+    def __init__(self, restorer: Restorer, *, model: str, strength: float | None = None, tta: bool = False) -> None:
+        """`strength` is the share of the network's result, 0 to 1; None is full strength."""
+        self.restorer = restorer
+        self.model = model
+        self.device = restorer.device.name
+        self.strength = strength
+        self.tta = tta
+
+    def output_size(self, picture: Picture) -> tuple[int, int]:
+        """Return the height and width of the picture, which stay."""
+        return picture.height, picture.width
+
+    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        """Return the strength for a picture (h, w, c), and what the user should know about it."""
+        return 1.0 if self.strength is None else self.strength, ()
+
+    def finish(self, plain: Planes, restored: Planes) -> Planes:
+        """Return the network's result as it shall be mixed."""
+        return restored
+
+    def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
+        """Restore `picture`; the result has as many bits in its pixels as the picture has.
+
+        Raises:
+            DeviceError, NotFiniteError: as `Restorer.restore` does.
+        """
+        plain = to_unit(picture.pixels)  # h, w, c
+        strength, notes = self.choose_strength(plain)
+        if strength == 0:
+            return picture, Run(self.restorer.precision, None, notes)
+        if picture.alpha is not None:
+            plain = bleed_colour(plain, to_unit(picture.alpha))
+        x, run = restore_once(self.restorer, to_colour(plain), progress, tta=self.tta)
+        restored = self.finish(plain, from_colour(x, plain.shape[2]))
+        if strength < 1:
+            restored = mix(plain, restored, strength)
+        if picture.beyond_srgb is not None:
+            notes += ("colours outside sRGB were clipped",)
+        pixels = to_samples(restored, 8 * picture.pixels.itemsize)
+        return replace(picture, pixels=pixels, beyond_srgb=None), replace(run, notes=run.notes + notes)
+
+
+class Brightener(Enhancer):
+    """Brightens dark pictures; how strongly follows from how dark a picture is, unless the user says it."""
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        *,
+        model: str,
+        strength: float | None = None,
+        tta: bool = False,
+        preserve_highlights: bool = True,
+    ) -> None:
+        """`strength` None takes it from the picture's mean luminance, see DARK and BRIGHT."""
+        super().__init__(restorer, model=model, strength=strength, tta=tta)
+        self.preserve_highlights = preserve_highlights
+
+    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        if self.strength is not None:
+            return self.strength, ()
+        mean = mean_luminance(plain)
+        strength = strength_for(mean)
+        if strength == 1:
+            return strength, ()
+        change = f"brightened with strength {strength:.2f}" if strength else "left as it is"
+        note = f"not dark (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
+        return strength, (note,)
+
+    def finish(self, plain: Planes, restored: Planes) -> Planes:
+        return keep_highlights(plain, restored, HEADROOM) if self.preserve_highlights else restored
+
+
+def strength_for(mean: float) -> float:
+    """Return how strongly a picture of this mean luminance (0 to 1) is brightened; falls evenly in its logarithm."""
+    if mean <= DARK:
+        return 1.0
+    return max(0.0, math.log(BRIGHT / mean) / math.log(BRIGHT / DARK))

@@ -1,0 +1,71 @@
+"""How a network that looks at the whole picture is carried out: in one piece, or some rows at a time.
+
+Such a network cannot be cut into tiles, but each of its steps can: a step is local (a few convolutions), or a mean over
+the picture, or a Fourier transform of one channel after the other. The network says which; an executor does it. All
+executors give the same numbers, so the result does not depend on how much memory there was.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Step = Callable[..., Tensor]
+"""From planes (n, c, h, w) to planes of a fixed multiple or fraction of h and w."""
+Gain = Callable[[Tensor], Tensor]
+"""From frequencies (n, c, m complex, none of them zero) to factors for them (n, c, m); each frequency for itself."""
+NEARLY_ZERO = 1e-15
+"""Stands in for frequencies that are zero, so that they have a phase: that of the positive real numbers. It is too
+small to change any other."""
+
+
+class Executor(ABC):
+    """Carries out the steps of a network."""
+
+    @abstractmethod
+    def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
+        """Return `step(*planes)`; a row of it depends on no input further than `halo` rows away.
+
+        Parts of the picture begin at multiples of `grid` rows.
+        """
+
+    @abstractmethod
+    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
+        """Return `step(x)` as `local` does, and its mean over the whole picture (n, c, 1, 1)."""
+
+    @abstractmethod
+    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        """Return `x + step(x, *planes)`, a step on every pixel for itself; `x` may be overwritten with it."""
+
+    @abstractmethod
+    def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
+        """Return `x + x * y`, where y is `normalise(x)` with every frequency of the picture multiplied by its gain.
+
+        `normalise` is a step on every pixel for itself; `x` (n, c, h, w) may be overwritten with the result.
+        """
+
+
+class InOnePiece(Executor):
+    """Hands over whole planes and overwrites nothing, as training needs it."""
+
+    def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
+        return step(*planes)
+
+    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
+        result = step(x)
+        return result, result.mean(dim=(2, 3), keepdim=True)
+
+    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        return x + step(x, *planes)
+
+    def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
+        spectrum = torch.fft.rfft2(normalise(x)) + NEARLY_ZERO  # n, c, h, w // 2 + 1
+        spectrum = spectrum * gain(spectrum.flatten(2)).view_as(spectrum)
+        light: Tensor = torch.fft.irfft2(spectrum, s=x.shape[-2:])
+        return x + x * light
+
+
+IN_ONE_PIECE = InOnePiece()

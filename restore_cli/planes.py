@@ -1,0 +1,48 @@
+"""Feature planes of a whole picture on the host: in memory, or in a scratch file where they would not fit."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import tempfile
+
+import torch
+from torch import Tensor
+
+from restore_cli.device import GIBIBYTE, free_host_memory
+from restore_cli.errors import DeviceError
+
+KEPT_FREE = GIBIBYTE // 2
+"""Bytes of memory that planes leave to everything else."""
+
+
+def empty_planes(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Return planes of undefined content; large ones lie in an unnamed file in the temporary folder if need be.
+
+    Raises:
+        DeviceError: that folder has no room for them.
+    """
+    count = math.prod(size)
+    wanted = count * dtype.itemsize
+    if wanted + KEPT_FREE <= free_host_memory() or wanted < KEPT_FREE:
+        return torch.empty(size, dtype=dtype)
+    return _in_scratch_file(count, wanted, dtype).view(size)
+
+
+def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:
+    descriptor, name = tempfile.mkstemp(prefix="restore-", suffix=".scratch")
+    try:
+        if hasattr(os, "posix_fallocate"):  # a full disk shall be an error now, not a crash later
+            os.posix_fallocate(descriptor, 0, wanted)
+        flat = torch.from_file(name, shared=True, size=count, dtype=dtype)
+    except OSError as error:
+        raise DeviceError(
+            f"features of {wanted / GIBIBYTE:.1f} GiB fit neither memory nor {tempfile.gettempdir()}: {error.strerror}",
+            "close other programs, or set TMPDIR to a folder with more room",
+        ) from error
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(PermissionError):  # Windows, where a mapped file keeps its name
+            os.unlink(name)
+    return flat

@@ -1,0 +1,85 @@
+"""One picture on its way through a network that looks at the whole of it, step by step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from restore_cli.bands import InBands
+from restore_cli.device import Device, is_out_of_memory
+from restore_cli.errors import DeviceError, NotFiniteError
+from restore_cli.layers.execution import IN_ONE_PIECE
+from restore_cli.networks.network import SteppedNetwork
+from restore_cli.tile_pass import Progress, TilePolicy, pad_to_grid
+
+BAND_PIXELS = 512 * 512
+"""Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
+SHARE_OF_DEVICE = 0.8
+"""Of a device's free memory that the features of a whole picture may take."""
+
+
+class StepPass:
+    """A picture padded to the network's grid, and where its features lie while the steps go over them.
+
+    They lie on the device if they fit there, else on the host. The result is the same either way, and whatever the size
+    of the bands is.
+    """
+
+    def __init__(self, picture: Tensor, network: SteppedNetwork, device: Device, policy: TilePolicy) -> None:
+        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already.
+
+        `policy` N makes bands of as many pixels as a square of side N has; `off` takes every step in one piece.
+        """
+        self.network = network
+        self.device = device
+        self.policy = policy
+        self.height, self.width = picture.shape[1:]
+        padded = pad_to_grid(picture, network.grid)[None]  # 1, 3, h', w'
+        self.padded = padded.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run(self, progress: Progress) -> tuple[Tensor, int | None]:
+        """Return the result (3, h, w float32 on the host) and the side of a square with as many pixels as a band.
+
+        The side is None where every step took the picture in one piece.
+
+        Raises:
+            DeviceError: the device or the host is out of memory.
+            NotFiniteError: a value of the result is infinite or NaN.
+        """
+        try:
+            result, side = self._in_one_piece() if self.policy == "off" else self._in_bands(progress)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            hint = "use --tile auto" if self.policy == "off" else "close other programs, or restore a smaller picture"
+            raise DeviceError(
+                f"{self.device.name} is out of memory with {self.width}x{self.height} pixels", hint
+            ) from error
+        if not torch.isfinite(result).all():
+            raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
+        return result[0, :, : self.height, : self.width], side
+
+    def _in_one_piece(self) -> tuple[Tensor, None]:
+        return self.network.restore(self.padded.to(self.device.torch_device), IN_ONE_PIECE).cpu(), None
+
+    def _in_bands(self, progress: Progress) -> tuple[Tensor, int | None]:
+        pixels = BAND_PIXELS if self.policy == "auto" else int(self.policy) ** 2
+        bands = InBands(self.device, home=self._choose_home(), pixels=pixels)
+        total = self._measure_effort()
+        bands.on_effort = lambda: progress(min(1.0, bands.effort / total))
+        result = self.network.restore(self.padded.to(bands.home), bands).cpu()
+        whole = bands.pixels >= self.padded.shape[2] * self.padded.shape[3]
+        return result, None if whole else int(bands.pixels**0.5)
+
+    def _choose_home(self) -> torch.device:
+        needed = self.network.bytes_per_pixel * self.padded.shape[2] * self.padded.shape[3]
+        fits = needed <= SHARE_OF_DEVICE * self.device.free_memory()
+        return self.device.torch_device if fits else torch.device("cpu")
+
+    def _measure_effort(self) -> float:
+        """Return what the effort will be at the end, by that of a picture of a few pixels."""
+        side = 4 * self.network.grid
+        probe = InBands(self.device, home=self.device.torch_device, pixels=side**2)
+        self.network.restore(torch.zeros(1, 3, side, side, device=self.device.torch_device), probe)
+        return probe.effort * self.padded.shape[2] * self.padded.shape[3] / side**2

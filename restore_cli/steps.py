@@ -1,0 +1,75 @@
+"""Steps of a chain, as they are written on the command line: `lowlight`, `upscale:scale=2,tta`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from restore_cli.errors import UsageError
+
+Value = str | float | bool
+Key = tuple[Callable[[str], Value], str]
+"""How a value is read, and what it should look like."""
+
+
+def parse_share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
+
+
+def parse_flag(text: str) -> bool:
+    """Read a yes or no; a key without a value is a yes."""
+    return {"": True, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+
+
+ENHANCER: dict[str, Key] = {
+    "model": (str, "a name or a file"),
+    "strength": (parse_share, "a number from 0 to 1"),
+    "tta": (parse_flag, "yes or no"),
+}
+STEPS: Mapping[str, Mapping[str, Key]] = {
+    "upscale": {
+        **ENHANCER,
+        "scale": (float, "a number"),
+        "size": (str, "WIDTHxHEIGHT"),
+        "width": (int, "a number of pixels"),
+        "height": (int, "a number of pixels"),
+        "long-edge": (int, "a number of pixels"),
+    },
+    "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},
+    "deblur": ENHANCER,
+}
+"""What each step can be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a chain."""
+
+    name: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+def parse_step(text: str) -> Step:
+    """Read `NAME` or `NAME:KEY=VALUE,KEY=VALUE`.
+
+    Raises:
+        UsageError: there is no such step or key, or a value is not what it should be.
+    """
+    name, _, rest = text.partition(":")
+    if name not in STEPS:
+        raise UsageError(f"no step is called {name!r}", f"steps are {', '.join(STEPS)}")
+    values: dict[str, Value] = {}
+    for part in rest.split(",") if rest else []:
+        key, _, value = part.partition("=")
+        if key not in STEPS[name]:
+            raise UsageError(f"the step {name} takes no {key!r}", f"it takes {', '.join(STEPS[name])}")
+        read, expected = STEPS[name][key]
+        try:
+            values[key] = read(value)
+        except (ValueError, KeyError) as error:
+            raise UsageError(f"{key} of the step {name} is {value!r}, not {expected}") from error
+    return Step(name, values)

@@ -1,0 +1,23 @@
+"""What can be done to a picture, apart from any file."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from restore_cli.picture.picture import Picture
+from restore_cli.restorer import Run
+from restore_cli.tile_pass import Progress
+
+
+class Task(Protocol):
+    """What is done to a picture, apart from any file."""
+
+    model: str
+    """Name of the checkpoint."""
+    device: str
+
+    def output_size(self, picture: Picture) -> tuple[int, int] | None:
+        """Return height and width of the result; None if the picture is to be left alone."""
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        """Restore `picture`."""

@@ -1,0 +1,148 @@
+"""`restore lowlight`, `deblur` and `run` as a user drives them; the real network, small pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from restore_cli.cli import run
+from restore_cli.metrics import compare
+from restore_cli.networks.darkir import DarkIR
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dark(photo: Path) -> Path:
+    """The drawn photograph, taken with a twentieth of the light."""
+    with Image.open(photo) as image:
+        Image.fromarray((np.asarray(image) / 255 / 20 ** (1 / 2.2) * 255).astype(np.uint8)).save("dark.png")
+    return Path("dark.png")
+
+
+@pytest.fixture
+def small_weights(here: Path) -> Path:
+    torch.manual_seed(0)
+    network = DarkIR(4, enc_blk_nums=(1,), dec_blk_nums=(1,), middle_blk_num_enc=1, middle_blk_num_dec=1)
+    save_file(network.state_dict(), here / "own.safetensors")
+    return here / "own.safetensors"
+
+
+def pixels_of(path: str | Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+def record(capsys: Capture) -> dict[str, object]:
+    (line,) = capsys.readouterr().out.splitlines()
+    loaded: dict[str, object] = json.loads(line)
+    return loaded
+
+
+def test_a_dark_picture_becomes_bright(dark: Path, photo: Path, capsys: Capture) -> None:
+    assert run(["lowlight", str(dark), "--json"]) == 0
+    told = record(capsys)
+    assert (told["target"], told["model"], told["scale"]) == ("dark_lowlight.png", "darkir-s", 1)
+    restored, original = pixels_of("dark_lowlight.png"), pixels_of(photo)
+    assert restored.shape == original.shape
+    assert np.abs(restored - original).mean() < 0.5 * np.abs(pixels_of(dark) - original).mean()
+
+
+def test_the_tile_does_not_change_the_result(dark: Path) -> None:
+    for tile in ("off", "16", "auto"):
+        assert run(["lowlight", str(dark), "--tile", tile, "-o", f"{tile}.png", "--precision", "fp32", "-q"]) == 0
+    for tile in ("16", "auto"):
+        assert np.abs(pixels_of(f"{tile}.png") - pixels_of("off.png")).max() <= 1
+
+
+def test_a_bright_picture_stays_and_the_user_is_told(photo: Path, capsys: Capture) -> None:
+    assert run(["lowlight", str(photo)]) == 0
+    assert "not dark" in capsys.readouterr().err
+    assert (pixels_of("photo_lowlight.png") == pixels_of(photo)).all()
+    assert run(["lowlight", str(photo), "--strength", "1", "--overwrite"]) == 0
+    assert (pixels_of("photo_lowlight.png") != pixels_of(photo)).any()
+
+
+def test_16_bits_stay(dark: Path, here: Path) -> None:
+    import pyvips
+
+    deep = pyvips.Image.new_from_file(str(dark)).cast("ushort") * 257
+    deep.cast("ushort").copy(interpretation="rgb16").write_to_file("deep.png")
+    assert run(["lowlight", "deep.png", "-o", "out.tif", "-q"]) == 0
+    assert pyvips.Image.new_from_file("out.tif").format == "ushort"
+
+
+def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -> None:
+    assert run(["deblur", str(dark), "-m", str(small_weights), "--json"]) == 0
+    assert record(capsys)["target"] == "dark_deblur.png"
+    assert run(["lowlight", str(dark), "-m", str(small_weights), "-q"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ("deblur dark.png", 2, "no model for deblur is built in or listed"),
+        ("lowlight dark.png -m safmn-x4", 2, "safmn-x4 is made for upscale, not for lowlight"),
+        ("upscale dark.png -m darkir-s", 2, "darkir-s does not upscale"),
+        ("lowlight dark.png --strength 2", 2, "'--strength'"),
+        ("lowlight dark.png -m nosuch", 2, "no model is called 'nosuch'"),
+        ("lowlight nosuch.png", 1, "there is no file nosuch.png"),
+        ("run dark.png --step nosuch", 2, "no step is called 'nosuch'"),
+        ("run dark.png --step upscale:scale=99", 2, "the scale 99 is not between"),
+        ("run dark.png --step lowlight:model=safmn-x4", 2, "safmn-x4 is made for upscale"),
+        ("run dark.png --step lowlight -m darkir-s", 2, "--model does not say for which step"),
+        ("run dark.png", 2, "Missing option '--step'"),
+    ],
+)
+def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark: Path, capsys: Capture) -> None:
+    assert run(arguments.split()) == code
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ")
+    assert words in first
+    assert len(rest) <= 1
+    assert [path.name for path in Path().iterdir() if path.suffix == ".png"] == ["photo.png", "dark.png"]
+
+
+def test_weights_that_upscale_are_refused(dark: Path, capsys: Capture) -> None:
+    weights = Path(__file__).parents[2] / "weights" / "safmn-x4.safetensors"
+    assert run(["lowlight", str(dark), "-m", str(weights)]) == 3
+    assert "makes pictures 4 times as large" in capsys.readouterr().err
+
+
+def test_a_chain_of_steps(dark: Path, capsys: Capture) -> None:
+    steps = ["--step", "lowlight:strength=1", "--step", "upscale:scale=2"]
+    assert run(["run", str(dark), *steps, "--json", "--precision", "fp32"]) == 0
+    told = record(capsys)
+    assert told["target"] == "dark_lowlight_x2.png"
+    assert (told["model"], told["precision"], told["scale"]) == ("darkir-s+safmn-x4", "fp32", 2)
+    run(["lowlight", str(dark), "--strength", "1", "-o", "one.png", "-q", "--precision", "fp32"])
+    run(["upscale", "one.png", "-s", "2", "-o", "two.png", "-q", "--precision", "fp32"])
+    chained, apart = pixels_of("dark_lowlight_x2.png"), pixels_of("two.png")
+    assert chained.shape == apart.shape
+    assert 0 < np.abs(chained - apart).max() <= 12, "the same but for the rounding in between"
+
+
+def test_lol_pictures_reach_their_score(shared: Path, here: Path) -> None:
+    """The first three of LOL v1's test pictures, measured on RGB."""
+    folder = shared / "data" / "lol_v1" / "eval15"
+    names = sorted(path.name for path in (folder / "low").iterdir())[:3]
+    scores = []
+    for name in names:
+        assert run(["lowlight", str(folder / "low" / name), "-o", f"{here}/out/", "-q"]) == 0
+        restored, reference = (
+            np.asarray(Image.open(path).convert("RGB")) for path in (here / "out" / name, folder / "high" / name)
+        )
+        scores.append(compare(restored, reference, channel="rgb").psnr)
+    assert np.mean(scores) > 17

@@ -96,13 +96,15 @@ def choose_precision(wanted: str, device: Device, allowed: frozenset[torch.dtype
 
 
 def prepare_host(threads: int | None = None) -> None:
-    """Set up this process for inference: thread count, and freed memory kept instead of handed back each time.
+    """Set up this process for inference: thread count, freed memory kept instead of handed back each time, large pages.
 
-    By default glibc maps every large tensor anew, and more than half of the time goes into page faults.
+    By default glibc maps every large tensor anew, and more than half of the time goes into page faults. Large pages are
+    asked for by PyTorch's allocator alone; it looks once, so this must come before the first tensor.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     if sys.platform == "linux":
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
         try:
             mallopt = ctypes.CDLL("libc.so.6").mallopt
         except (OSError, AttributeError):  # another C library: nothing to set

@@ -21,6 +21,7 @@ def load_network(card: ModelCard | None, engine: EngineOptions, display: Display
     Raises:
         WeightsError: the weights are missing, wrong, or of no known architecture.
     """
+    prepare_host(engine.threads)
     weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
     try:
         return build_network(weights.state)
@@ -34,6 +35,5 @@ def load_restorer(network: Network, engine: EngineOptions) -> Restorer:
     Raises:
         DeviceError: the device is absent, or the precision does not suit the network.
     """
-    prepare_host(engine.threads)
     tile: TilePolicy = int(engine.tile) if engine.tile.isdigit() else "off" if engine.tile == "off" else "auto"
     return Restorer(network, find_device(engine.device), precision=engine.precision.value, tile=tile)

@@ -69,10 +69,27 @@ def convolve_pairs(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     return total
 
 
-def convolve_scaled(x: Tensor, convolution: nn.Conv2d, scale: Tensor) -> Tensor:
-    """Return `scale * convolution(x)` for a 1x1 convolution and a factor per channel (1, c, 1, 1), in one pass."""
+def convolve_scaled(x: Tensor, convolution: nn.Conv2d, scale: Tensor, attention: Tensor | None = None) -> Tensor:
+    """Return `scale * convolution(attention * x)` for a 1x1 convolution and factors per channel (1, c, 1, 1).
+
+    The factors are multiplied into the weights, which spares two passes over the features.
+    """
     assert convolution.bias is not None
-    return F.conv2d(x, convolution.weight * scale.transpose(0, 1), convolution.bias * scale.flatten())
+    weight = convolution.weight * scale.transpose(0, 1)  # out, in, 1, 1
+    if attention is not None:
+        weight = weight * attention
+    return F.conv2d(x, weight, convolution.bias * scale.flatten())
+
+
+def pad_with_zeros(x: Tensor, border: int) -> Tensor:
+    """Add a border of zeros around `x` (n, c, h, w, channels_last); writes each value once, other than `F.pad`."""
+    n, c, h, w = x.shape
+    pixels = x.new_empty(n, h + 2 * border, w + 2 * border, c)
+    for edge in (slice(None, border), slice(-border, None)):
+        pixels[:, edge] = 0
+        pixels[:, :, edge] = 0
+    pixels[:, border:-border, border:-border] = x.permute(0, 2, 3, 1)
+    return pixels.permute(0, 3, 1, 2)
 
 
 class Branch(nn.Module):
@@ -96,7 +113,7 @@ class Branch(nn.Module):
         weight, bias = self.branch[0].weight, self.branch[0].bias
         assert isinstance(weight, Tensor)
         assert isinstance(bias, Tensor)
-        padded = F.pad(x, (self.dilation,) * 4)
+        padded = pad_with_zeros(x, self.dilation)
         return F.conv2d(padded, weight, bias, dilation=self.dilation, groups=x.shape[1])
 
 
@@ -135,7 +152,9 @@ class AttentiveBlock(nn.Module):
 
     def attended(self, attention: Tensor) -> Step:
         """Return what is added to the features for the branches' result (n, c, h, w); `attention` is n, c, 1, 1."""
-        return lambda x, gated: convolve_scaled(gated * attention, self.conv3, self.beta)
+        if len(attention) > 1:
+            return lambda x, gated: convolve_scaled(gated * attention, self.conv3, self.beta)
+        return lambda x, gated: convolve_scaled(gated, self.conv3, self.beta, attention)
 
 
 class EBlock(AttentiveBlock):

@@ -44,13 +44,14 @@ class InBands(Executor):
         mean = torch.stack(sums).sum(dim=0) / (result.shape[2] * result.shape[3])
         return result, mean[..., None, None].to(result.dtype)
 
-    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
-        def add(top: int, bottom: int) -> None:
+    def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        def update(top: int, bottom: int) -> None:
             band = x[:, :, top:bottom]
-            others = (self._there(plane[:, :, top:bottom]) for plane in planes)
-            band += step(self._there(band), *others).to(self.home)
+            made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
+            if made.data_ptr() != band.data_ptr():
+                band.copy_(made)
 
-        self._in_bands(x, 1, add)
+        self._in_bands(x, 1, update)
         return x
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import mmap
 import os
 import tempfile
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from restore_cli.device import GIBIBYTE, free_host_memory
 from restore_cli.errors import DeviceError
 
+OWN_MAPPING = GIBIBYTE // 8
+"""Bytes from which on planes do not come from the heap."""
 KEPT_FREE = GIBIBYTE // 2
 """Bytes of memory that planes leave to everything else."""
 
@@ -25,9 +28,20 @@ def empty_planes(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """
     count = math.prod(size)
     wanted = count * dtype.itemsize
-    if wanted + KEPT_FREE <= free_host_memory() or wanted < KEPT_FREE:
+    if wanted < OWN_MAPPING:
         return torch.empty(size, dtype=dtype)
+    if wanted + KEPT_FREE <= free_host_memory():
+        return _in_own_mapping(wanted, dtype).view(size)
     return _in_scratch_file(count, wanted, dtype).view(size)
+
+
+def _in_own_mapping(wanted: int, dtype: torch.dtype) -> Tensor:
+    """Return memory that goes back to the system whole when it is freed, and leaves no gaps; in large pages if any."""
+    memory = mmap.mmap(-1, wanted)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype)
 
 
 def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:

@@ -53,10 +53,10 @@ def test_means_are_of_the_whole(pixels: int) -> None:
 
 
 @pytest.mark.parametrize("pixels", [1, 100, 10_000])
-def test_sums_and_products_equal_those_in_one_piece(pixels: int) -> None:
+def test_updates_and_modulations_equal_those_in_one_piece(pixels: int) -> None:
     x, other = planes(), planes(height=37) + 1
-    expected = IN_ONE_PIECE.added(torch.mul, x, other)
-    assert torch.allclose(bands(pixels).added(torch.mul, x.clone(), other), expected, atol=1e-6)
+    expected = IN_ONE_PIECE.updated(torch.mul, x, other)
+    assert torch.allclose(bands(pixels).updated(torch.mul, x.clone(), other), expected, atol=1e-6)
 
     def gain(frequencies: Tensor) -> Tensor:
         return 1 / (1 + frequencies.abs().sum(dim=1, keepdim=True)).expand(-1, 4, -1)
@@ -90,7 +90,7 @@ def test_a_band_that_does_not_fit_is_halved_and_no_row_is_lost() -> None:
     assert torch.allclose(mean, (x * 2).mean((2, 3), keepdim=True))
     assert heights == [100, 50, 25, 25, 25, 25]
     heights.clear()
-    half.added(greedy, x)
+    half.updated(greedy, x)
     assert heights == [25, 25, 25, 25], "the smaller bands are kept for the steps that follow"
 
 

@@ -22,8 +22,19 @@ def scarce(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A host without free memory, and its temporary folder."""
     monkeypatch.setattr(planes, "free_host_memory", lambda: 0)
     monkeypatch.setattr(planes, "KEPT_FREE", 0)
+    monkeypatch.setattr(planes, "OWN_MAPPING", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+@pytest.mark.parametrize("side", [3, 6000])
+def test_planes_in_memory_hold_what_is_written(dtype: torch.dtype, side: int) -> None:
+    made = planes.empty_planes((side, side), dtype)
+    made.fill_(3)
+    assert made.dtype == dtype
+    assert made.shape == (side, side)
+    assert made[-1, -1] == 3
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])

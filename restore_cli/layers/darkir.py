@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor, Step
+from restore_cli.layers.fused import add_convolution
 from restore_cli.layers.norm import ChannelLayerNorm
 
 WIDEST_FAST_BORDER = 4
@@ -65,20 +66,16 @@ def convolve_pairs(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     channels = torch.arange(len(weight), device=weight.device)
     own, others = weight[channels, channels % 2, None], weight[channels, 1 - channels % 2, None]
     total = F.conv2d(x, own, bias, padding=1, groups=len(channels))
-    total += F.conv2d(partners, others, padding=1, groups=len(channels))
-    return total
+    return add_convolution(total, partners, others, padding=1, groups=len(channels))
 
 
-def convolve_scaled(x: Tensor, convolution: nn.Conv2d, scale: Tensor, attention: Tensor | None = None) -> Tensor:
-    """Return `scale * convolution(attention * x)` for a 1x1 convolution and factors per channel (1, c, 1, 1).
+def scaled_weights(convolution: nn.Conv2d, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a 1x1 convolution whose result is multiplied by `scale` (1, c, 1, 1).
 
-    The factors are multiplied into the weights, which spares two passes over the features.
+    Factors cost nothing in the weights, and a pass over the features elsewhere.
     """
     assert convolution.bias is not None
-    weight = convolution.weight * scale.transpose(0, 1)  # out, in, 1, 1
-    if attention is not None:
-        weight = weight * attention
-    return F.conv2d(x, weight, convolution.bias * scale.flatten())
+    return convolution.weight * scale.transpose(0, 1), convolution.bias * scale.flatten()
 
 
 def pad_with_zeros(x: Tensor, border: int) -> Tensor:
@@ -106,15 +103,18 @@ class Branch(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=dilation, groups=channels, dilation=dilation)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.dilation <= WIDEST_FAST_BORDER:
-            result: Tensor = self.branch(x)
-            return result
-        weight, bias = self.branch[0].weight, self.branch[0].bias
+    def forward(self, x: Tensor, total: Tensor | None = None) -> Tensor:
+        """Return the convolution of `x`, added to `total` if there is one, which may be overwritten."""
+        convolution = self.branch[0]
+        weight, bias = convolution.weight, convolution.bias
         assert isinstance(weight, Tensor)
         assert isinstance(bias, Tensor)
-        padded = pad_with_zeros(x, self.dilation)
-        return F.conv2d(padded, weight, bias, dilation=self.dilation, groups=x.shape[1])
+        padding, groups = self.dilation, x.shape[1]
+        if self.dilation > WIDEST_FAST_BORDER:
+            x, padding = pad_with_zeros(x, self.dilation), 0
+        if total is None:
+            return F.conv2d(x, weight, bias, 1, padding, self.dilation, groups)
+        return add_convolution(total, x, weight, bias, padding=padding, dilation=self.dilation, groups=groups)
 
 
 class AttentiveBlock(nn.Module):
@@ -141,9 +141,10 @@ class AttentiveBlock(nn.Module):
     def branch_out(self, x: Tensor) -> Tensor:
         """Return the gated sum of the branches. n, c, h, w both ways."""
         x = self.widen(self.norm1(x).to(self.conv1.weight.dtype))
-        total: Tensor = self.branches[0](x)
-        for branch in self.branches[1:]:
-            total += branch(x)
+        total = None
+        for branch in self.branches:
+            total = branch(x, total)
+        assert total is not None
         return gate(total)
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
@@ -151,10 +152,12 @@ class AttentiveBlock(nn.Module):
         return [self.norm1, self.norm2]
 
     def attended(self, attention: Tensor) -> Step:
-        """Return what is added to the features for the branches' result (n, c, h, w); `attention` is n, c, 1, 1."""
-        if len(attention) > 1:
-            return lambda x, gated: convolve_scaled(gated * attention, self.conv3, self.beta)
-        return lambda x, gated: convolve_scaled(gated, self.conv3, self.beta, attention)
+        """Return the step that adds the branches' result (n, c, h, w) to the features; `attention` is n, c, 1, 1."""
+        weight, bias = scaled_weights(self.conv3, self.beta)
+        if len(attention) == 1:
+            weight = weight * attention
+            return lambda x, gated: add_convolution(x, gated, weight, bias)
+        return lambda x, gated: add_convolution(x, gated * attention, weight, bias)
 
 
 class EBlock(AttentiveBlock):
@@ -173,7 +176,7 @@ class EBlock(AttentiveBlock):
 
     def forward(self, x: Tensor, executor: Executor = IN_ONE_PIECE) -> Tensor:
         gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
-        x = executor.added(self.attended(self.sca(mean)), x, gated)
+        x = executor.updated(self.attended(self.sca(mean)), x, gated)
         del gated
         return executor.modulated(x, self.norm2, self.gain)
 
@@ -207,9 +210,9 @@ class DBlock(AttentiveBlock):
 
     def forward(self, x: Tensor, executor: Executor = IN_ONE_PIECE) -> Tensor:
         gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
-        x = executor.added(self.attended(self.sca(mean)), x, gated)
+        x = executor.updated(self.attended(self.sca(mean)), x, gated)
         del gated
-        return executor.added(self.mix, x)
+        return executor.updated(self.mix, x)
 
     def widen(self, x: Tensor) -> Tensor:
         wide: Tensor = self.conv1(x)
@@ -219,5 +222,6 @@ class DBlock(AttentiveBlock):
         return wider
 
     def mix(self, x: Tensor) -> Tensor:
-        """Return what the feed-forward layer adds to `x`, pixel by pixel."""
-        return convolve_scaled(gate(self.conv4(self.norm2(x).to(self.conv4.weight.dtype))), self.conv5, self.gamma)
+        """Add the feed-forward layer to `x`, pixel by pixel."""
+        gated = gate(self.conv4(self.norm2(x).to(self.conv4.weight.dtype)))
+        return add_convolution(x, gated, *scaled_weights(self.conv5, self.gamma))

@@ -37,8 +37,8 @@ class Executor(ABC):
         """Return `step(x)` as `local` does, and its mean over the whole picture (n, c, 1, 1)."""
 
     @abstractmethod
-    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
-        """Return `x + step(x, *planes)`, a step on every pixel for itself; `x` may be overwritten with it."""
+    def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        """Return `step(x, *planes)`, a step on every pixel for itself; it, too, may overwrite `x` with its result."""
 
     @abstractmethod
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
@@ -58,8 +58,9 @@ class InOnePiece(Executor):
         result = step(x)
         return result, result.mean(dim=(2, 3), keepdim=True)
 
-    def added(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
-        return x + step(x, *planes)
+    def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
+        result: Tensor = step(x, *planes)
+        return result
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
         spectrum = torch.fft.rfft2(normalise(x)) + NEARLY_ZERO  # n, c, h, w // 2 + 1

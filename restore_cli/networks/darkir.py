@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.darkir import DBlock, EBlock
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor
+from restore_cli.layers.fused import add
 from restore_cli.networks.network import StateDict, SteppedNetwork, count_blocks
 
 DILATIONS = (1, 4, 9)
@@ -127,11 +128,11 @@ class DarkIR(SteppedNetwork):
 
     def _decode(self, light: Tensor, skips: list[Tensor], executor: Executor) -> Tensor:
         x: Tensor = self.middle_blks_dec(light.clone(), executor)
-        x = executor.added(lambda x, light: light, x, light)
+        x = executor.updated(add, x, light)
         for decoder, up in zip(self.decoders, self.ups, strict=True):
             skip = skips.pop()
             x = executor.local(up, x)
-            x = executor.added(lambda x, skip: skip, x, skip)
+            x = executor.updated(add, x, skip)
             del skip
             x = decoder(x, executor)
         return x

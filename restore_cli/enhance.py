@@ -86,8 +86,10 @@ class Brightener(Enhancer):
         strength = strength_for(mean)
         if strength == 1:
             return strength, ()
-        change = f"brightened with strength {strength:.2f}" if strength else "left as it is"
-        note = f"not dark (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
+        found, change = (
+            ("dim", f"brightened with strength {strength:.2f}") if strength else ("not dark", "left as it is")
+        )
+        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
         return strength, (note,)
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:

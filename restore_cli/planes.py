@@ -37,7 +37,10 @@ def empty_planes(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 def _in_own_mapping(wanted: int, dtype: torch.dtype) -> Tensor:
     """Return memory that goes back to the system whole when it is freed, and leaves no gaps; in large pages if any."""
-    memory = mmap.mmap(-1, wanted)
+    try:
+        memory = mmap.mmap(-1, wanted)
+    except OSError as error:
+        raise MemoryError(f"no memory for {wanted} bytes") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without them
             memory.madvise(mmap.MADV_HUGEPAGE)

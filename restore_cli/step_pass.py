@@ -64,18 +64,30 @@ class StepPass:
         return self.network.restore(self.padded.to(self.device.torch_device), IN_ONE_PIECE).cpu(), None
 
     def _in_bands(self, progress: Progress) -> tuple[Tensor, int | None]:
+        first, *others = self._choose_homes()
+        try:
+            return self._with_features_on(first, progress)
+        except (RuntimeError, MemoryError, DeviceError) as error:
+            if not others or not (isinstance(error, DeviceError) or is_out_of_memory(error)):
+                raise
+        self.device.release_memory()
+        return self._with_features_on(others[0], progress)
+
+    def _with_features_on(self, home: torch.device, progress: Progress) -> tuple[Tensor, int | None]:
         pixels = BAND_PIXELS if self.policy == "auto" else int(self.policy) ** 2
-        bands = InBands(self.device, home=self._choose_home(), pixels=pixels)
+        bands = InBands(self.device, home=home, pixels=pixels)
         total = self._measure_effort()
         bands.on_effort = lambda: progress(min(1.0, bands.effort / total))
         result = self.network.restore(self.padded.to(bands.home), bands).cpu()
         whole = bands.pixels >= self.padded.shape[2] * self.padded.shape[3]
         return result, None if whole else int(bands.pixels**0.5)
 
-    def _choose_home(self) -> torch.device:
+    def _choose_homes(self) -> list[torch.device]:
+        """Return where features may lie, the best place first: the device if they should fit there, and the host."""
         needed = self.network.bytes_per_pixel * self.padded.shape[2] * self.padded.shape[3]
         fits = needed <= SHARE_OF_DEVICE * self.device.free_memory()
-        return self.device.torch_device if fits else torch.device("cpu")
+        host = torch.device("cpu")
+        return [self.device.torch_device, host] if fits and self.device.torch_device != host else [host]
 
     def _measure_effort(self) -> float:
         """Return what the effort will be at the end, by that of a picture of a few pixels."""

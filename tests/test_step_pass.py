@@ -57,15 +57,38 @@ def test_progress_rises_to_the_end() -> None:
     assert shares[len(shares) // 2] < 0.9
 
 
-@pytest.mark.parametrize(("free", "home"), [(10**9, "meta"), (10**4, "cpu")])
-def test_features_lie_where_they_fit(free: int, home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("free", "homes"), [(10**9, ["meta", "cpu"]), (10**4, ["cpu"])])
+def test_features_lie_where_they_fit(free: int, homes: list[str]) -> None:
     class Small(Device):
         def free_memory(self) -> int:
             return free
 
     device = Small(torch.device("meta"), has_bf16=False)
     one = step_pass.StepPass(torch.rand(3, 64, 64), build(), device, "auto")
-    assert one._choose_home() == torch.device(home)
+    assert one._choose_homes() == [torch.device(home) for home in homes]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: out of memory"), DeviceError("out of memory")])
+def test_features_go_to_the_host_when_the_device_runs_out(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(torch.device("cpu"), has_bf16=False)
+    one = step_pass.StepPass(torch.rand(3, 64, 64), build(), device, 32)
+    expected, _ = one.run(lambda share: None)
+    inner = one._with_features_on
+    homes: list[str] = []
+
+    def fail_on_the_device(home: torch.device, progress: object) -> object:
+        homes.append(str(home))
+        if home.type == "meta":
+            raise error
+        return inner(home, lambda share: None)
+
+    monkeypatch.setattr(
+        step_pass.StepPass, "_with_features_on", lambda self, *arguments: fail_on_the_device(*arguments)
+    )
+    monkeypatch.setattr(step_pass.StepPass, "_choose_homes", lambda self: [torch.device("meta"), torch.device("cpu")])
+    result, _ = one.run(lambda share: None)
+    assert homes == ["meta", "cpu"]
+    assert torch.equal(result, expected)
 
 
 @pytest.mark.parametrize(("tile", "hint"), [("off", "--tile auto"), ("auto", "smaller picture")])

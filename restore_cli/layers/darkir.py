@@ -19,6 +19,7 @@ from restore_cli.layers.fused import add_convolution
 from restore_cli.layers.norm import ChannelLayerNorm
 
 WIDEST_FAST_BORDER = 4
+"""Pixels of zeros that oneDNN's depthwise kernel is known to add by itself; 9 are too many for it."""
 
 
 def gate(x: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ class AttentiveBlock(nn.Module):
 class EBlock(AttentiveBlock):
     """Low-light enhancement: spatial attention, then a perceptron over the magnitudes of the spectrum.
 
-    n, channels, h, w both ways.
+    n, channels, h, w both ways. Where no gradient is computed, the input may be overwritten.
     """
 
     def __init__(self, channels: int, *, dilations: Sequence[int] = (1,), extra_depth_wise: bool = False) -> None:
@@ -196,7 +197,7 @@ class EBlock(AttentiveBlock):
 class DBlock(AttentiveBlock):
     """Deblurring: branches of several dilations (Di-SpAM), then a gated feed-forward layer.
 
-    n, channels, h, w both ways.
+    n, channels, h, w both ways. Where no gradient is computed, the input may be overwritten.
     """
 
     def __init__(self, channels: int, *, dilations: Sequence[int] = (1,), extra_depth_wise: bool = False) -> None:

@@ -49,7 +49,7 @@ class Executor(ABC):
 
 
 class InOnePiece(Executor):
-    """Hands over whole planes and overwrites nothing, as training needs it."""
+    """Hands over whole planes, as training needs it."""
 
     def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
         return step(*planes)

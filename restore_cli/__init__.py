@@ -1,3 +1,3 @@
-"""restore: upscale pictures with small published networks, faithfully and fast."""
+"""restore: upscale and brighten pictures with small published networks, faithfully and fast."""
 
 __version__ = "0.1.0"

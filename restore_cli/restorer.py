@@ -37,7 +37,8 @@ class Restorer:
         self.device = device
         self.tile = tile
         self.scale = network.scale
-        self.precision = choose_precision(precision, device, network.half_precisions)
+        allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
+        self.precision = choose_precision(precision, device, allowed)
         self._float32_network = network
         self._network = self._on_device(self.precision)
 

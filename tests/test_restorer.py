@@ -9,6 +9,7 @@ from torch import Tensor
 from restore_cli.device import Device, Precision
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Network
+from restore_cli.networks.darkir import DarkIR
 from restore_cli.restorer import Restorer
 
 CPU = Device(torch.device("cpu"), has_bf16=True)
@@ -69,3 +70,10 @@ def test_a_network_that_does_not_fit_the_device_is_an_error(monkeypatch: pytest.
     with pytest.raises(DeviceError, match="does not fit cpu") as caught:
         Restorer(Steep(1.0), CPU, precision="fp32")
     assert caught.value.exit_code == 4
+
+
+def test_a_network_may_leave_reduced_precision_to_the_user() -> None:
+    network = DarkIR(4, enc_blk_nums=(1,), dec_blk_nums=(1,)).eval()
+    fast = Device(torch.device("cpu"), has_bf16=True)
+    assert Restorer(network, fast).precision is Precision.FP32
+    assert Restorer(network, fast, precision="bf16").precision is Precision.BF16

@@ -100,7 +100,10 @@ class EngineOptions:
     ] = None
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto"
     precision: Annotated[
-        PrecisionChoice, typer.Option(help="Numbers to compute with; auto is bf16 where the hardware has it.")
+        PrecisionChoice,
+        typer.Option(
+            help="Numbers to compute with; auto is bf16 where the hardware has it and the network gains by it."
+        ),
     ] = PrecisionChoice.AUTO
     tile: Annotated[
         str,

@@ -39,6 +39,7 @@ class DarkIR(SteppedNetwork):
     """A U-shaped network: EBlocks on the way down, DBlocks on the way up; width 32 (m) or 64 (l)."""
 
     architecture = "darkir"
+    auto_reduces = False  # bfloat16 is a fifth faster on a processor, and turns a twentieth of all values by a level
     signature = frozenset({"intro.weight", "ending.weight", "middle_blks_enc.modules_list.0.freq.process1.0.weight"})
 
     def __init__(

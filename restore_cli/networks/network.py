@@ -43,6 +43,8 @@ class Network(nn.Module, ABC):
     locality: ClassVar[Locality] = Locality.EXACT
     half_precisions: ClassVar[frozenset[torch.dtype]] = frozenset({torch.bfloat16, torch.float16})
     """Reduced precisions in which results stay finite and within a few hundredths of a decibel."""
+    auto_reduces: ClassVar[bool] = True
+    """Whether a reduced precision is chosen where the user leaves it open."""
 
     scale: int
     """Output pixels per input pixel along a side."""

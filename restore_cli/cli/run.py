@@ -44,39 +44,27 @@ def run(
     display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
-    steps = [parse_step(text) for text in step]
-    loaders = [_prepare(one, engine, display) for one in steps]
+    steps = [_prepare(parse_step(text), engine, display) for text in step]
 
     def load() -> Chain:
         from restore_cli.chain import Chain
 
-        return Chain([loader() for loader in loaders])
+        return Chain([load_task() for _, load_task in steps])
 
-    suffix = "".join(_suffix(one) for one in steps)
+    suffix = "".join(suffix for suffix, _ in steps)
     run_session(plan_session(inputs, output, suffix), load, output, report, display)
 
 
-def _prepare(step: Step, engine: EngineOptions, display: Display) -> Callable[[], Task]:
-    """Check a step and return what loads its task, before anything is loaded."""
+def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
+    """Check a step; return what it adds to names of results, and what loads its task when there is work."""
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in step.values.items()}
-    model = values.pop("model", None)
+    model, tta, strength = values.pop("model", None), values.pop("tta", False), values.pop("strength", None)
     engine = replace(engine, model=model)
-    tta, strength = values.pop("tta", False), values.pop("strength", None)
     if step.name == "upscale":
-        sizing = _sizing_of(step)
-        card = choose_upscaler(model, sizing)
-        sizing = sizing or Sizing(scale=card.scale if card else 4)
-
-        def load_upscaler() -> Task:
-            from restore_cli.cli import tasks
-
-            share = 1.0 if strength is None else strength
-            return tasks.load_upscaler(card, engine, display, sizing=sizing, strength=share, tta=tta)
-
-        return load_upscaler
+        return _prepare_upscale(values, engine, display, 1.0 if strength is None else strength, tta)
     card = choose_enhancer(model, "lowlight" if step.name == "lowlight" else "deblur")
 
-    def load_enhancer() -> Task:
+    def load() -> Task:
         from restore_cli.cli import tasks
 
         if step.name == "lowlight":
@@ -84,15 +72,22 @@ def _prepare(step: Step, engine: EngineOptions, display: Display) -> Callable[[]
             return tasks.load_brightener(card, engine, display, strength=strength, tta=tta, preserve_highlights=keep)
         return tasks.load_enhancer(card, engine, display, strength=strength, tta=tta)
 
-    return load_enhancer
+    return f"_{step.name}", load
 
 
-def _sizing_of(step: Step) -> Sizing | None:
-    keys = ("scale", "size", "width", "height", "long-edge")
-    return parse_sizing(*(step.values.get(key) for key in keys))  # type: ignore[arg-type]  # as STEPS reads them
+def _prepare_upscale(
+    values: dict[str, Any], engine: EngineOptions, display: Display, strength: float, tta: bool
+) -> tuple[str, Callable[[], Task]]:
+    keys = ("scale", "size", "width", "height", "long_edge")
+    wanted = parse_sizing(*(values.get(key) for key in keys))  # of the types that STEPS reads
+    card = choose_upscaler(engine.model, wanted)
+    if wanted is None and card is None:
+        raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
+    sizing = wanted or Sizing(scale=card.scale if card else None)
 
+    def load() -> Task:
+        from restore_cli.cli import tasks
 
-def _suffix(step: Step) -> str:
-    if step.name != "upscale":
-        return f"_{step.name}"
-    return (_sizing_of(step) or Sizing(scale=4)).suffix
+        return tasks.load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
+
+    return sizing.suffix, load

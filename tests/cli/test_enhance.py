@@ -103,6 +103,7 @@ def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -
         ("run dark.png --step upscale:scale=99", 2, "the scale 99 is not between"),
         ("run dark.png --step lowlight:model=safmn-x4", 2, "safmn-x4 is made for upscale"),
         ("run dark.png --step lowlight -m darkir-s", 2, "--model does not say for which step"),
+        ("run dark.png --step upscale:model=own.safetensors", 2, "says no scale"),
         ("run dark.png", 2, "Missing option '--step'"),
     ],
 )
@@ -132,6 +133,20 @@ def test_a_chain_of_steps(dark: Path, capsys: Capture) -> None:
     chained, apart = pixels_of("dark_lowlight_x2.png"), pixels_of("two.png")
     assert chained.shape == apart.shape
     assert 0 < np.abs(chained - apart).max() <= 12, "the same but for the rounding in between"
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ("upscale", "dark_x4.png"),
+        ("upscale:model=safmn-df2k-x2", "dark_x2.png"),
+        ("upscale:long-edge=60", "dark_l60.png"),
+        ("lowlight", "dark_lowlight.png"),
+    ],
+)
+def test_names_of_results_tell_the_steps(step: str, name: str, dark: Path, capsys: Capture) -> None:
+    assert run(["run", str(dark), "--step", step, "--dry-run"]) == 0
+    assert capsys.readouterr().out == f"dark.png -> {name} (restore)\n"
 
 
 def test_lol_pictures_reach_their_score(shared: Path, here: Path) -> None:

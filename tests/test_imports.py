@@ -32,6 +32,7 @@ LAYERS = (
     ("planes",),
     ("picture", "tiling", "device", "sizing", "steps"),
     ("catalog", "places"),
+    ("cards",),
     ("card",),
     ("errors",),
 )

@@ -8,6 +8,7 @@ steps, so that a picture need not pass in one piece.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -118,7 +119,7 @@ class Branch(nn.Module):
         return add_convolution(total, x, weight, bias, padding=padding, dilation=self.dilation, groups=groups)
 
 
-class AttentiveBlock(nn.Module):
+class AttentiveBlock(nn.Module, ABC):
     """What both blocks begin with: dilated depthwise branches, a gate, channel attention, and a skip over them."""
 
     extra_conv: nn.Module
@@ -135,9 +136,9 @@ class AttentiveBlock(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.halo = 1 + max(dilations)
 
+    @abstractmethod
     def widen(self, x: Tensor) -> Tensor:
         """Return what the branches read (n, 2c, h, w) of normalised features (n, c, h, w)."""
-        raise NotImplementedError
 
     def branch_out(self, x: Tensor) -> Tensor:
         """Return the gated sum of the branches. n, c, h, w both ways."""

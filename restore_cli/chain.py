@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from restore_cli.ensemble import part_of
-from restore_cli.picture.colour import to_16_bit
-from restore_cli.picture.picture import Picture, Samples
+from restore_cli.picture.colour import to_8_bit, to_16_bit
+from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
 from restore_cli.task import Task
 from restore_cli.tile_pass import Progress
@@ -23,19 +23,15 @@ class Chain:
         self.model = "+".join(task.model for task in tasks)
         self.device = tasks[0].device
 
-    def output_size(self, picture: Picture) -> tuple[int, int]:
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the result.
 
         Raises:
             PictureError: a step would have to make it too large.
         """
         for task in self.tasks:
-            size = task.output_size(picture)
-            if size is not None:
-                picture = replace(
-                    picture, pixels=np.broadcast_to(picture.pixels[:1, :1], (*size, picture.pixels.shape[2]))
-                )
-        return picture.height, picture.width
+            height, width = task.output_size(height, width) or (height, width)
+        return height, width
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Restore `picture`; a step whose size is reached already is passed over.
@@ -51,19 +47,13 @@ class Chain:
         )
         runs: list[Run] = []
         for index, task in enumerate(self.tasks):
-            if task.output_size(current) is not None:
+            if task.output_size(current.height, current.width) is not None:
                 current, run = task(current, part_of(progress, index / len(self.tasks), 1 / len(self.tasks)))
                 runs.append(run)
         if bits == np.uint8:
             alpha = None if current.alpha is None else to_8_bit(current.alpha)
             current = replace(current, pixels=to_8_bit(current.pixels), alpha=alpha)
         return current, join_runs(runs)
-
-
-def to_8_bit(samples: Samples) -> Samples:
-    """Round 16-bit samples to 8 bits."""
-    rounded: Samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return rounded
 
 
 def join_runs(runs: Sequence[Run]) -> Run:

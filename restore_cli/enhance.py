@@ -29,9 +29,9 @@ class Enhancer:
         self.strength = strength
         self.tta = tta
 
-    def output_size(self, picture: Picture) -> tuple[int, int]:
-        """Return the height and width of the picture, which stay."""
-        return picture.height, picture.width
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of a picture, which stay."""
+        return height, width
 
     def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
         """Return the strength for a picture (h, w, c), and what the user should know about it."""

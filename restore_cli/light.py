@@ -7,23 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.picture.picture import BAND
+from restore_cli.picture.srgb import to_linear, to_srgb
 from restore_cli.resampling import Planes
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear red, green and blue in the luminance of sRGB (IEC 61966-2-1)."""
-BAND = 256
-"""Rows that are computed at a time, so that no more copies of a large picture are made."""
-
-
-def to_linear(planes: Planes) -> Planes:
-    """Decode sRGB values (0 to 1) to linear light."""
-    return np.where(planes <= 0.04045, planes / 12.92, ((planes + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def to_srgb(light: Planes) -> Planes:
-    """Encode linear light (0 to 1) as sRGB."""
-    encoded = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
-    return np.where(light <= 0.0031308, light * 12.92, encoded).astype(np.float32)
 
 
 def luminance(light: Planes) -> NDArray[np.float32]:

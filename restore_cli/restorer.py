@@ -11,7 +11,7 @@ from torch import Tensor
 from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Network, SteppedNetwork
-from restore_cli.step_pass import StepPass
+from restore_cli.step_pass import StepPass, measure_effort
 from restore_cli.tile_pass import Progress, TilePass, TilePolicy
 
 
@@ -39,6 +39,7 @@ class Restorer:
         self.scale = network.scale
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
         self.precision = choose_precision(precision, device, allowed)
+        self._effort_per_pixel: float | None = None
         self._float32_network = network
         self._network = self._on_device(self.precision)
 
@@ -64,11 +65,19 @@ class Restorer:
         self, picture: Tensor, network: Network, precision: Precision, progress: Progress, *notes: str
     ) -> tuple[Tensor, Run]:
         if isinstance(network, SteppedNetwork):
-            result, tile = StepPass(picture, network, self.device, self.tile).run(progress)
+            steps = StepPass(picture, network, self.device, self.tile, effort_per_pixel=self._measured_effort)
+            result, tile = steps.run(progress)
         else:
             reduced = precision is not Precision.FP32
             result, tile = TilePass(picture, network, self.device, self.tile, reduced_precision=reduced).run(progress)
         return result, Run(precision, tile, notes)
+
+    def _measured_effort(self) -> float:
+        """Return the effort per pixel; it is the same for all pictures, so it is measured with the first."""
+        if self._effort_per_pixel is None:
+            assert isinstance(self._network, SteppedNetwork)
+            self._effort_per_pixel = measure_effort(self._network, self.device)
+        return self._effort_per_pixel
 
     def _on_device(self, precision: Precision) -> Network:
         network = copy.deepcopy(self._float32_network)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from restore_cli.bands import InBands
 from restore_cli.device import Device, is_out_of_memory
-from restore_cli.errors import DeviceError, NotFiniteError
+from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.networks.network import SteppedNetwork
-from restore_cli.tile_pass import Progress, TilePolicy, pad_to_grid
+from restore_cli.tile_pass import Progress, TilePolicy, check_finite, pad_to_grid
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
@@ -25,14 +27,24 @@ class StepPass:
     of the bands is.
     """
 
-    def __init__(self, picture: Tensor, network: SteppedNetwork, device: Device, policy: TilePolicy) -> None:
+    def __init__(
+        self,
+        picture: Tensor,
+        network: SteppedNetwork,
+        device: Device,
+        policy: TilePolicy,
+        *,
+        effort_per_pixel: Callable[[], float],
+    ) -> None:
         """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already.
 
         `policy` N makes bands of as many pixels as a square of side N has; `off` takes every step in one piece.
+        `effort_per_pixel` tells what `measure_effort` found; it is asked only where progress can be shown.
         """
         self.network = network
         self.device = device
         self.policy = policy
+        self.effort_per_pixel = effort_per_pixel
         self.height, self.width = picture.shape[1:]
         padded = pad_to_grid(picture, network.grid)[None]  # 1, 3, h', w'
         self.padded = padded.contiguous(memory_format=torch.channels_last)
@@ -56,8 +68,7 @@ class StepPass:
             raise DeviceError(
                 f"{self.device.name} is out of memory with {self.width}x{self.height} pixels", hint
             ) from error
-        if not torch.isfinite(result).all():
-            raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
+        check_finite(result)
         return result[0, :, : self.height, : self.width], side
 
     def _in_one_piece(self) -> tuple[Tensor, None]:
@@ -76,7 +87,7 @@ class StepPass:
     def _with_features_on(self, home: torch.device, progress: Progress) -> tuple[Tensor, int | None]:
         pixels = BAND_PIXELS if self.policy == "auto" else int(self.policy) ** 2
         bands = InBands(self.device, home=home, pixels=pixels)
-        total = self._measure_effort()
+        total = self.effort_per_pixel() * self.padded.shape[2] * self.padded.shape[3]
         bands.on_effort = lambda: progress(min(1.0, bands.effort / total))
         result = self.network.restore(self.padded.to(bands.home), bands).cpu()
         whole = bands.pixels >= self.padded.shape[2] * self.padded.shape[3]
@@ -89,9 +100,11 @@ class StepPass:
         host = torch.device("cpu")
         return [self.device.torch_device, host] if fits and self.device.torch_device != host else [host]
 
-    def _measure_effort(self) -> float:
-        """Return what the effort will be at the end, by that of a picture of a few pixels."""
-        side = 4 * self.network.grid
-        probe = InBands(self.device, home=self.device.torch_device, pixels=side**2)
-        self.network.restore(torch.zeros(1, 3, side, side, device=self.device.torch_device), probe)
-        return probe.effort * self.padded.shape[2] * self.padded.shape[3] / side**2
+
+@torch.inference_mode()
+def measure_effort(network: SteppedNetwork, device: Device) -> float:
+    """Return the effort that a pixel costs `network` on `device`, as bands count it, by a picture of a few pixels."""
+    side = 4 * network.grid
+    probe = InBands(device, home=device.torch_device, pixels=side**2)
+    network.restore(torch.zeros(1, 3, side, side, device=device.torch_device), probe)
+    return probe.effort / side**2

@@ -16,8 +16,8 @@ class Task(Protocol):
     """Name of the checkpoint."""
     device: str
 
-    def output_size(self, picture: Picture) -> tuple[int, int] | None:
-        """Return height and width of the result; None if the picture is to be left alone."""
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of a picture's result; None if the picture is to be left alone."""
 
     def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         """Restore `picture`."""

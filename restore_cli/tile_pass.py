@@ -88,8 +88,7 @@ class TilePass:
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
         restored: Tensor = self.network(self._on_device(outer), self.statistic)[0]  # 3, h, w
         kept = restored[:, *core.within(outer).scaled(self.network.scale).slices].cpu()
-        if not torch.isfinite(kept).all():
-            raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
+        check_finite(kept)
         return kept
 
     def _measure(self, side: int) -> None:
@@ -153,6 +152,16 @@ class TilePass:
         if self.whole.height * self.whole.width <= min(pixels, largest**2):
             return longest
         return round_up(min(max(int(pixels**0.5) - 2 * self.halo, SMALLEST_TILE), largest), self.network.grid)
+
+
+def check_finite(result: Tensor) -> None:
+    """Refuse a network's result that holds infinities or NaN.
+
+    Raises:
+        NotFiniteError: it does.
+    """
+    if not torch.isfinite(result).all():
+        raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
 
 
 def pad_to_grid(picture: Tensor, grid: int) -> Tensor:

@@ -35,15 +35,13 @@ class Upscaler:
         self.strength = strength
         self.tta = tta
 
-    def output_size(self, picture: Picture) -> tuple[int, int] | None:
-        """Return height and width of the result; None if the picture is as large as asked for already.
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of a picture's result; None if the picture is as large as asked for already.
 
         Raises:
             PictureError: the picture would have to grow too much.
         """
-        if self.sizing.is_reached_by(picture.height, picture.width):
-            return None
-        return self.sizing.target(picture.height, picture.width)
+        return None if self.sizing.is_reached_by(height, width) else self.sizing.target(height, width)
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Upscale `picture`; the result has as many bits in its pixels as the picture has.

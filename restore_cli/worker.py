@@ -59,7 +59,7 @@ class Worker:
         watch = Stopwatch()
         picture = read_picture(job.source or _read_standard_input(), max_pixels=self.max_pixels)
         read = watch.lap()
-        size = task.output_size(picture)
+        size = task.output_size(picture.height, picture.width)
         if size is None:
             reason = f"it is large enough already ({picture.width}x{picture.height})"
             return Outcome(name_of_source(job), None, "skipped", reason)

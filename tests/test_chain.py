@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from restore_cli.chain import Chain, to_8_bit
+from restore_cli.chain import Chain
+from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.restorer import Run
 
@@ -25,8 +26,8 @@ class Factor:
         self.model = f"m{factor:g}"
         self.seen: list[Picture] = []
 
-    def output_size(self, picture: Picture) -> tuple[int, int] | None:
-        return (picture.height * self.scale, picture.width * self.scale) if self.scale else None
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        return (height * self.scale, width * self.scale) if self.scale else None
 
     def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         self.seen.append(picture)
@@ -58,7 +59,7 @@ def test_bits_and_metadata_stay(dtype: type[np.unsignedinteger]) -> None:
 def test_sizes_follow_from_step_to_step() -> None:
     chain = Chain([Factor(1, 2), Factor(1, 0), Factor(1, 3)])
     picture = Picture(np.zeros((3, 4, 3), np.uint8))
-    assert chain.output_size(picture) == (18, 24)
+    assert chain.output_size(3, 4) == (18, 24)
     result, run = chain(picture)
     assert result.pixels.shape == (18, 24, 3)
     assert run.notes == ("m1", "m1"), "a step whose size is reached is passed over"

@@ -131,4 +131,4 @@ def test_highlights_are_preserved_unless_unwanted() -> None:
 
 
 def test_the_size_stays() -> None:
-    assert Enhancer(restorer(2), model="m").output_size(Picture(dark(4, 6, 3))) == (4, 6)
+    assert Enhancer(restorer(2), model="m").output_size(4, 6) == (4, 6)

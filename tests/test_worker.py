@@ -24,8 +24,8 @@ class Inverting:
     model = "inverting"
     device = "cpu"
 
-    def output_size(self, picture: Picture) -> tuple[int, int] | None:
-        return None if picture.width == 99 else (picture.height, picture.width)
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        return None if width == 99 else (height, width)
 
     def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         progress(1.0)

@@ -153,6 +153,11 @@ class AttentiveBlock(nn.Module, ABC):
         """Name the modules that stay float32 under reduced precision."""
         return [self.norm1, self.norm2]
 
+    def attend(self, x: Tensor, executor: Executor) -> Tensor:
+        """Return `x` (n, c, h, w) with what its branches add to it; `x` may be overwritten."""
+        gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
+        return executor.updated(self.attended(self.sca(mean)), x, gated)
+
     def attended(self, attention: Tensor) -> Step:
         """Return the step that adds the branches' result (n, c, h, w) to the features; `attention` is n, c, 1, 1."""
         weight, bias = scaled_weights(self.conv3, self.beta)
@@ -177,10 +182,7 @@ class EBlock(AttentiveBlock):
         self.freq = FrequencyMLP(channels)
 
     def forward(self, x: Tensor, executor: Executor = IN_ONE_PIECE) -> Tensor:
-        gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
-        x = executor.updated(self.attended(self.sca(mean)), x, gated)
-        del gated
-        return executor.modulated(x, self.norm2, self.gain)
+        return executor.modulated(self.attend(x, executor), self.norm2, self.gain)
 
     def widen(self, x: Tensor) -> Tensor:
         wide: Tensor = self.conv1(self.extra_conv(x))
@@ -211,10 +213,7 @@ class DBlock(AttentiveBlock):
         self.conv5 = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, executor: Executor = IN_ONE_PIECE) -> Tensor:
-        gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
-        x = executor.updated(self.attended(self.sca(mean)), x, gated)
-        del gated
-        return executor.updated(self.mix, x)
+        return executor.updated(self.mix, self.attend(x, executor))
 
     def widen(self, x: Tensor) -> Tensor:
         wide: Tensor = self.conv1(x)

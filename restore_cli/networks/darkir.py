@@ -59,7 +59,6 @@ class DarkIR(SteppedNetwork):
         levels = len(enc_blk_nums)
         self.scale = 1
         self.grid = 2**levels
-        self.halo = self.receptive_field = 0
         self.bytes_per_pixel = 4 * 4 * width  # three planes of features and one of what else is alive
         widths = [width * 2**level for level in range(levels + 1)]
 

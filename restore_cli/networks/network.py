@@ -125,7 +125,10 @@ class Network(nn.Module, ABC):
 
 
 class SteppedNetwork(Network):
-    """A network of scale 1 that looks at the whole picture, and is written as steps that need not."""
+    """A network of scale 1 that looks at the whole picture, and is written as steps that need not.
+
+    It is never cut into tiles, so it sets no `halo` and no `receptive_field`.
+    """
 
     locality = Locality.GLOBAL
 

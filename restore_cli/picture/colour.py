@@ -95,6 +95,11 @@ def to_16_bit(samples: Samples) -> NDArray[np.uint16]:
     return samples.astype(np.uint16, copy=False)
 
 
+def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
+    """Round 16-bit samples to 8 bits."""
+    return ((samples.astype(np.uint32) + LEVEL // 2) // LEVEL).astype(np.uint8)
+
+
 def _import(samples: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:
     own = _to_vips(samples)
     own.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)

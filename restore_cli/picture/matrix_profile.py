@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restore_cli.picture.picture import BAND, Samples
+from restore_cli.picture.srgb import to_linear
 
 LEVELS = 65_536
 SRGB_TO_XYZ = np.array(
@@ -90,9 +91,7 @@ def convert(samples: Samples, source: MatrixProfile, target: MatrixProfile) -> N
 @lru_cache(maxsize=2)
 def srgb_profile(channels: int) -> MatrixProfile:
     """Return sRGB itself, or its tone curve for one channel (IEC 61966-2-1)."""
-    levels = np.linspace(0, 1, LEVELS)
-    curve = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    return _profile([curve] * channels, np.eye(channels))
+    return _profile([to_linear(np.linspace(0, 1, LEVELS))] * channels, np.eye(channels))
 
 
 def _curves_and_matrix(

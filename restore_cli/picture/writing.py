@@ -165,9 +165,7 @@ def _on_white(pixels: Samples, alpha: Samples) -> Samples:
 def _to_depth(samples: Samples, depth: int) -> Samples:
     if 8 * samples.itemsize == depth:
         return samples
-    if depth == 16:
-        return colour.to_16_bit(samples)
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return colour.to_16_bit(samples) if depth == 16 else colour.to_8_bit(samples)
 
 
 def _raise_if_full(file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.networks import Locality, Network
+from restore_cli.networks import Locality, Network, Part
 from restore_cli.tiling import Box, plan_cores, round_up
 
 TilePolicy = Literal["auto", "off"] | int
@@ -86,7 +86,8 @@ class TilePass:
 
     def _restore(self, core: Box) -> Tensor:
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
-        restored: Tensor = self.network(self._on_device(outer), self.statistic)[0]  # 3, h, w
+        part = Part(outer, self.whole, self.statistic)
+        restored: Tensor = self.network(self._on_device(outer), part)[0]  # 3, h, w
         kept = restored[:, *core.within(outer).scaled(self.network.scale).slices].cpu()
         check_finite(kept)
         return kept

@@ -12,7 +12,7 @@ from torch import Tensor
 from restore_cli import light
 from restore_cli.device import Device
 from restore_cli.enhance import BRIGHT, DARK, Brightener, Enhancer, strength_for
-from restore_cli.networks import Network
+from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
 
@@ -33,7 +33,7 @@ class Brighter(Network):
     def hyperparameters(cls, state: Any) -> dict[str, Any]:
         return {}
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         self.runs += 1
         return x * self.factor
 

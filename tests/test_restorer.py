@@ -8,7 +8,7 @@ from torch import Tensor
 
 from restore_cli.device import Device, Precision
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.networks import Network
+from restore_cli.networks import Network, Part
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.restorer import Restorer
 
@@ -30,7 +30,7 @@ class Steep(Network):
     def hyperparameters(cls, state: Any) -> dict[str, Any]:
         return {}
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         return (x.to(self.factor.dtype) * self.factor).float()
 
 

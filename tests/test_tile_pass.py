@@ -13,7 +13,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.networks import Locality, Network
+from restore_cli.networks import Locality, Network, Part
 from restore_cli.tile_pass import SMALLEST_TILE, TilePass, TilePolicy, pad_to_grid
 
 
@@ -54,9 +54,10 @@ class Averaging(Network):
         self._take(x)
         return x[:, :, top : top + height, left : left + width].double().sum(dim=(2, 3), keepdim=True)
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         self._take(x)
         self.sizes.append((x.shape[2], x.shape[3]))
+        statistic = None if part is None else part.statistic
         if statistic is None:
             statistic = x.double().sum(dim=(2, 3), keepdim=True)
         cells = F.interpolate(F.avg_pool2d(x, 4), scale_factor=4, mode="nearest")
@@ -180,8 +181,8 @@ def test_auto_puts_a_network_that_looks_at_everything_through_whole(monkeypatch:
 
 def test_values_that_are_not_finite_are_never_kept() -> None:
     class Dividing(Averaging):
-        def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
-            return super().forward(x, statistic) / 0
+        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+            return super().forward(x, part) / 0
 
     with pytest.raises(NotFiniteError):
         restore(torch.rand(3, 16, 16), "auto", Dividing())

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import PictureError
-from restore_cli.networks import Network
+from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
@@ -33,7 +33,7 @@ class Repeating(Network):
     def hyperparameters(cls, state: Any) -> dict[str, Any]:
         return {}
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         self.runs += 1
         slope = torch.linspace(0, self.gradient, x.shape[3])
         return F.interpolate(x + slope, scale_factor=self.scale, mode="nearest")

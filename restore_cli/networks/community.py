@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from restore_cli.errors import StateDictError
-from restore_cli.networks.network import Locality, Network, StateDict
+from restore_cli.networks.network import Locality, Network, Part, StateDict
 
 HALO = 64
 """Spandrel does not tell how far a network looks; most of those that tile look less far than this."""
@@ -67,7 +67,7 @@ class CommunityNetwork(Network):
         network = cls(**cls.hyperparameters(state))
         return network.eval().requires_grad_(False)
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         x = x.to(next(self.model.parameters()).dtype).contiguous()
         parts = torch.split(x, self.descriptor.input_channels, dim=1)
         restored = [self.descriptor(part) for part in parts]  # n, 1 or 3, h·scale, w·scale each

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 
 class CCM(nn.Module):
@@ -68,7 +68,7 @@ class LightSAFMNPP(Network):
     def full_precision_modules(self) -> Iterable[nn.Module]:
         return (self.to_img,)
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
         features = self.feats(features) + features
         picture: Tensor = self.to_img(features.float())  # n, 3, h·scale, w·scale

@@ -6,6 +6,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 
 from restore_cli.errors import StateDictError
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor
+from restore_cli.tiling import Box
 
 StateDict = Mapping[str, Tensor]
 
 
 class Locality(Enum):
-    """How a tile's result relates to the whole picture's, given its halo and the whole picture's statistic."""
+    """How a tile's result relates to the whole picture's, given its halo and what a `Part` tells."""
 
     EXACT = "exact"
     """Within half an 8-bit level of the whole picture's result."""
@@ -27,6 +29,18 @@ class Locality(Enum):
     """Nearly so; the difference has not been proven to stay below half a level."""
     GLOBAL = "global"
     """Every pixel depends on the whole picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a network is told of a tile: where it lies in the whole picture, and what was measured of that."""
+
+    box: Box
+    """The tile, its halo included, in input pixels."""
+    whole: Box
+    """The whole picture, padded to the network's grid; its corner is at 0, 0."""
+    statistic: Tensor | None = None
+    """Sum of the network's `measure` over all tiles; None where it measures nothing."""
 
 
 class Network(nn.Module, ABC):
@@ -98,10 +112,10 @@ class Network(nn.Module, ABC):
         return network.eval().requires_grad_(False)
 
     @abstractmethod
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         """Restore `x` (n, 3, h, w float32) to n, 3, h·scale, w·scale float32.
 
-        `statistic` is the sum of `measure` over all parts of the picture; None measures `x` alone, as for a whole one.
+        `part` tells where `x` lies in the picture that it is a tile of; None where it is a whole picture.
         """
 
     def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
@@ -132,7 +146,7 @@ class SteppedNetwork(Network):
 
     locality = Locality.GLOBAL
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         return self.restore(x, IN_ONE_PIECE)
 
     @abstractmethod

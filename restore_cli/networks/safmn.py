@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 HALO = 6
 """Pixels of halo that a block needs, measured on the small network; assumed of larger ones."""
@@ -64,7 +64,7 @@ class SAFMN(Network):
     def full_precision_modules(self) -> Iterable[nn.Module]:
         return (self.to_img,)
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
         features = self.feats(features) + features
         picture: Tensor = self.to_img(features.float())  # n, 3, h·scale, w·scale

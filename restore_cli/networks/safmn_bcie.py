@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restore_cli.networks.network import Locality, Network, StateDict, count_blocks, features_bytes
+from restore_cli.networks.network import Locality, Network, Part, StateDict, count_blocks, features_bytes
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
 
@@ -71,7 +71,7 @@ class SAFMNBCIE(Network):
     def full_precision_modules(self) -> Iterable[nn.Module]:
         return (self.to_img,)
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.to_feat(x.to(next(self.feats.parameters()).dtype))  # n, dim, h / fold, w / fold
         features = self.feats(features) + features
         picture: Tensor = self.to_img(features.float())  # n, 3, h, w

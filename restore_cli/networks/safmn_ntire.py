@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import GlobalResponseNorm, channel_energy
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 
 class AttBlock(nn.Module):
@@ -60,8 +60,9 @@ class SAFMNChallenge(Network):
         features = self.to_feat(x.to(self.to_feat.weight.dtype))
         return channel_energy(features[:, :, top : top + height, left : left + width])
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
-        features = self.norm(self.to_feat(x.to(self.to_feat.weight.dtype)), statistic)  # n, dim, h, w
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        energy = None if part is None else part.statistic
+        features = self.norm(self.to_feat(x.to(self.to_feat.weight.dtype)), energy)  # n, dim, h, w
         residual: Tensor = self.to_img(self.feats(features))  # n, 3, h·scale, w·scale
         plain: Tensor = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
         return plain + residual.float()

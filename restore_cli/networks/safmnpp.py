@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 
 class CCM(nn.Module):
@@ -63,7 +63,7 @@ class SAFMNPP(Network):
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
         return read_sizes(state, "feats.0.conv2.conv1.weight")
 
-    def forward(self, x: Tensor, statistic: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.feats(self.to_feat(x.to(self.to_feat.weight.dtype)))  # n, dim, h, w
         residual: Tensor = self.to_img(features)  # n, 3, h·scale, w·scale
         plain: Tensor = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)

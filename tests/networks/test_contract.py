@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from restore_cli.device import Device
 from restore_cli.errors import StateDictError
-from restore_cli.networks import NETWORKS, Locality, Network, SteppedNetwork, build_network
+from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.safmn import SAFMN
@@ -20,6 +20,7 @@ from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
 from restore_cli.restorer import Restorer
+from restore_cli.tiling import Box
 
 HALF_A_LEVEL = 0.5 / 255
 CPU = Device(torch.device("cpu"), has_bf16=True)
@@ -119,10 +120,9 @@ def test_nothing_beyond_the_receptive_field_changes_the_result(network: type[Net
     x = torch.rand(1, 3, built.grid, side)
     changed = x.clone()
     changed[..., : built.grid] = 1 - changed[..., : built.grid]
-    statistic = None
-    if built.statistic_halo is not None:
-        statistic = built.measure(x, 0, 0, built.grid, side)
-    before, after = built(x, statistic), built(changed, statistic)
+    whole = Box(0, 0, built.grid, side)
+    statistic = None if built.statistic_halo is None else built.measure(x, 0, 0, built.grid, side)
+    before, after = (built(picture, Part(whole, whole, statistic)) for picture in (x, changed))
     far = (built.grid + built.receptive_field) * built.scale
     assert torch.equal(before[..., far:], after[..., far:])
     assert not torch.equal(before[..., : built.grid], after[..., : built.grid])

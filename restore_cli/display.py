@@ -45,6 +45,10 @@ class Display:
         if not self.quiet:
             self._line("note: ", "yellow", text)
 
+    def say(self, text: str) -> None:
+        """Print a plain line."""
+        self._say_if(True, text)
+
     def detail(self, text: str) -> None:
         """Print something that only `--verbose` asks for."""
         if self.verbose:
@@ -63,9 +67,9 @@ class Display:
         for note in outcome.notes:
             self.note(f"{outcome.source}: {note}")
         if outcome.status == "skipped":
-            self._say(alone or self.verbose, f"{outcome.source}: skipped, {outcome.reason}")
+            self._say_if(alone or self.verbose, f"{outcome.source}: skipped, {outcome.reason}")
         if outcome.status == "done":
-            self._say(alone or self.verbose, _describe(outcome, self.verbose))
+            self._say_if(alone or self.verbose, _describe(outcome, self.verbose))
 
     def planned(self, source: str, target: str, status: str) -> None:
         """Tell, on standard output, what a run would do with one picture, as `--dry-run` asks."""
@@ -82,7 +86,7 @@ class Display:
             parts.append(f"{passed_over} other files passed over")
         end = "interrupted: " if interrupted else ""
         if interrupted or len(outcomes) > 1 or passed_over:
-            self._say(True, f"{end}{', '.join(parts)} in {seconds:.1f} s")
+            self.say(f"{end}{', '.join(parts)} in {seconds:.1f} s")
 
     @contextmanager
     def progress(self, pictures: int) -> Iterator[PictureProgress]:
@@ -109,7 +113,7 @@ class Display:
         with bar:
             yield PictureProgress(bar, bar.add_task("restoring", total=pictures))
 
-    def _say(self, wanted: bool, text: str) -> None:
+    def _say_if(self, wanted: bool, text: str) -> None:
         if wanted and not self.quiet:
             self._line("", "", text)
 

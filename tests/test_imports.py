@@ -15,7 +15,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("display",),
-    ("worker",),
+    ("training", "worker"),
     ("batch",),
     ("planning",),
     ("chain",),
@@ -73,6 +73,8 @@ def test_imports_run_downwards(source: str, target: str) -> None:
         ("huggingface_hub", {"download"}),
         ("pyvips", {"picture"}),
         ("spandrel", {"networks"}),
+        ("matplotlib", {"training"}),
+        ("pytorch_msssim", {"training"}),
     ],
 )
 def test_a_library_is_known_in_one_place(library: str, users: set[str]) -> None:

@@ -29,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "night").mkdir()
+    (tmp_path / "large").mkdir()
     shutil.copy(ROOT / "weights" / "darkir-s.safetensors", "own.safetensors")
     with Image.open(ROOT / "docs" / "otter.png") as otter:
         small = otter.resize((60, 40))
@@ -36,6 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             small.save(name)
         for name in ("out.png", "reference.png"):
             otter.save(name)
+        for name in ("large/a.png", "large/b.png"):
+            otter.resize((200, 200)).save(name)
     return tmp_path
 
 
@@ -50,6 +53,11 @@ def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
         Path("out.png").unlink()
     if "3840" in words or "1920x1080" in words:  # as written these are large; what is tried is the option
         words = [{"3840": "100", "1920x1080": "100x100"}.get(word, word) for word in words]
+    if words[0] == "train":  # a step on two pictures
+        words = [
+            {"60": "1", "2000": "1", "--minutes": "--steps", "photos/": "large/"}.get(word, word) for word in words
+        ]
+        words = words[: words.index(">")] if ">" in words else words
     assert run(words) == 0, capsys.readouterr().err
 
 

@@ -1,0 +1,153 @@
+"""`restore train`."""
+
+from __future__ import annotations
+
+import json as json_format
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restore_cli.cli.session import INTERRUPTED
+from restore_cli.display import Display
+from restore_cli.errors import UsageError
+from restore_cli.training.recipe import read_recipe, recipe_names
+
+if TYPE_CHECKING:
+    from restore_cli.training.session import Limits, Report, Session
+
+INSTALL = "pip install 'restore-cli[train]'"
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a .toml file.", show_default=False)
+    ] = None,
+    list_recipes: Annotated[
+        bool, typer.Option("--list", help="Show the recipes that are part of the package.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the recipe, to be changed and used as a file.")] = False,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Folder of photographs, with the folders in it; may be given several times."),
+    ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Photographs to validate with; by default some of --data are held out."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Fine-tune these weights instead of what the recipe starts from."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Steps to take; by default the recipe's.")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, metavar="N", help="Minutes to learn, not steps.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Weights to write; RECIPE.safetensors by default."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run of this output ended.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace weights that exist.")] = False,
+    interval: Annotated[
+        float, typer.Option(min=0.01, metavar="MINUTES", help="Time between two reports, each with a checkpoint.")
+    ] = 2.0,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processor threads; all by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per report on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Train or fine-tune a network on your own photographs, by a recipe.
+
+    The weights that restore held-out photographs best are written to the output; beside it lie a checkpoint to --resume
+    from, and a plot. Ctrl-C ends a run in good order.
+    """
+    display = Display(quiet=quiet, json=json)
+    if list_recipes:
+        _list_recipes()
+        return
+    if recipe is None:
+        raise UsageError("no recipe was named", "'restore train --list' shows what there is")
+    chosen = read_recipe(recipe)
+    if show:
+        print(chosen.text, end="")
+        return
+    if steps is not None and minutes is not None:
+        raise UsageError("--steps and --minutes contradict each other", "give one of them")
+    if not data:
+        raise UsageError("no photographs were named", "name a folder with --data")
+    weights = output or Path(f"{chosen.name}.safetensors")
+    if weights.suffix != ".safetensors":
+        raise UsageError(f"{weights} does not end in .safetensors")
+    if weights.exists() and not (resume or overwrite):
+        raise UsageError(f"{weights} exists", "--resume goes on with it, --overwrite replaces it")
+
+    try:
+        from restore_cli.training import plot, preparation, session
+    except ImportError as error:
+        raise UsageError(f"training needs {error.name}, which is not installed", INSTALL) from error
+
+    limits = session.Limits(
+        steps=None if minutes else steps or chosen.steps,
+        seconds=60 * minutes if minutes else None,
+        interval=60 * interval,
+    )
+    choices = preparation.Choices(data, validation, start, device, threads)
+    run = preparation.prepare(chosen, choices, weights, limits, display.note)
+    if resume and run.checkpoint.exists():
+        run.resume()
+        display.note(f"going on after step {run.learner.step}")
+
+    def report(state: Report) -> None:
+        _tell(state, limits, display)
+        plot.plot_history(run.history, chosen.name, weights.with_suffix(".png"))
+
+    if _run(run, report, display):
+        raise typer.Exit(INTERRUPTED)
+
+
+def _list_recipes() -> None:
+    for name in recipe_names():
+        print(name, read_recipe(name).summary, sep="\t")
+
+
+def _run(run: Session, report: Callable[[Report], None], display: Display) -> bool:
+    """Train; return whether a signal ended it."""
+    with interruption() as interrupted, display.progress(1) as progress:
+        run.run(report, progress.part, interrupted)
+        return interrupted()
+
+
+def _tell(report: Report, limits: Limits, display: Display) -> None:
+    if display.json:
+        print(json_format.dumps(asdict(report)), flush=True)
+    of = f"/{limits.steps}" if limits.steps else ""
+    display.say(
+        f"step {report.step}{of}  loss {report.loss:.5f}  PSNR {report.psnr:.3f} dB  "
+        f"{report.images_per_second:.1f} images/s  {report.seconds / 60:.1f} min"
+    )
+
+
+@contextmanager
+def interruption() -> Iterator[Callable[[], bool]]:
+    """While the context lasts, let the first SIGINT or SIGTERM be asked for; a second one interrupts at once."""
+    seen = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        if seen:
+            raise KeyboardInterrupt
+        seen = True
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

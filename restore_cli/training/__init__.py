@@ -1,0 +1,1 @@
+"""From a recipe and folders of photographs to weights."""

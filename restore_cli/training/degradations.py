@@ -1,0 +1,157 @@
+"""What makes the network's input of a photograph: it is reduced, blurred, darkened, made noisy or compressed.
+
+Photographs and inputs are 8-bit sRGB samples, h, w, 3, so that a network learns from what it will get from files.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from restore_cli.picture.picture import to_samples, to_unit
+from restore_cli.picture.srgb import to_linear, to_srgb
+from restore_cli.training.imresize import imresize
+from restore_cli.training.photographs import Samples
+from restore_cli.training.recipe import Degradations, Numbers
+
+BLURRED = 0.3
+"""Share of darkened photographs that are blurred, too."""
+SHARPEST_BLUR = 0.2
+"""Pixels of standard deviation below which a blur changes nothing."""
+SHOT_NOISE = (1e-4, 2e-3)
+"""Variance of shot noise per unit of linear light, where 1 is white."""
+READ_NOISE = (2e-4, 2e-3)
+"""Standard deviation of read noise in linear light."""
+SIGNAL_DEPENDENT = 0.3
+"""Share of noisy pictures whose noise grows with the light (Poisson and Gaussian)."""
+COMPRESSED_LAST = 0.7
+"""Share of photographs that are compressed after the reduction: most were made small before they were stored."""
+WEBP = 0.2
+"""Share of compressed photographs that are stored as WebP; the others are JPEG."""
+SUBSAMPLED = 0.7
+"""Share of compressed pictures whose colour has half the resolution, as most programs store it."""
+
+
+class Degradation(Protocol):
+    """Makes an input of a photograph."""
+
+    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
+        """Return the input for `target`, with `height` rows and `width` columns."""
+
+
+def build_degradation(recipe: Degradations) -> Degradation:
+    """Return the degradation that a recipe asks for."""
+    kinds: dict[str, Degradation] = {
+        "bicubic": lambda target, height, width, random: imresize(target, height, width),
+        "photo": Photo(recipe.blur, recipe.noise, recipe.quality),
+        "dark": Dark(recipe.exposure, recipe.blur),
+        "noise": Noise(recipe.noise),
+        "jpeg": Jpeg(recipe.quality),
+    }
+    return kinds[recipe.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """Blur, noise and compression in any order and a reduction: what photographs from the web went through."""
+
+    blur: Numbers
+    noise: Numbers
+    quality: tuple[int, int]
+
+    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
+        """Return the input for `target`."""
+        format = "WEBP" if random.random() < WEBP else "JPEG"
+
+        def compress(x: Samples) -> Samples:
+            return compressed(x, self.quality, format, random)
+
+        steps: list[Callable[[Samples], Samples]] = [
+            lambda x: blurred(x, random.uniform(*self.blur)),
+            lambda x: noisy(x, random.uniform(*self.noise), random),
+        ]
+        last = random.random() < COMPRESSED_LAST
+        if not last:
+            steps.append(compress)
+        for index in random.permutation(len(steps)):
+            target = steps[index](target)
+        reduced = imresize(target, height, width)
+        return compress(reduced) if last else reduced
+
+
+@dataclass(frozen=True, slots=True)
+class Dark:
+    """Too little light: darkened in linear light, with shot and read noise, some of it blurred."""
+
+    exposure: Numbers
+    blur: Numbers
+
+    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
+        """Return the input for `target`."""
+        if random.random() < BLURRED:
+            target = blurred(target, random.uniform(max(0.5, self.blur[0]), self.blur[1]))
+        light = to_linear(to_unit(target)) * np.float32(10 ** random.uniform(*self.exposure))
+        shot, read = _log_uniform(SHOT_NOISE, random), _log_uniform(READ_NOISE, random)
+        light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)
+        return to_samples(to_srgb(light.clip(0, 1)), 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Noise of any strength, the same all over or growing with the light."""
+
+    noise: Numbers
+
+    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
+        """Return the input for `target`."""
+        return noisy(target, random.uniform(*self.noise), random)
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """Compression as JPEG."""
+
+    quality: tuple[int, int]
+
+    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
+        """Return the input for `target`."""
+        return compressed(target, self.quality, "JPEG", random)
+
+
+def blurred(x: Samples, deviation: float) -> Samples:
+    """Blur with a Gaussian of `deviation` pixels."""
+    if deviation < SHARPEST_BLUR:
+        return x
+    return np.array(Image.fromarray(x).filter(ImageFilter.GaussianBlur(deviation)))
+
+
+def noisy(x: Samples, level: float, random: Generator) -> Samples:
+    """Add white noise of standard deviation `level`, in 8-bit levels; where it depends on the signal, in the middle."""
+    values = to_unit(x)
+    deviation: NDArray[np.float32] | float = level / 255
+    if random.random() < SIGNAL_DEPENDENT:
+        gaussian = random.uniform(0, 1)
+        deviation = deviation * np.sqrt(gaussian + (1 - gaussian) * 2 * values)
+    return to_samples(values + deviation * random.standard_normal(values.shape, np.float32), 8)
+
+
+def compressed(x: Samples, quality: tuple[int, int], format: str, random: Generator) -> Samples:
+    """Store as JPEG or WEBP of a quality from the range, both ends included, and read again."""
+    file = io.BytesIO()
+    options = {"quality": int(random.integers(*quality, endpoint=True))}
+    if format == "JPEG":
+        options["subsampling"] = 2 if random.random() < SUBSAMPLED else 0
+    Image.fromarray(x).save(file, format, **options)
+    with Image.open(file) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _log_uniform(bounds: Numbers, random: Generator) -> float:
+    return float(np.exp(random.uniform(*np.log(bounds))))

@@ -1,0 +1,161 @@
+"""A network that learns: its optimiser, its rate, the average of its weights, and all of that as plain state."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restore_cli.device import Device
+from restore_cli.errors import UsageError
+from restore_cli.networks import NETWORKS, Network, StateDict
+from restore_cli.training.loss import loss_of
+from restore_cli.training.recipe import Recipe
+from restore_cli.training.sampling import Batch, Sampler
+
+
+class Learner:
+    """Takes steps by a recipe. The same recipe, photographs and number of threads give the same weights."""
+
+    def __init__(
+        self, recipe: Recipe, sampler: Sampler, device: Device, *, start: StateDict | None, teacher: Network | None
+    ) -> None:
+        """Build the recipe's network on `device`; tensors of `start` that fit it are taken over.
+
+        Raises:
+            UsageError: there is no such network, its arguments are wrong, or the patches are off its grid.
+        """
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.device = device
+        self.network = build_by_recipe(recipe)
+        self.taken_over = _take_over(self.network, start) if start is not None else 0
+        self.network.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.step = 0
+        self._sampler = sampler
+        self._teacher = teacher
+        self._random = np.random.default_rng(recipe.seed)
+        optimiser = recipe.optimiser
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), optimiser.rate, betas=optimiser.betas, weight_decay=optimiser.weight_decay
+        )
+
+    def learn(self, share: float) -> tuple[float, int]:
+        """Take a step, `share` (0 to 1) of the way to the end; return its loss and the number of patches.
+
+        Raises:
+            UsageError: the loss is not finite, so nothing can be learned any more.
+        """
+        batch = self._sampler.draw(self._random)
+        self._set_rate(share)
+        loss = self._loss(batch)
+        if not torch.isfinite(loss):
+            raise UsageError(f"the loss is not finite after {self.step} steps", "lower optimiser.rate in the recipe")
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
+        self._optimiser.step()
+        self.step += 1
+        self._update_average()
+        return float(loss.detach()), len(batch.input)
+
+    @torch.no_grad()
+    def restore(self, batch: Batch) -> Tensor:
+        """Return what the averaged weights make of the inputs of `batch`, on the host."""
+        return self._apply(self.average, batch).cpu()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next step depends on, to be saved by torch."""
+        return {
+            "recipe": self.recipe.text,
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "random": json.dumps(self._random.bit_generator.state),
+            "torch_random": torch.get_rng_state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            UsageError: it is of another recipe.
+        """
+        if state["recipe"] != self.recipe.text:
+            raise UsageError("the checkpoint was made by another recipe", "go on with the same one, or start afresh")
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._random.bit_generator.state = json.loads(state["random"])
+        torch.set_rng_state(state["torch_random"])
+
+    def _loss(self, batch: Batch) -> Tensor:
+        target, taught = batch.target.to(self.device.torch_device), None
+        if self._teacher is not None:
+            with torch.no_grad():
+                taught = self._apply(self._teacher, batch)
+        return loss_of(self._apply(self.network, batch), target, self.recipe.loss, taught)
+
+    def _apply(self, network: Network, batch: Batch) -> Tensor:
+        x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+        reduces = self.recipe.optimiser.bf16 and self.device.has_bf16
+        with torch.autocast(self.device.torch_device.type, torch.bfloat16, enabled=reduces):
+            restored: Tensor = network(x)
+        return restored.float()
+
+    def _set_rate(self, share: float) -> None:
+        optimiser = self.recipe.optimiser
+        rise = min(1.0, (self.step + 1) / max(1, optimiser.warmup))
+        fall = optimiser.floor + (1 - optimiser.floor) * (1 + math.cos(math.pi * min(1.0, share))) / 2
+        for group in self._optimiser.param_groups:
+            group["lr"] = optimiser.rate * rise * fall
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        kept = min(self.recipe.optimiser.average, self.step / (self.step + 10))
+        current = self.network.state_dict()
+        for name, mean in self.average.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(current[name], 1 - kept)
+            else:
+                mean.copy_(current[name])
+
+
+def build_by_recipe(recipe: Recipe) -> Network:
+    """Build the network that a recipe names, with new weights, in training mode.
+
+    Raises:
+        UsageError: there is no such network, its arguments are wrong, or the patches are off its grid.
+    """
+    arguments = dict(recipe.network)
+    architecture = arguments.pop("architecture")
+    known = {network.architecture: network for network in NETWORKS}
+    if architecture not in known:
+        raise UsageError(f"no network is called {architecture!r}", f"recipes know {', '.join(known)}")
+    try:
+        network = known[architecture](**arguments)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the network {architecture} cannot be built: {error}") from error
+    off = [size for size in recipe.patches.size if size % network.grid]
+    if off:
+        raise UsageError(f"patches of {off[0]} pixels do not lie on the network's grid of {network.grid}")
+    return network.train()
+
+
+def _take_over(network: Network, start: StateDict) -> int:
+    """Copy the tensors of `start` that have the name and shape of one of the network's; return how many."""
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in start.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise UsageError("the checkpoint to start from has no tensor that fits the network")
+    network.load_state_dict(fitting, strict=False)
+    return len(fitting)

@@ -1,0 +1,75 @@
+"""From a recipe and what the user chose to a session that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from restore_cli.catalog import find_card
+from restore_cli.device import find_device, prepare_host
+from restore_cli.networks import Network, build_network
+from restore_cli.training.learner import Learner
+from restore_cli.training.photographs import collect
+from restore_cli.training.recipe import Recipe
+from restore_cli.training.sampling import Sampler, smallest_side
+from restore_cli.training.session import Limits, Session
+from restore_cli.weights import Weights, load_card, load_path
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user says besides the recipe."""
+
+    data: Sequence[Path]
+    validation: Path | None
+    start: str | None
+    """Checkpoint to start from instead of the recipe's."""
+    device: str
+    threads: int | None
+
+
+def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell: Tell) -> Session:
+    """Load photographs and weights and build what learns; `tell` is told what the user should know.
+
+    Raises:
+        UsageError: the recipe does not fit the network, or there are too few photographs.
+        WeightsError: the checkpoint to start from or the teacher cannot be loaded.
+        DeviceError: there is no such device.
+    """
+    prepare_host(choices.threads)
+    device = find_device(choices.device)
+    start = choices.start or recipe.start
+    state = _load(start, tell).state if start else None
+    teacher = _load_teacher(recipe.teacher, device.torch_device, tell) if recipe.teacher else None
+    collection = collect(choices.data, choices.validation, smallest_side(recipe), tell)
+    sampler = Sampler(recipe, collection)
+    learner = Learner(recipe, sampler, device, start=state, teacher=teacher)
+    tell(
+        f"{len(collection.learned)} photographs to learn from, {len(collection.held_out)} to validate with, "
+        f"{sum(parameter.numel() for parameter in learner.network.parameters()):,} parameters"
+        + (f", {learner.taken_over} tensors taken over from {start}" if start else "")
+    )
+    about = {
+        "network": learner.network.architecture,
+        "data": ", ".join(f"{folder.resolve().name}" for folder in choices.data)
+        + f" ({len(collection.learned)} photographs)",
+        "seed": str(recipe.seed),
+        "start": start or "none",
+    }
+    return Session(learner, sampler.validation(), output, limits, about)
+
+
+def _load(name_or_path: str, tell: Tell) -> Weights:
+    if name_or_path.endswith((".safetensors", ".pth", ".pt", ".ckpt")):
+        return load_path(Path(name_or_path))
+    return load_card(find_card(name_or_path), tell)
+
+
+def _load_teacher(name_or_path: str, device: torch.device, tell: Tell) -> Network:
+    teacher = build_network(_load(name_or_path, tell).state).to(device)
+    return teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

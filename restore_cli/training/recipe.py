@@ -1,0 +1,200 @@
+"""A recipe for weights, as a short TOML file: which network, for what, on which patches, and how it learns.
+
+Nothing here imports torch, so that recipes are listed, and mistakes in them told, at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from restore_cli.errors import UsageError
+
+SUFFIX = ".toml"
+Numbers = tuple[float, float]
+"""The least and the greatest of a range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degradations:
+    """What is done to a photograph to make the network's input of it. Levels are those of 8-bit samples, 0 to 255."""
+
+    kind: Literal["bicubic", "photo", "dark", "noise", "jpeg"]
+    scale: int = 1
+    """How many times smaller the input is; of kinds bicubic and photo."""
+    scales: Numbers | None = None
+    """A range of scales, one drawn for each batch, for networks that serve any; of kind bicubic."""
+    blur: Numbers = (0.0, 1.6)
+    """Standard deviation of a Gaussian blur in pixels; of kinds photo and dark."""
+    noise: Numbers = (0.0, 10.0)
+    """Standard deviation of noise in levels; of kinds photo and noise."""
+    quality: tuple[int, int] = (40, 95)
+    """Quality of JPEG and WebP; of kinds photo and jpeg."""
+    exposure: Numbers = (-1.3, -0.2)
+    """Decimal logarithm of the factor that linear light is multiplied by; of kind dark."""
+    pairs: float = 0.65
+    """Share of patches from folders with `low` and `high` pictures where there are any; of kind dark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patches:
+    """What a step learns from."""
+
+    size: tuple[int, ...] = (40,)
+    """Sides of the input's patches in pixels; one is drawn for each step."""
+    batch: int = 16
+    """Patches of the first size in a step; of larger ones fewer, so that a step has about as many pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """Weights of what is minimised; a weight of 0 leaves a part out."""
+
+    l1: float = 1.0
+    """Mean absolute difference."""
+    fft: float = 0.0
+    """Mean absolute difference of the real and imaginary parts of the two-dimensional spectra."""
+    ssim: float = 0.0
+    """One minus the structural similarity."""
+    teacher: float = 0.0
+    """Mean absolute difference from what the teacher makes of the same input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimiser:
+    """AdamW, a rate that rises for `warmup` steps and then falls by a cosine, and the average of weights."""
+
+    rate: float = 1e-3
+    floor: float = 0.01
+    """Share of the rate that is left at the end."""
+    warmup: int = 200
+    betas: Numbers = (0.9, 0.99)
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    average: float = 0.999
+    """Share of the old average that a step keeps; fewer at the beginning."""
+    bf16: bool = True
+    """Compute the forward pass in bfloat16 where the hardware has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that makes weights, apart from the photographs."""
+
+    name: str
+    summary: str
+    network: Mapping[str, Any]
+    """`architecture`, as the catalogue spells it, and the arguments of its constructor."""
+    degradations: Degradations
+    steps: int = 10_000
+    seed: int = 0
+    start: str | None = None
+    """Checkpoint to start from, a name or a file: tensors of the same names and shapes are taken over."""
+    teacher: str | None = None
+    """Checkpoint to learn from besides the photographs, a name or a file."""
+    patches: Patches = field(default_factory=Patches)
+    loss: Loss = field(default_factory=Loss)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    text: str = field(default="", compare=False, repr=False)
+    """The file's content."""
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe that is part of the package, by name, or a TOML file.
+
+    Raises:
+        UsageError: there is none, it is no TOML, or a key or value in it is wrong; the message names it.
+    """
+    if name_or_path.endswith(SUFFIX):
+        try:
+            text = Path(name_or_path).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read the recipe {name_or_path}: {getattr(error, 'strerror', error)}") from error
+        return parse_recipe(text, name_or_path)
+    names = recipe_names()
+    if name_or_path not in names:
+        near = difflib.get_close_matches(name_or_path, names, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"no recipe is called {name_or_path!r}", f"{guess}'restore train --list' shows all; a file ends in {SUFFIX}"
+        )
+    text = resources.files(__package__).joinpath("recipes", name_or_path + SUFFIX).read_text(encoding="utf-8")
+    return parse_recipe(text, name_or_path)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that are part of the package."""
+    folder = resources.files(__package__).joinpath("recipes")
+    return sorted(file.name.removesuffix(SUFFIX) for file in folder.iterdir() if file.name.endswith(SUFFIX))
+
+
+def parse_recipe(text: str, source: str) -> Recipe:
+    """Read a recipe from its text; `source` is what messages call it.
+
+    Raises:
+        UsageError: it is no TOML, or a key or value in it is missing or wrong.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the recipe {source} is no TOML: {error}") from error
+    recipe: Recipe = _build(Recipe, table, f"the recipe {source}", given={"text": text})
+    if "architecture" not in recipe.network:
+        raise UsageError(f"the recipe {source} names no network.architecture")
+    if (recipe.loss.teacher > 0) != (recipe.teacher is not None):
+        raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
+    if not recipe.patches.size or min(recipe.patches.size) < 1 or recipe.patches.batch < 1 or recipe.steps < 1:
+        raise UsageError(f"the recipe {source} has a size, batch or number of steps below 1")
+    return recipe
+
+
+def _build(cls: Any, table: Mapping[str, Any], where: str, given: Mapping[str, Any]) -> Any:
+    """Make a dataclass of a TOML table, and of the tables in it."""
+    hints = get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in given}
+    unknown = sorted(table.keys() - fields.keys())
+    if unknown:
+        raise UsageError(f"{where} has an unknown key {unknown[0]!r}", f"it takes {', '.join(fields)}")
+    values = {name: _convert(value, hints[name], f"{name} of {where}") for name, value in table.items()}
+    for name, entry in fields.items():
+        if name not in values and entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{where} lacks the key {name!r}")
+    return cls(**values, **given)
+
+
+def _convert(value: Any, hint: Any, what: str) -> Any:
+    """Return a TOML value as the type that a field declares."""
+    if dataclasses.is_dataclass(hint):
+        if isinstance(value, dict):
+            return _build(hint, value, what, given={})
+        raise UsageError(f"{what} is {value!r}, not a table")
+    options = [option for option in get_args(hint) if option is not type(None)]
+    if get_origin(hint) is Literal:
+        if value in options:
+            return value
+        raise UsageError(f"{what} is {value!r}, not one of {', '.join(options)}")
+    if get_origin(hint) is tuple:
+        count = None if options[-1] is Ellipsis else len(options)
+        items = value if isinstance(value, list) else [value]
+        if count is not None and len(items) != count:
+            raise UsageError(f"{what} is {value!r}, not a list of {count} numbers")
+        return tuple(_convert(item, options[0], what) for item in items)
+    if get_origin(hint) is not None and type(None) in get_args(hint):
+        return _convert(value, options[0], what)
+    if get_origin(hint) is not None:  # a mapping, whose keys are the network's affair
+        if isinstance(value, dict):
+            return value
+        raise UsageError(f"{what} is {value!r}, not a table")
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is hint:
+        return value
+    kind = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]
+    raise UsageError(f"{what} is {value!r}, not {kind}")

@@ -1,0 +1,115 @@
+"""Batches of patches: cut from photographs at random, turned and mirrored, each with what a degradation makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from restore_cli.training.degradations import build_degradation
+from restore_cli.training.photographs import Collection, Example, Samples
+from restore_cli.training.recipe import Recipe
+
+MARGIN = 4
+"""Input pixels around a patch that are degraded with it and cut off: edges of patches are not edges of pictures."""
+VALIDATION_SIDE = 256
+"""Pixels a side, of the target at the most, of what is cut from the middle of a picture to validate with."""
+VALIDATION_SEED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs and targets, float32, 0 to 1."""
+
+    input: Tensor
+    """n, 3, h, w."""
+    target: Tensor
+    """n, 3, h·scale, w·scale."""
+
+
+class Sampler:
+    """Draws batches by a recipe; the same seed draws the same ones."""
+
+    def __init__(self, recipe: Recipe, collection: Collection) -> None:
+        self.patches = recipe.patches
+        self.degradations = recipe.degradations
+        self._degrade = build_degradation(recipe.degradations)
+        self._singles = [example for example in collection.learned if example.input is None]
+        self._pairs = [example for example in collection.learned if example.input is not None]
+        self._held_out = collection.held_out
+
+    def draw(self, random: Generator) -> Batch:
+        """Draw the batch of one step."""
+        size = int(random.choice(self.patches.size))
+        scale = self._draw_scale(random)
+        count = max(1, round(self.patches.batch * (self.patches.size[0] / size) ** 2))
+        return _stack([self._draw_patch(size, scale, random) for _ in range(count)])
+
+    def validation(self) -> list[Batch]:
+        """Return one batch of one picture for each that is held out, always the same."""
+        random = np.random.default_rng(VALIDATION_SEED)
+        return [_stack([self._validate_with(example, random)]) for example in self._held_out]
+
+    def _draw_scale(self, random: Generator) -> float:
+        """Draw a scale; every second one of a range is whole, since those are asked for most."""
+        if self.degradations.scales is None:
+            return self.degradations.scale
+        low, high = self.degradations.scales
+        if random.random() < 0.5:
+            return float(random.integers(int(np.ceil(low)), int(high), endpoint=True))
+        return float(random.uniform(low, high))
+
+    def _draw_patch(self, size: int, scale: float, random: Generator) -> tuple[Samples, Samples]:
+        if self._pairs and (not self._singles or random.random() < self.degradations.pairs):
+            example = self._pairs[random.integers(len(self._pairs))]
+        else:
+            example = self._singles[random.integers(len(self._singles))]
+        margin = MARGIN if example.input is None and float(scale).is_integer() else 0
+        side = round((size + 2 * margin) * scale)
+        height, width = example.target.shape[:2]
+        top, left = (int(random.integers(length - side, endpoint=True)) for length in (height, width))
+        cut = slice(top, top + side), slice(left, left + side)
+        turns, mirror = int(random.integers(4)), bool(random.integers(2))
+        target = _turned(example.target[cut], turns, mirror)
+        if example.input is not None:
+            return _turned(example.input[cut], turns, mirror), target
+        made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
+        return _without_border(made, margin), _without_border(target, round(margin * scale))
+
+    def _validate_with(self, example: Example, random: Generator) -> tuple[Samples, Samples]:
+        scale = self.degradations.scale if self.degradations.scales is None else max(self.degradations.scales)
+        height, width = (min(VALIDATION_SIDE, length) for length in example.target.shape[:2])
+        height, width = (int(length // scale * scale) for length in (height, width))
+        top, left = (example.target.shape[0] - height) // 2, (example.target.shape[1] - width) // 2
+        cut = slice(top, top + height), slice(left, left + width)
+        if example.input is not None:
+            return example.input[cut], example.target[cut]
+        target = example.target[cut]
+        return self._degrade(target, round(height / scale), round(width / scale), random), target
+
+
+def smallest_side(recipe: Recipe) -> int:
+    """Return the shortest side in pixels that a photograph must have for every patch of a recipe."""
+    degradations = recipe.degradations
+    scale = degradations.scale if degradations.scales is None else max(degradations.scales)
+    return round((max(recipe.patches.size) + 2 * MARGIN) * scale)
+
+
+def _turned(x: Samples, turns: int, mirror: bool) -> Samples:
+    return np.ascontiguousarray(np.rot90(x[:, ::-1] if mirror else x, turns))
+
+
+def _without_border(x: Samples, border: int) -> Samples:
+    return x[border : x.shape[0] - border, border : x.shape[1] - border]
+
+
+def _stack(pairs: Sequence[tuple[Samples, Samples]]) -> Batch:
+    """Turn pairs of h, w, 3 samples into n, 3, h, w floats, in channels_last layout."""
+    inputs, targets = (
+        torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() / 255 for side in zip(*pairs, strict=True)
+    )
+    return Batch(inputs, targets)

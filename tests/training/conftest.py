@@ -1,0 +1,68 @@
+"""Photographs and recipes small enough to train with in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY = """\
+name = "tiny"
+summary = "a network of two channels a group"
+steps = 8
+seed = 3
+
+[network]
+architecture = "safmn"
+dim = 8
+n_blocks = 1
+upscaling_factor = 2
+
+[degradations]
+kind = "bicubic"
+scale = 2
+
+[patches]
+size = [8]
+batch = 4
+
+[loss]
+l1 = 1.0
+fft = 0.05
+
+[optimiser]
+rate = 1e-2
+warmup = 2
+bf16 = false
+"""
+
+
+def draw(height: int, width: int, seed: int) -> np.ndarray:
+    """Draw h, w, 3 uint8: waves and edges, so that there is something to learn."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:height, 0:width]
+    angle, period = random.uniform(0, np.pi), random.uniform(5, 12)
+    wave = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) * 2 * np.pi / period)
+    colour = random.uniform(60, 190, 3) + random.uniform(20, 60, 3) * wave[..., None]
+    return colour.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder with 26 pictures of 48x40, some in a folder within."""
+    folder = tmp_path / "photographs"
+    (folder / "more").mkdir(parents=True)
+    for index in range(26):
+        place = folder / "more" if index % 2 else folder
+        Image.fromarray(draw(40, 48, index)).save(place / f"{index:02}.png")
+    return folder
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    """The recipe TINY as a file."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path

@@ -1,0 +1,77 @@
+"""Each degradation does what it is called, as strongly as it says, and the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from restore_cli.picture.srgb import to_linear
+from restore_cli.training.degradations import build_degradation, compressed, noisy
+from restore_cli.training.recipe import Degradations
+
+from .conftest import draw
+
+KINDS = ("bicubic", "photo", "dark", "noise", "jpeg")
+
+
+def flat(level: int) -> np.ndarray:
+    return np.full((128, 128, 3), level, np.uint8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_makes_the_same_input(kind: str) -> None:
+    degrade = build_degradation(Degradations(kind=kind, scale=2 if kind in ("bicubic", "photo") else 1))
+    side = 32 if kind in ("bicubic", "photo") else 64
+    x = draw(64, 64, 5)
+    made = [degrade(x.copy(), side, side, np.random.default_rng(4)) for _ in range(2)]
+    assert made[0].shape == (side, side, 3)
+    assert made[0].dtype == np.uint8
+    assert np.array_equal(*made)
+    if kind != "bicubic":
+        assert not np.array_equal(made[0], degrade(x.copy(), side, side, np.random.default_rng(8)))
+
+
+@pytest.mark.parametrize("level", [5.0, 25.0, 50.0])
+def test_noise_has_the_level_asked_for(level: float) -> None:
+    random = np.random.default_rng(1)
+    for _ in range(6):  # of both sorts: in the middle of the range they are equally strong
+        noise = noisy(flat(128), level, random).astype(float) - 128
+        assert abs(noise.mean()) < 0.05 * level
+        assert noise.std() == pytest.approx(level, rel=0.03)
+
+
+def test_some_noise_grows_with_the_light() -> None:
+    random = np.random.default_rng(2)
+    ratios = [noisy(flat(200), 10, random).std() / noisy(flat(40), 10, random).std() for _ in range(40)]
+    assert max(ratios) > 1.2
+    assert np.median(ratios) == pytest.approx(1, abs=0.05)
+
+
+def test_dark_pictures_keep_the_share_of_light_drawn_for_them() -> None:
+    degrade = build_degradation(Degradations(kind="dark", exposure=(-1.0, -1.0), blur=(0.5, 0.5)))
+    made = degrade(flat(200), 128, 128, np.random.default_rng(3))
+    light = to_linear(made / 255.0).mean() / to_linear(np.array(200 / 255.0))
+    assert light == pytest.approx(0.1, rel=0.03)
+    assert made.std() > 0.5
+
+
+def test_lower_quality_is_further_from_the_picture() -> None:
+    x = np.random.default_rng(6).integers(60, 200, (64, 64, 3), dtype=np.uint8)
+    errors = [
+        np.abs(compressed(x, (quality, quality), format, np.random.default_rng(1)).astype(int) - x).mean()
+        for format in ("JPEG", "WEBP")
+        for quality in (95, 40)
+    ]
+    assert 0 < errors[0] < errors[1]
+    assert 0 < errors[2] < errors[3]
+
+
+def test_photographs_are_compressed_before_or_after_they_are_reduced() -> None:
+    degradations = Degradations(kind="photo", scale=2, blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(40, 40))
+    degrade = build_degradation(degradations)
+    plain = build_degradation(Degradations(kind="bicubic", scale=2))
+    random = np.random.default_rng(7)
+    x = draw(128, 128, 9)
+    errors = [np.abs(degrade(x, 64, 64, random).astype(int) - plain(x, 64, 64, random)).mean() for _ in range(30)]
+    assert min(errors) > 0
+    assert max(errors) > 1.5 * min(errors)

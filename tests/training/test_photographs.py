@@ -1,0 +1,90 @@
+"""Folders of photographs: what is read, paired, left out and held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.errors import UsageError
+from restore_cli.training.photographs import collect
+
+from .conftest import draw
+
+
+def no_notes(line: str) -> None:
+    raise AssertionError(line)
+
+
+def test_folders_within_are_read_and_some_pictures_held_out(photographs: Path) -> None:
+    collection = collect([photographs], None, 40, no_notes)
+    assert len(collection.learned) == 24
+    assert len(collection.held_out) == 2
+    assert all(example.target.shape == (40, 48, 3) and example.input is None for example in collection.learned)
+    learned = {example.target.tobytes() for example in collection.learned}
+    assert not learned & {example.target.tobytes() for example in collection.held_out}
+
+
+def test_a_folder_of_its_own_validates(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "held").mkdir()
+    Image.fromarray(draw(40, 40, 99)).save(tmp_path / "held" / "a.png")
+    collection = collect([photographs], tmp_path / "held", 40, no_notes)
+    assert len(collection.learned) == 26
+    assert len(collection.held_out) == 1
+
+
+def test_grey_and_deep_pictures_become_colour_of_8_bits(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    grey = draw(40, 40, 1)[..., 0]
+    Image.fromarray(grey).save(folder / "a.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "b.png")
+    (example,) = collect([folder], None, 8, no_notes).held_out
+    assert np.array_equal(example.target, np.stack([grey] * 3, axis=2))
+    assert np.array_equal(collect([folder], None, 8, no_notes).learned[0].target, example.target)
+
+
+def test_pictures_too_small_or_damaged_are_left_out(photographs: Path) -> None:
+    (photographs / "broken.png").write_bytes((photographs / "00.png").read_bytes()[:60])
+    Image.fromarray(draw(39, 48, 1)).save(photographs / "small.png")
+    notes: list[str] = []
+    collection = collect([photographs], None, 40, notes.append)
+    assert len(collection.learned) + len(collection.held_out) == 26
+    assert len(notes) == 1
+    assert "broken.png" in notes[0]
+
+
+def test_folders_of_pairs_are_paired_by_name(tmp_path: Path) -> None:
+    for name in ("low", "high"):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+    for index in range(3):
+        Image.fromarray(draw(40, 40, index)).save(tmp_path / "pairs" / "high" / f"{index}.png")
+        Image.fromarray(draw(40, 40, index) // 8).save(tmp_path / "pairs" / "low" / f"{index}.webp", lossless=True)
+    collection = collect([tmp_path / "pairs"], None, 40, no_notes)
+    for example in (*collection.learned, *collection.held_out):
+        assert example.input is not None
+        assert np.array_equal(example.input, example.target // 8)
+    assert len(collection.learned) == 2
+    (tmp_path / "pairs" / "low" / "1.webp").unlink()
+    with pytest.raises(UsageError, match=r"1\.png has no partner"):
+        collect([tmp_path / "pairs"], None, 40, no_notes)
+
+
+def test_pairs_of_unequal_size_are_refused(tmp_path: Path) -> None:
+    for name, width in (("low", 40), ("high", 44)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(draw(40, width, 1)).save(tmp_path / name / "a.png")
+    with pytest.raises(UsageError, match=r"a\.png and its partner differ in size"):
+        collect([tmp_path], None, 8, no_notes)
+
+
+def test_too_few_photographs_are_an_error_of_usage(tmp_path: Path, photographs: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="there is no folder"):
+        collect([tmp_path / "none"], None, 8, no_notes)
+    with pytest.raises(UsageError, match="too few photographs of at least 8 pixels"):
+        collect([tmp_path / "empty"], None, 8, no_notes)
+    with pytest.raises(UsageError, match=r"too few photographs of at least 8 pixels a side in .*empty"):
+        collect([photographs], tmp_path / "empty", 8, no_notes)

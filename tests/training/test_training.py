@@ -1,0 +1,194 @@
+"""A run lowers the loss, ends where it should, and goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from restore_cli.cli import run
+from restore_cli.networks import build_network
+from restore_cli.training.recipe import recipe_names
+
+from .conftest import TINY
+
+Train = Callable[..., int]
+
+
+@pytest.fixture
+def train(photographs: Path, recipe_file: Path) -> Train:
+    """Run the command with the tiny recipe and few words."""
+
+    def train(output: Path, *arguments: str) -> int:
+        words = ["train", str(recipe_file), "--data", str(photographs), "--device", "cpu", "--threads", "1"]
+        return run([*words, "-o", str(output), "--quiet", *arguments])
+
+    return train
+
+
+def reports(capsys: pytest.CaptureFixture[str]) -> list[dict[str, float]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_short_run_lowers_the_loss(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for steps in (1, 120):
+        assert train(tmp_path / f"{steps}.safetensors", "--steps", str(steps), "--json") == 0
+    first, last = reports(capsys)
+    assert (first["step"], last["step"]) == (1, 120)
+    assert last["psnr"] > first["psnr"] + 5
+    assert last["loss"] < 0.6 * first["loss"]
+
+
+def test_weights_tell_where_they_come_from_and_run(train: Train, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    assert train(path) == 0
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["recipe"] == TINY
+    assert (metadata["network"], metadata["steps"], metadata["seed"]) == ("safmn", "8", "3")
+    assert metadata["data"] == "photographs (24 photographs)"
+    assert build_network(load_file(path)).scale == 2
+    assert path.with_suffix(".png").stat().st_size > 1000
+
+
+def test_a_run_that_was_cut_off_gives_the_weights_of_one_that_was_not(train: Train, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
+    assert train(whole, "--steps", "12") == 0
+    assert train(cut, "--steps", "12", "--interval", "0.01", "--minutes", "0.01") == 2
+    assert _stop_after(5, train, cut) == 130
+    assert torch.load(cut.with_suffix(".checkpoint"), weights_only=True)["learner"]["step"] == 5
+    assert train(cut, "--steps", "12", "--resume") == 0
+    states = [
+        torch.load(path.with_suffix(".checkpoint"), weights_only=True)["learner"]["average"] for path in (whole, cut)
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def _stop_after(steps: int, train: Train, output: Path) -> int:
+    """Train, with a signal as Ctrl-C sends it after some steps."""
+    from restore_cli.training.learner import Learner
+
+    learn = Learner.learn
+
+    def learn_and_signal(self: Learner, share: float) -> tuple[float, int]:
+        done = learn(self, share)
+        if self.step == steps:
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "learn", learn_and_signal)
+        return train(output, "--steps", "12")
+
+
+def test_minutes_end_a_run_too(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    since = time.perf_counter()
+    assert train(tmp_path / "w.safetensors", "--minutes", "0.03", "--json") == 0
+    assert time.perf_counter() - since < 30
+    assert reports(capsys)[-1]["seconds"] >= 1.8
+
+
+def test_weights_start_from_others(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    assert train(first, "--steps", "100") == 0
+    assert train(second, "--steps", "1", "--start", str(first), "--json") == 0
+    assert train(tmp_path / "c.safetensors", "--steps", "1", "--json") == 0
+    tuned, fresh = (report["psnr"] for report in reports(capsys))
+    assert tuned > fresh + 3
+    other = tmp_path / "other.safetensors"
+    save_file({"nothing": torch.zeros(3)}, other)
+    assert train(tmp_path / "d.safetensors", "--start", str(other)) == 2
+    assert "no tensor that fits" in capsys.readouterr().err
+
+
+def test_a_teacher_is_learned_from(
+    train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher = tmp_path / "teacher.safetensors"
+    assert train(teacher, "--steps", "60") == 0
+    text = TINY.replace("seed = 3", f'seed = 3\nteacher = "{teacher}"')
+    recipe_file.write_text(text.replace("l1 = 1.0\nfft = 0.05", "l1 = 0.0\nteacher = 1.0"))
+    for steps in (1, 60):
+        assert train(tmp_path / f"{steps}.safetensors", "--steps", str(steps), "--json") == 0
+    first, last = reports(capsys)
+    assert last["loss"] < 0.5 * first["loss"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "w.safetensors exists"),
+        (("--steps", "3", "--minutes", "1"), 2, "contradict"),
+        (("--start", "none.safetensors"), 3, "there is no weights file"),
+        (("--start", "safmn-4x"), 2, "no model is called"),
+        (("--device", "cuda:7"), 4, "not present"),
+        (("--validation", "nowhere"), 2, "there is no folder nowhere"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    train: Train,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "w.safetensors"
+    output.write_bytes(b"mine")
+    assert train(output, *arguments, *(("--overwrite",) if arguments else ())) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert output.read_bytes() == b"mine"
+
+
+def test_a_checkpoint_of_another_recipe_or_damaged_is_refused(
+    train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "w.safetensors"
+    assert train(output, "--steps", "2") == 0
+    recipe_file.write_text(TINY.replace("seed = 3", "seed = 4"))
+    assert train(output, "--resume") == 2
+    assert "another recipe" in capsys.readouterr().err
+    recipe_file.write_text(TINY)
+    output.with_suffix(".checkpoint").write_bytes(b"PK nonsense")
+    assert train(output, "--resume") == 3
+    assert "cannot read the checkpoint" in capsys.readouterr().err
+
+
+def test_a_loss_that_explodes_ends_the_run_in_a_line(
+    train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe_file.write_text(TINY.replace("rate = 1e-2", "rate = 1e30"))
+    assert train(tmp_path / "w.safetensors") == 2
+    assert "loss is not finite" in capsys.readouterr().err
+
+
+def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--list"]) == 0
+    listed = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == recipe_names()
+    assert run(["train", listed[0], "--show"]) == 0
+    assert f'name = "{listed[0]}"' in capsys.readouterr().out
+    assert run(["train"]) == 2
+    assert run(["train", listed[0]]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from restore_cli.cli import run; run(['train', '--list']);"
+        "sys.exit(str({'torch', 'numpy', 'matplotlib'} & set(sys.modules) or 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.strip() == "0"

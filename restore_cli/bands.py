@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
-from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Step
+from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step
 from restore_cli.planes import empty_planes
 
 FREQUENCIES = 8192
@@ -38,21 +38,18 @@ class InBands(Executor):
     def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
         return self._gathered(step, planes, halo, grid, lambda rows: None)
 
-    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
+    def pooled(self, step: Step, *planes: Tensor, halo: int) -> Measured:
         sums: list[Tensor] = []
-        result = self._gathered(step, (x,), halo, 1, lambda rows: sums.append(sum_of(rows)))
-        mean = torch.stack(sums).sum(dim=0) / (result.shape[2] * result.shape[3])
-        return result, mean[..., None, None].to(result.dtype)
+        result = self._gathered(step, planes, halo, 1, lambda rows: sums.append(sum_of(rows)))
+        return Measured(result, _mean_from(sums, result))
 
     def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
-        def update(top: int, bottom: int) -> None:
-            band = x[:, :, top:bottom]
-            made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
-            if made.data_ptr() != band.data_ptr():
-                band.copy_(made)
+        return self._updated(step, x, planes, lambda rows: None)
 
-        self._in_bands(x, 1, update)
-        return x
+    def updated_and_pooled(self, step: Step, x: Tensor, *planes: Tensor) -> Measured:
+        sums: list[Tensor] = []
+        result = self._updated(step, x, planes, lambda rows: sums.append(sum_of(rows)))
+        return Measured(result, _mean_from(sums, result))
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
         n, c, h, w = x.shape
@@ -112,6 +109,21 @@ class InBands(Executor):
         self._in_bands(planes[0], grid, work)
         assert result is not None
         return result
+
+    def _updated(
+        self, step: Step, x: Tensor, planes: tuple[Tensor, ...], inspect: Callable[[Tensor], object]
+    ) -> Tensor:
+        """Overwrite `x` with `step(x, *planes)`; `inspect` is called once with every band of it."""
+
+        def update(top: int, bottom: int) -> None:
+            band = x[:, :, top:bottom]
+            made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
+            if made.data_ptr() != band.data_ptr():
+                band.copy_(made)
+            inspect(made)
+
+        self._in_bands(x, 1, update)
+        return x
 
     def _in_bands(self, x: Tensor, grid: int, work: Callable[[int, int], None]) -> None:
         """Call `work` with the first row of each band of `x` and the row after its last; beginnings lie on `grid`.
@@ -177,3 +189,9 @@ def sum_of(x: Tensor) -> Tensor:
     """Return the sums over the pixels of `x` (n, c, h, w): n, c float64."""
     pixels = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # n, h·w, c
     return (pixels.new_ones(1, pixels.shape[1]) @ pixels)[:, 0].double()
+
+
+def _mean_from(sums: list[Tensor], planes: Tensor) -> Tensor:
+    """Return the mean of planes (n, c, h, w) whose bands have these sums: n, c, 1, 1."""
+    mean = torch.stack(sums).sum(dim=0) / (planes.shape[2] * planes.shape[3])
+    return mean[..., None, None].to(torch.promote_types(planes.dtype, torch.float32))

@@ -11,7 +11,7 @@ from torch import Tensor
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step
-from restore_cli.planes import empty_planes
+from restore_cli.planes import PlanePool
 
 FREQUENCIES = 8192
 """Frequencies whose gain is computed at a time; with their channels they stay in a processor's cache."""
@@ -31,9 +31,10 @@ class InBands(Executor):
         self.device = device
         self.home = home
         self.pixels = pixels
+        self._pool = PlanePool()
         self.effort = 0
         """Values computed so far, by which the share that is done can be told."""
-        self.on_effort: Callable[[], None] = lambda: None
+        self.on_effort: Callable[[int], None] = lambda effort: None
 
     def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
         return self._gathered(step, planes, halo, grid, lambda rows: None)
@@ -157,14 +158,14 @@ class InBands(Executor):
 
     def _advance(self, effort: int) -> None:
         self.effort += effort
-        self.on_effort()
+        self.on_effort(self.effort)
 
     def _there(self, x: Tensor) -> Tensor:
         return x.to(self.device.torch_device)
 
     def _empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         if self.home.type == "cpu":
-            return empty_planes(size, dtype)
+            return self._pool.empty(size, dtype)
         return torch.empty(size, dtype=dtype, device=self.home)
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.execution import Executor, Measured, Step, mean_of
+from restore_cli.layers.fused import add_convolution
 from restore_cli.layers.norm import affine_of
 
 GROUPS = 2
@@ -92,12 +93,8 @@ class SPConv(nn.Module):
 
     def execute(self, x: Measured, executor: Executor, then: Step, *planes: Tensor) -> Measured:
         """Return `then(y, *planes)` for the result y of the folded form; `then` treats every pixel for itself."""
-        dtype, shares = self.gwc.weight.dtype, self.shares(x)
-
-        def step(x: Tensor, *planes: Tensor) -> Tensor:
-            return then(self.join(x.to(dtype), shares), *planes)
-
-        return executor.pooled(step, x.planes, *planes, halo=self.halo)
+        step = self.joined(self.shares(x))
+        return executor.pooled(lambda x, *planes: then(step(x), *planes), x.planes, *planes, halo=self.halo)
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Name the modules that stay float32 under reduced precision: none."""
@@ -111,11 +108,28 @@ class SPConv(nn.Module):
         filtered = filtered + mix_means(representative, self.pwc)
         return torch.stack([filtered, mix_means(uncertain, self.conv1x1)]).softmax(dim=0)
 
-    def join(self, x: Tensor, shares: Tensor) -> Tensor:
-        """Return the result of the folded form for `x` (n, inplanes, h, w), both parts weighed by their shares."""
+    def joined(self, shares: Tensor) -> Step:
+        """Return the folded form as a step, both parts weighed by `shares`: n, inplanes, h, w to n, outplanes, h, w."""
+        dtype = self.gwc.weight.dtype
+        shares = shares.to(dtype)
+        if shares.shape[1] > 1:
+            return lambda x: self._join(x.to(dtype), shares)
+        own, others = shares[:, 0]  # outplanes, 1, 1 each
+        filters = self.gwc.weight * own[..., None]
+        mixers = torch.cat([self.pwc.weight * own[..., None], self.conv1x1.weight * others[..., None]], dim=1)
+        assert self.pwc.bias is not None
+        assert self.conv1x1.bias is not None
+        bias = self.pwc.bias * own.flatten() + self.conv1x1.bias * others.flatten()
+
+        def step(x: Tensor) -> Tensor:
+            x = x.to(dtype)
+            return add_convolution(F.conv2d(x, mixers, bias), x[:, : self.split], filters, padding=1, groups=GROUPS)
+
+        return step
+
+    def _join(self, x: Tensor, shares: Tensor) -> Tensor:
         representative, uncertain = x.tensor_split((self.split,), dim=1)
-        shares = shares.to(x.dtype)
-        filtered: Tensor = self.gwc(representative) + self.pwc(representative)
+        filtered = self.gwc(representative) + self.pwc(representative)
         joined: Tensor = shares[0] * filtered + shares[1] * self.conv1x1(uncertain)
         return joined
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
-from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step
+from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step, mean_from, row_sums
 from restore_cli.planes import PlanePool
 
 FREQUENCIES = 8192
@@ -41,16 +41,16 @@ class InBands(Executor):
 
     def pooled(self, step: Step, *planes: Tensor, halo: int) -> Measured:
         sums: list[Tensor] = []
-        result = self._gathered(step, planes, halo, 1, lambda rows: sums.append(sum_of(rows)))
-        return Measured(result, _mean_from(sums, result))
+        result = self._gathered(step, planes, halo, 1, lambda rows: sums.append(row_sums(rows)))
+        return Measured(result, mean_from(sums, result))
 
     def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
         return self._updated(step, x, planes, lambda rows: None)
 
     def updated_and_pooled(self, step: Step, x: Tensor, *planes: Tensor) -> Measured:
         sums: list[Tensor] = []
-        result = self._updated(step, x, planes, lambda rows: sums.append(sum_of(rows)))
-        return Measured(result, _mean_from(sums, result))
+        result = self._updated(step, x, planes, lambda rows: sums.append(row_sums(rows)))
+        return Measured(result, mean_from(sums, result))
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
         n, c, h, w = x.shape
@@ -184,15 +184,3 @@ def by_pixel(planes: Tensor, width: int) -> Tensor:
     n, c, m = planes.shape
     pixels = planes.transpose(1, 2) @ torch.eye(c, device=planes.device)  # n, h·w, c
     return pixels.view(n, m // width, width, c).permute(0, 3, 1, 2)
-
-
-def sum_of(x: Tensor) -> Tensor:
-    """Return the sums over the pixels of `x` (n, c, h, w): n, c float64."""
-    pixels = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # n, h·w, c
-    return (pixels.new_ones(1, pixels.shape[1]) @ pixels)[:, 0].double()
-
-
-def _mean_from(sums: list[Tensor], planes: Tensor) -> Tensor:
-    """Return the mean of planes (n, c, h, w) whose bands have these sums: n, c, 1, 1."""
-    mean = torch.stack(sums).sum(dim=0) / (planes.shape[2] * planes.shape[3])
-    return mean[..., None, None].to(torch.promote_types(planes.dtype, torch.float32))

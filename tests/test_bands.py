@@ -9,7 +9,7 @@ from torch import Tensor
 from restore_cli.bands import InBands, by_channel, by_pixel
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.layers.execution import IN_ONE_PIECE
+from restore_cli.layers.execution import IN_ONE_PIECE, mean_of
 
 HOST = torch.device("cpu")
 CPU = Device(HOST, has_bf16=False)
@@ -50,6 +50,9 @@ def test_means_are_of_the_whole(pixels: int) -> None:
     result = bands(pixels).pooled(blur, x, halo=2)
     assert torch.allclose(result.planes, blur(x), atol=1e-6)
     assert torch.allclose(result.mean, blur(x).mean((2, 3), keepdim=True), atol=1e-6)
+    again = bands(pixels).updated_and_pooled(torch.add, x.clone(), x)
+    assert torch.equal(again.planes, 2 * x)
+    assert torch.equal(again.mean, mean_of(2 * x)), "to the bit, however many bands there are"
 
 
 @pytest.mark.parametrize("pixels", [1, 100, 10_000])

@@ -8,7 +8,7 @@ executors give the same numbers, so the result does not depend on how much memor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,5 +92,21 @@ IN_ONE_PIECE = InOnePiece()
 
 def mean_of(planes: Tensor) -> Tensor:
     """Return the mean of planes (n, c, h, w) over the picture: n, c, 1, 1, in float32 or what is more precise."""
-    precise = torch.promote_types(planes.dtype, torch.float32)
-    return planes.mean((2, 3), keepdim=True, dtype=precise)
+    return mean_from([row_sums(planes)], planes)
+
+
+def row_sums(planes: Tensor) -> Tensor:
+    """Return the sums over the rows of planes (n, c, h, w): n, h, c, float64 where the device has it.
+
+    The sum of a row does not depend on what other rows there are. It is a product with ones, the fastest way.
+    """
+    pixels = planes.permute(0, 2, 3, 1)  # n, h, w, c
+    pixels = pixels.to(torch.promote_types(planes.dtype, torch.float32))
+    sums = (pixels.new_ones(1, pixels.shape[2]) @ pixels)[:, :, 0]
+    return sums if sums.device.type == "mps" else sums.double()
+
+
+def mean_from(sums: Sequence[Tensor], planes: Tensor) -> Tensor:
+    """Return the mean of planes (n, c, h, w) whose bands, from the top down, have these `row_sums`: n, c, 1, 1."""
+    mean = torch.cat(list(sums), dim=1).sum(dim=1) / (planes.shape[2] * planes.shape[3])
+    return mean[..., None, None].to(torch.promote_types(planes.dtype, torch.float32))

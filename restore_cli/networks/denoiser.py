@@ -1,13 +1,15 @@
 """A small denoiser built of split and switchable atrous convolutions, blind to how strong the noise is.
 
-Published by no one else: the layout is the residual learning of DnCNN (Zhang et al., TIP 2017, arXiv:1608.03981) at
-the reduced resolution of FFDNet (Zhang et al., TIP 2018, arXiv:1710.04026); the convolutions are SPConv (Zhang et al.,
-IJCAI 2020, arXiv:2006.12085) and SAConv (Qiao et al., CVPR 2021, arXiv:2006.02334), whose averages over the whole
-picture tell how noisy it is. Written for this project (Apache-2.0).
+This project's own (Apache-2.0), from published parts: the residual learning of DnCNN (Zhang et al., TIP 2017,
+arXiv:1608.03981) at the reduced resolution of FFDNet (Zhang et al., TIP 2018, arXiv:1710.04026), with the convolutions
+SPConv (Zhang et al., IJCAI 2020, arXiv:2006.12085) and SAConv (Qiao et al., CVPR 2021, arXiv:2006.02334), whose
+averages over the whole picture tell how noisy it is. It is trained with batch normalisation and standardised weights,
+and that is the form of its state dict; for inference both are folded, see `Denoiser.fold`.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Self
@@ -143,7 +145,7 @@ class Denoiser(SteppedNetwork):
         if self.folded:
             return self
         folded = type(self)(**self.arguments, folded=True)
-        folded.intro, folded.ending = self.intro, self.ending
+        folded.intro, folded.ending = copy.deepcopy(self.intro), copy.deepcopy(self.ending)
         folded.blocks = nn.Sequential(*(block.fold() for block in self._blocks()))
         return folded.eval().requires_grad_(False)
 

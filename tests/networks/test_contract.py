@@ -177,6 +177,19 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Ne
     assert torch.equal(tiled, whole)
 
 
+@each_network
+def test_bands_equal_the_whole(network: type[Network]) -> None:
+    if not issubclass(network, SteppedNetwork):
+        assert network.locality is not Locality.GLOBAL
+        return
+    picture = torch.rand(3, 75, 41)
+    whole, _ = Restorer(build(network), CPU, precision="fp32", tile="off").restore(picture)
+    for tile in (16, 23):
+        banded, run = Restorer(build(network), CPU, precision="fp32", tile=tile).restore(picture)
+        assert run.tile == tile
+        torch.testing.assert_close(banded, whole, rtol=0, atol=1e-5)
+
+
 def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
     official = shared / "weights" / "official"
     return {

@@ -12,6 +12,7 @@ from restore_cli.bands import InBands
 from restore_cli.device import Device
 from restore_cli.networks import build_network
 from restore_cli.networks.denoiser import Denoiser, Kind
+from restore_cli.restorer import Restorer
 
 CPU = Device(torch.device("cpu"), has_bf16=False)
 Disturb = Callable[[nn.Module], Denoiser]
@@ -51,8 +52,21 @@ def test_bands_of_any_size_are_as_exact_as_one_piece(
     x = torch.rand(1, 3, 24, 32)
     exact = network.double()(x.double())
     bands = InBands(CPU, home=torch.device("cpu"), pixels=pixels)
-    torch.testing.assert_close(network.float().fold().restore(x, bands).double(), exact, rtol=0, atol=1e-5)
+    folded = network.float().fold()
+    torch.testing.assert_close(folded.restore(x, bands).double(), exact, rtol=0, atol=1e-5)
     torch.testing.assert_close(network.restore(x, bands).double(), exact, rtol=0, atol=1e-5)
+    torch.testing.assert_close(folded.restore(x, bands), folded(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_tiles_do_not_change_the_result(precision: str, disturb: Disturb) -> None:
+    network = disturb(Denoiser(16, kinds=("sp", "sa", "sa", "plain"))).fold()
+    picture = torch.rand(3, 75, 41)
+    whole, _ = Restorer(network, CPU, precision=precision, tile="off").restore(picture)
+    for tile in (16, 23):
+        tiled, run = Restorer(network, CPU, precision=precision, tile=tile).restore(picture)
+        assert run.tile == tile
+        torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-6 if precision == "fp32" else 1e-3)
 
 
 @each_shape
@@ -79,6 +93,7 @@ def test_it_can_be_trained() -> None:
     assert losses[-1] < 0.4
     x = smooth[:1] + torch.randn_like(smooth[:1]) * 0.1
     torch.testing.assert_close(network.fold()(x), network.eval()(x), rtol=0, atol=1e-5)
+    assert all(parameter.requires_grad for parameter in network.parameters()), "it can be trained on"
 
 
 @pytest.mark.parametrize("kinds", [(), ("sp",), ("sp", "sa", "sp")])

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
-from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Step
-from restore_cli.planes import empty_planes
+from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step, mean_from, row_sums
+from restore_cli.planes import PlanePool
 
 FREQUENCIES = 8192
 """Frequencies whose gain is computed at a time; with their channels they stay in a processor's cache."""
@@ -31,28 +31,26 @@ class InBands(Executor):
         self.device = device
         self.home = home
         self.pixels = pixels
+        self._pool = PlanePool()
         self.effort = 0
         """Values computed so far, by which the share that is done can be told."""
-        self.on_effort: Callable[[], None] = lambda: None
+        self.on_effort: Callable[[int], None] = lambda effort: None
 
     def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
         return self._gathered(step, planes, halo, grid, lambda rows: None)
 
-    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
+    def pooled(self, step: Step, *planes: Tensor, halo: int) -> Measured:
         sums: list[Tensor] = []
-        result = self._gathered(step, (x,), halo, 1, lambda rows: sums.append(sum_of(rows)))
-        mean = torch.stack(sums).sum(dim=0) / (result.shape[2] * result.shape[3])
-        return result, mean[..., None, None].to(result.dtype)
+        result = self._gathered(step, planes, halo, 1, lambda rows: sums.append(row_sums(rows)))
+        return Measured(result, mean_from(sums, result))
 
     def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
-        def update(top: int, bottom: int) -> None:
-            band = x[:, :, top:bottom]
-            made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
-            if made.data_ptr() != band.data_ptr():
-                band.copy_(made)
+        return self._updated(step, x, planes, lambda rows: None)
 
-        self._in_bands(x, 1, update)
-        return x
+    def updated_and_pooled(self, step: Step, x: Tensor, *planes: Tensor) -> Measured:
+        sums: list[Tensor] = []
+        result = self._updated(step, x, planes, lambda rows: sums.append(row_sums(rows)))
+        return Measured(result, mean_from(sums, result))
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
         n, c, h, w = x.shape
@@ -113,6 +111,21 @@ class InBands(Executor):
         assert result is not None
         return result
 
+    def _updated(
+        self, step: Step, x: Tensor, planes: tuple[Tensor, ...], inspect: Callable[[Tensor], object]
+    ) -> Tensor:
+        """Overwrite `x` with `step(x, *planes)`; `inspect` is called once with every band of it."""
+
+        def update(top: int, bottom: int) -> None:
+            band = x[:, :, top:bottom]
+            made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
+            if made.data_ptr() != band.data_ptr():
+                band.copy_(made)
+            inspect(made)
+
+        self._in_bands(x, 1, update)
+        return x
+
     def _in_bands(self, x: Tensor, grid: int, work: Callable[[int, int], None]) -> None:
         """Call `work` with the first row of each band of `x` and the row after its last; beginnings lie on `grid`.
 
@@ -145,14 +158,14 @@ class InBands(Executor):
 
     def _advance(self, effort: int) -> None:
         self.effort += effort
-        self.on_effort()
+        self.on_effort(self.effort)
 
     def _there(self, x: Tensor) -> Tensor:
         return x.to(self.device.torch_device)
 
     def _empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         if self.home.type == "cpu":
-            return empty_planes(size, dtype)
+            return self._pool.empty(size, dtype)
         return torch.empty(size, dtype=dtype, device=self.home)
 
 
@@ -171,9 +184,3 @@ def by_pixel(planes: Tensor, width: int) -> Tensor:
     n, c, m = planes.shape
     pixels = planes.transpose(1, 2) @ torch.eye(c, device=planes.device)  # n, h·w, c
     return pixels.view(n, m // width, width, c).permute(0, 3, 1, 2)
-
-
-def sum_of(x: Tensor) -> Tensor:
-    """Return the sums over the pixels of `x` (n, c, h, w): n, c float64."""
-    pixels = x.permute(0, 2, 3, 1).flatten(1, 2).float()  # n, h·w, c
-    return (pixels.new_ones(1, pixels.shape[1]) @ pixels)[:, 0].double()

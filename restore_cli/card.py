@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Task = Literal["upscale", "dejpeg", "lowlight", "deblur"]
+Task = Literal["upscale", "dejpeg", "lowlight", "deblur", "denoise"]
 
 HUGGINGFACE = "https://huggingface.co"
 GITHUB = "https://github.com"

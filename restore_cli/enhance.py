@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from restore_cli.ensemble import from_colour, restore_once, to_colour
 from restore_cli.light import keep_highlights, mean_luminance, mix
 from restore_cli.picture.picture import Picture, to_samples, to_unit
@@ -19,7 +21,7 @@ HEADROOM = 0.15
 
 
 class Enhancer:
-    """Puts pictures through a network of scale 1 and mixes the result with them in linear light."""
+    """Puts pictures through a network of scale 1 and mixes the result with them."""
 
     def __init__(self, restorer: Restorer, *, model: str, strength: float | None = None, tta: bool = False) -> None:
         """`strength` is the share of the network's result, 0 to 1; None is full strength."""
@@ -41,6 +43,10 @@ class Enhancer:
         """Return the network's result as it shall be mixed."""
         return restored
 
+    def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
+        """Return a mixture of both with the share `strength` of `restored`; it is mixed in linear light."""
+        return mix(plain, restored, strength)
+
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Restore `picture`; the result has as many bits in its pixels as the picture has.
 
@@ -56,11 +62,21 @@ class Enhancer:
         x, run = restore_once(self.restorer, to_colour(plain), progress, tta=self.tta)
         restored = self.finish(plain, from_colour(x, plain.shape[2]))
         if strength < 1:
-            restored = mix(plain, restored, strength)
+            restored = self.blend(plain, restored, strength)
         if picture.beyond_srgb is not None:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
         return replace(picture, pixels=pixels, beyond_srgb=None), replace(run, notes=run.notes + notes)
+
+
+class Cleaner(Enhancer):
+    """Takes noise or artefacts out; of what it takes out, 1 - `strength` stays, in dark parts as in bright ones.
+
+    So values are mixed as they are encoded, and not as light adds up.
+    """
+
+    def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
+        return plain + np.float32(strength) * (restored - plain)
 
 
 class Brightener(Enhancer):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import mmap
 import os
 import tempfile
+import weakref
 
 import torch
 from torch import Tensor
@@ -20,22 +22,43 @@ KEPT_FREE = GIBIBYTE // 2
 """Bytes of memory that planes leave to everything else."""
 
 
-def empty_planes(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return planes of undefined content; large ones lie in an unnamed file in the temporary folder if need be.
+class PlanePool:
+    """Makes planes; those that are gone leave their memory to the next ones of their size.
 
-    Raises:
-        DeviceError: that folder has no room for them.
+    Memory that comes fresh from the system is slow at its first touch: that can take as long as a convolution.
     """
-    count = math.prod(size)
-    wanted = count * dtype.itemsize
-    if wanted < OWN_MAPPING:
-        return torch.empty(size, dtype=dtype)
-    if wanted + KEPT_FREE <= free_host_memory():
-        return _in_own_mapping(wanted, dtype).view(size)
-    return _in_scratch_file(count, wanted, dtype).view(size)
+
+    def __init__(self) -> None:
+        self._free: list[mmap.mmap] = []
+
+    def empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Return planes of undefined content; large ones lie in an unnamed file in the temporary folder if need be.
+
+        Raises:
+            DeviceError: that folder has no room for them.
+        """
+        count = math.prod(size)
+        wanted = count * dtype.itemsize
+        if wanted < OWN_MAPPING:
+            return torch.empty(size, dtype=dtype)
+        self._free = [memory for memory in self._free if len(memory) == wanted]  # the rest goes back to the system
+        if self._free:
+            return self._lent(self._free.pop(), dtype).view(size)
+        if wanted + KEPT_FREE <= free_host_memory():
+            return self._lent(_new_mapping(wanted), dtype).view(size)
+        return _in_scratch_file(count, wanted, dtype).view(size)
+
+    def _lent(self, memory: mmap.mmap, dtype: torch.dtype) -> Tensor:
+        """Return a tensor in `memory`, which is free again when the last view of it is gone."""
+        buffer = (ctypes.c_char * len(memory)).from_buffer(memory)
+        weakref.finalize(buffer, self._take_back, memory).atexit = False
+        return torch.frombuffer(buffer, dtype=dtype)
+
+    def _take_back(self, memory: mmap.mmap) -> None:
+        self._free.append(memory)
 
 
-def _in_own_mapping(wanted: int, dtype: torch.dtype) -> Tensor:
+def _new_mapping(wanted: int) -> mmap.mmap:
     """Return memory that goes back to the system whole when it is freed, and leaves no gaps; in large pages if any."""
     try:
         memory = mmap.mmap(-1, wanted)
@@ -44,7 +67,7 @@ def _in_own_mapping(wanted: int, dtype: torch.dtype) -> Tensor:
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without them
             memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=dtype)
+    return memory
 
 
 def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:

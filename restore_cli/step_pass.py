@@ -88,7 +88,7 @@ class StepPass:
         pixels = BAND_PIXELS if self.policy == "auto" else int(self.policy) ** 2
         bands = InBands(self.device, home=home, pixels=pixels)
         total = self.effort_per_pixel() * self.padded.shape[2] * self.padded.shape[3]
-        bands.on_effort = lambda: progress(min(1.0, bands.effort / total))
+        bands.on_effort = lambda effort: progress(min(1.0, effort / total))
         result = self.network.restore(self.padded.to(bands.home), bands).cpu()
         whole = bands.pixels >= self.padded.shape[2] * self.padded.shape[3]
         return result, None if whole else int(bands.pixels**0.5)

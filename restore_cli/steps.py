@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from restore_cli.card import Task
 from restore_cli.errors import UsageError
 
 Value = str | float | bool
@@ -30,7 +31,7 @@ ENHANCER: dict[str, Key] = {
     "strength": (parse_share, "a number from 0 to 1"),
     "tta": (parse_flag, "yes or no"),
 }
-STEPS: Mapping[str, Mapping[str, Key]] = {
+STEPS: Mapping[Task, Mapping[str, Key]] = {
     "upscale": {
         **ENHANCER,
         "scale": (float, "a number"),
@@ -41,6 +42,8 @@ STEPS: Mapping[str, Mapping[str, Key]] = {
     },
     "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},
     "deblur": ENHANCER,
+    "denoise": ENHANCER,
+    "dejpeg": ENHANCER,
 }
 """What each step can be told."""
 
@@ -49,7 +52,7 @@ STEPS: Mapping[str, Mapping[str, Key]] = {
 class Step:
     """One step of a chain."""
 
-    name: str
+    name: Task
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -59,9 +62,10 @@ def parse_step(text: str) -> Step:
     Raises:
         UsageError: there is no such step or key, or a value is not what it should be.
     """
-    name, _, rest = text.partition(":")
-    if name not in STEPS:
-        raise UsageError(f"no step is called {name!r}", f"steps are {', '.join(STEPS)}")
+    called, _, rest = text.partition(":")
+    name = next((name for name in STEPS if name == called), None)
+    if name is None:
+        raise UsageError(f"no step is called {called!r}", f"steps are {', '.join(STEPS)}")
     values: dict[str, Value] = {}
     for part in rest.split(",") if rest else []:
         key, _, value = part.partition("=")

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -48,6 +50,28 @@ def draw_photo(height: int, width: int) -> np.ndarray:
     noise = np.random.default_rng(7).normal(0, 4, (height, width, 3))
     colour = np.stack([200 * rows, 180 * columns, 120 + 80 * np.sin(9 * rows * columns)], axis=2)
     return np.clip(colour + disc + noise, 0, 255).astype(np.uint8)
+
+
+Disturb = Callable[[nn.Module], nn.Module]
+
+
+@pytest.fixture
+def disturb() -> Disturb:
+    """Give random values to what is 0 or 1 in a new module, as training does, and turn to evaluation."""
+
+    def run(module: nn.Module) -> nn.Module:
+        torch.manual_seed(2)
+        for parameter in module.parameters():
+            if not parameter.any():
+                nn.init.normal_(parameter, std=0.2)
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.uniform_(norm.weight, -1.5, 1.5)
+                nn.init.normal_(norm.running_mean, std=0.3)
+                nn.init.uniform_(norm.running_var, 0.5, 2)
+        return module.eval().requires_grad_(False)
+
+    return run
 
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -9,7 +9,7 @@ from torch import Tensor
 from restore_cli.bands import InBands, by_channel, by_pixel
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.layers.execution import IN_ONE_PIECE
+from restore_cli.layers.execution import IN_ONE_PIECE, mean_of
 
 HOST = torch.device("cpu")
 CPU = Device(HOST, has_bf16=False)
@@ -47,9 +47,12 @@ def test_steps_may_change_size_and_channels(pixels: int) -> None:
 @pytest.mark.parametrize("pixels", [1, 100, 10_000])
 def test_means_are_of_the_whole(pixels: int) -> None:
     x = planes()
-    result, mean = bands(pixels).pooled(blur, x, halo=2)
-    assert torch.allclose(result, blur(x), atol=1e-6)
-    assert torch.allclose(mean, blur(x).mean((2, 3), keepdim=True), atol=1e-6)
+    result = bands(pixels).pooled(blur, x, halo=2)
+    assert torch.allclose(result.planes, blur(x), atol=1e-6)
+    assert torch.allclose(result.mean, blur(x).mean((2, 3), keepdim=True), atol=1e-6)
+    again = bands(pixels).updated_and_pooled(torch.add, x.clone(), x)
+    assert torch.equal(again.planes, 2 * x)
+    assert torch.equal(again.mean, mean_of(2 * x)), "to the bit, however many bands there are"
 
 
 @pytest.mark.parametrize("pixels", [1, 100, 10_000])
@@ -85,9 +88,9 @@ def test_a_band_that_does_not_fit_is_halved_and_no_row_is_lost() -> None:
         return x * 2
 
     half = bands(100 * 64)
-    result, mean = half.pooled(greedy, x, halo=0)
-    assert torch.equal(result, x * 2)
-    assert torch.allclose(mean, (x * 2).mean((2, 3), keepdim=True))
+    result = half.pooled(greedy, x, halo=0)
+    assert torch.equal(result.planes, x * 2)
+    assert torch.allclose(result.mean, (x * 2).mean((2, 3), keepdim=True))
     assert heights == [100, 50, 25, 25, 25, 25]
     heights.clear()
     half.updated(greedy, x)

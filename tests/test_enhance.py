@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restore_cli import light
 from restore_cli.device import Device
-from restore_cli.enhance import BRIGHT, DARK, Brightener, Enhancer, strength_for
+from restore_cli.enhance import BRIGHT, DARK, Brightener, Cleaner, Enhancer, strength_for
 from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
@@ -70,6 +70,21 @@ def test_strength_mixes_in_linear_light(strength: float) -> None:
     values = to_unit(pixels)
     expected = light.to_linear(values) * (1 - strength) + light.to_linear(values * 3) * strength
     assert np.abs(light.to_linear(to_unit(result.pixels)) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_of_what_is_cleaned_away_a_share_stays_in_encoded_values(channels: int) -> None:
+    pixels = dark(9, 13, channels, dtype=np.uint16)
+    result, _ = Cleaner(restorer(3), model="m", strength=0.25)(Picture(pixels))
+    assert np.abs(result.pixels - pixels * 1.5).max() <= 0.5
+
+
+@pytest.mark.parametrize("cleaner", [Cleaner, Enhancer])
+def test_strength_0_leaves_the_picture_itself(cleaner: type[Enhancer]) -> None:
+    picture = Picture(dark(9, 13, 3), beyond_srgb=np.ones((9, 13, 3), np.int32))
+    task = cleaner(restorer(3), model="m", strength=0)
+    assert task(picture)[0] is picture
+    assert task.restorer._network.runs == 0
 
 
 def test_alpha_stays_and_nothing_below_it_counts() -> None:

@@ -16,6 +16,8 @@ from restore_cli.steps import STEPS, Step, parse_step
         ("upscale:size=640x480,strength=.5,tta", "upscale", {"size": "640x480", "strength": 0.5, "tta": True}),
         ("upscale:long-edge=3840,tta=no", "upscale", {"long-edge": 3840, "tta": False}),
         ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
+        ("denoise:strength=0.5", "denoise", {"strength": 0.5}),
+        ("dejpeg:tta", "dejpeg", {"tta": True}),
         ("deblur:model=a/b=c.pth", "deblur", {"model": "a/b=c.pth"}),
     ],
 )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.cli.choice import choose_enhancer, choose_upscaler
+from restore_cli.cli.choice import choose_upscaler
+from restore_cli.cli.enhance import prepare_enhancer
 from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, expand_options
 from restore_cli.cli.session import plan_session, run_session
 from restore_cli.display import Display
@@ -58,28 +59,15 @@ def run(
 def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
     """Check a step; return what it adds to names of results, and what loads its task when there is work."""
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in step.values.items()}
-    model, tta, strength = values.pop("model", None), values.pop("tta", False), values.pop("strength", None)
-    engine = replace(engine, model=model)
+    engine = replace(engine, model=values.pop("model", None))
     if step.name == "upscale":
-        return _prepare_upscale(values, engine, display, 1.0 if strength is None else strength, tta)
-    card = choose_enhancer(model, "lowlight" if step.name == "lowlight" else "deblur")
-
-    def load() -> Task:
-        from restore_cli.cli import tasks
-
-        if step.name == "lowlight":
-            keep = values.get("preserve_highlights", True)
-            return tasks.load_brightener(card, engine, display, strength=strength, tta=tta, preserve_highlights=keep)
-        return tasks.load_enhancer(card, engine, display, strength=strength, tta=tta)
-
-    return f"_{step.name}", load
+        return _prepare_upscale(values, engine, display)
+    return f"_{step.name}", prepare_enhancer(step.name, engine, display, values)
 
 
-def _prepare_upscale(
-    values: dict[str, Any], engine: EngineOptions, display: Display, strength: float, tta: bool
-) -> tuple[str, Callable[[], Task]]:
+def _prepare_upscale(values: dict[str, Any], engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
     keys = ("scale", "size", "width", "height", "long_edge")
-    wanted = parse_sizing(*(values.get(key) for key in keys))  # of the types that STEPS reads
+    wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
     card = choose_upscaler(engine.model, wanted)
     if wanted is None and card is None:
         raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
@@ -88,6 +76,6 @@ def _prepare_upscale(
     def load() -> Task:
         from restore_cli.cli import tasks
 
-        return tasks.load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
+        return tasks.load_upscaler(card, engine, display, sizing=sizing, **values)
 
     return sizing.suffix, load

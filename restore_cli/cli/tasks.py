@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from restore_cli.card import ModelCard
+from typing import Any
+
+from restore_cli.card import ModelCard, Task
 from restore_cli.cli.loading import load_network, load_restorer
 from restore_cli.cli.options import EngineOptions
 from restore_cli.display import Display
-from restore_cli.enhance import Brightener, Enhancer
+from restore_cli.enhance import Brightener, Cleaner, Enhancer
 from restore_cli.errors import StateDictError
-from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
 from restore_cli.upscale import Upscaler
 
+ENHANCERS: dict[Task, type[Enhancer]] = {
+    "lowlight": Brightener,
+    "deblur": Enhancer,
+    "denoise": Cleaner,
+    "dejpeg": Cleaner,
+}
+"""What carries out each task that keeps a picture's size."""
+
 
 def load_upscaler(
-    card: ModelCard | None, engine: EngineOptions, display: Display, *, sizing: Sizing, strength: float, tta: bool
+    card: ModelCard | None,
+    engine: EngineOptions,
+    display: Display,
+    *,
+    sizing: Sizing,
+    strength: float = 1.0,
+    tta: bool = False,
 ) -> Upscaler:
     """Load an upscaler.
 
@@ -26,44 +41,17 @@ def load_upscaler(
 
 
 def load_enhancer(
-    card: ModelCard | None, engine: EngineOptions, display: Display, *, strength: float | None, tta: bool
+    task: Task, card: ModelCard | None, engine: EngineOptions, display: Display, **settings: Any
 ) -> Enhancer:
-    """Load a network that keeps a picture's size.
+    """Load a network that keeps a picture's size; `settings` are those of the task's `Enhancer`.
 
     Raises:
         WeightsError, DeviceError: as `load_upscaler` does; a network that changes the size is a WeightsError, too.
     """
-    return Enhancer(_same_size(card, engine, display), model=_name(card, engine), strength=strength, tta=tta)
-
-
-def load_brightener(
-    card: ModelCard | None,
-    engine: EngineOptions,
-    display: Display,
-    *,
-    strength: float | None,
-    tta: bool,
-    preserve_highlights: bool,
-) -> Brightener:
-    """Load a network that brightens.
-
-    Raises:
-        WeightsError, DeviceError: as `load_enhancer` does.
-    """
-    return Brightener(
-        _same_size(card, engine, display),
-        model=_name(card, engine),
-        strength=strength,
-        tta=tta,
-        preserve_highlights=preserve_highlights,
-    )
-
-
-def _same_size(card: ModelCard | None, engine: EngineOptions, display: Display) -> Restorer:
     network = load_network(card, engine, display)
     if network.scale != 1:
         raise StateDictError(f"{engine.model} makes pictures {network.scale} times as large", "use restore upscale")
-    return load_restorer(network, engine)
+    return ENHANCERS[task](load_restorer(network, engine), model=_name(card, engine), **settings)
 
 
 def _name(card: ModelCard | None, engine: EngineOptions) -> str:

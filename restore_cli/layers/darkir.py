@@ -155,8 +155,8 @@ class AttentiveBlock(nn.Module, ABC):
 
     def attend(self, x: Tensor, executor: Executor) -> Tensor:
         """Return `x` (n, c, h, w) with what its branches add to it; `x` may be overwritten."""
-        gated, mean = executor.pooled(self.branch_out, x, halo=self.halo)
-        return executor.updated(self.attended(self.sca(mean)), x, gated)
+        gated = executor.pooled(self.branch_out, x, halo=self.halo)
+        return executor.updated(self.attended(self.sca(gated.mean.to(gated.planes.dtype))), x, gated.planes)
 
     def attended(self, attention: Tensor) -> Step:
         """Return the step that adds the branches' result (n, c, h, w) to the features; `attention` is n, c, 1, 1."""

@@ -8,7 +8,8 @@ executors give the same numbers, so the result does not depend on how much memor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,6 +23,16 @@ NEARLY_ZERO = 1e-15
 small to change any other."""
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Planes of a whole picture, and their mean."""
+
+    planes: Tensor
+    """n, c, h, w."""
+    mean: Tensor
+    """n, c, 1, 1, on the device that computes, with at least the precision of float32."""
+
+
 class Executor(ABC):
     """Carries out the steps of a network."""
 
@@ -33,12 +44,16 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
-        """Return `step(x)` as `local` does, and its mean over the whole picture (n, c, 1, 1)."""
+    def pooled(self, step: Step, *planes: Tensor, halo: int) -> Measured:
+        """Return `step(*planes)` as `local` does, and its mean."""
 
     @abstractmethod
     def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
         """Return `step(x, *planes)`, a step on every pixel for itself; it, too, may overwrite `x` with its result."""
+
+    @abstractmethod
+    def updated_and_pooled(self, step: Step, x: Tensor, *planes: Tensor) -> Measured:
+        """Return `step(x, *planes)` as `updated` does, and its mean."""
 
     @abstractmethod
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
@@ -54,13 +69,16 @@ class InOnePiece(Executor):
     def local(self, step: Step, *planes: Tensor, halo: int = 0, grid: int = 1) -> Tensor:
         return step(*planes)
 
-    def pooled(self, step: Step, x: Tensor, *, halo: int) -> tuple[Tensor, Tensor]:
-        result = step(x)
-        return result, result.mean(dim=(2, 3), keepdim=True)
+    def pooled(self, step: Step, *planes: Tensor, halo: int) -> Measured:
+        result = step(*planes)
+        return Measured(result, mean_of(result))
 
     def updated(self, step: Step, x: Tensor, *planes: Tensor) -> Tensor:
         result: Tensor = step(x, *planes)
         return result
+
+    def updated_and_pooled(self, step: Step, x: Tensor, *planes: Tensor) -> Measured:
+        return self.pooled(step, x, *planes, halo=0)
 
     def modulated(self, x: Tensor, normalise: Step, gain: Gain) -> Tensor:
         spectrum = torch.fft.rfft2(normalise(x)) + NEARLY_ZERO  # n, c, h, w // 2 + 1
@@ -70,3 +88,25 @@ class InOnePiece(Executor):
 
 
 IN_ONE_PIECE = InOnePiece()
+
+
+def mean_of(planes: Tensor) -> Tensor:
+    """Return the mean of planes (n, c, h, w) over the picture: n, c, 1, 1, in float32 or what is more precise."""
+    return mean_from([row_sums(planes)], planes)
+
+
+def row_sums(planes: Tensor) -> Tensor:
+    """Return the sums over the rows of planes (n, c, h, w): n, h, c, float64 where the device has it.
+
+    The sum of a row does not depend on what other rows there are. It is a product with ones, the fastest way.
+    """
+    pixels = planes.permute(0, 2, 3, 1)  # n, h, w, c
+    pixels = pixels.to(torch.promote_types(planes.dtype, torch.float32))
+    sums = (pixels.new_ones(1, pixels.shape[2]) @ pixels)[:, :, 0]
+    return sums if sums.device.type == "mps" else sums.double()
+
+
+def mean_from(sums: Sequence[Tensor], planes: Tensor) -> Tensor:
+    """Return the mean of planes (n, c, h, w) whose bands, from the top down, have these `row_sums`: n, c, 1, 1."""
+    mean = torch.cat(list(sums), dim=1).sum(dim=1) / (planes.shape[2] * planes.shape[3])
+    return mean[..., None, None].to(torch.promote_types(planes.dtype, torch.float32))

@@ -53,3 +53,11 @@ def channel_energy(x: Tensor) -> Tensor:
     """Return the sum of squares of every channel of `x` (n, c, h, w) as float64 (n, c, 1, 1); sums of parts add up."""
     rows = x.float().square().sum(dim=3, dtype=torch.float64)  # n, c, h
     return rows.sum(dim=2)[:, :, None, None]
+
+
+def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return the scale and the shift of every channel (both c) that `norm` amounts to when it is evaluated."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return scale, norm.bias - norm.running_mean * scale

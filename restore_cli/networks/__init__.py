@@ -2,6 +2,7 @@
 
 from restore_cli.networks.community import CommunityNetwork
 from restore_cli.networks.darkir import DarkIR
+from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.network import Locality, Network, Part, StateDict, SteppedNetwork
 from restore_cli.networks.safmn import SAFMN
@@ -11,7 +12,7 @@ from restore_cli.networks.safmnpp import SAFMNPP
 
 __all__ = ["NETWORKS", "Locality", "Network", "Part", "StateDict", "SteppedNetwork", "build_network"]
 
-NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE, DarkIR)
+NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE, DarkIR, Denoiser)
 
 
 def build_network(state: StateDict) -> Network:

@@ -1,4 +1,4 @@
-"""`restore lowlight`, `deblur` and `run` as a user drives them; the real network, small pictures."""
+"""`restore lowlight`, `deblur`, `denoise`, `dejpeg` and `run` as a user drives them; small pictures."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from restore_cli import catalog
+from restore_cli.card import ModelCard
 from restore_cli.cli import run
 from restore_cli.metrics import compare
 from restore_cli.networks.darkir import DarkIR
+from restore_cli.networks.denoiser import Denoiser
+from restore_cli.networks.safmn_bcie import SAFMNBCIE
 
 Capture = pytest.CaptureFixture[str]
 
@@ -94,6 +98,12 @@ def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -
     ("arguments", "code", "words"),
     [
         ("deblur dark.png", 2, "no model for deblur is built in or listed"),
+        ("denoise dark.png", 2, "no model for denoise is built in or listed"),
+        ("denoise dark.png -m safmn-bcie", 2, "safmn-bcie is made for dejpeg, not for denoise"),
+        ("denoise dark.png --strength -1", 2, "'--strength'"),
+        ("dejpeg dark.png -m darkir-s", 2, "darkir-s is made for lowlight, not for dejpeg"),
+        ("run dark.png --step denoise", 2, "no model for denoise is built in or listed"),
+        ("run dark.png --step denoise:preserve-highlights", 2, "the step denoise takes no 'preserve-highlights'"),
         ("lowlight dark.png -m safmn-x4", 2, "safmn-x4 is made for upscale, not for lowlight"),
         ("upscale dark.png -m darkir-s", 2, "darkir-s does not upscale"),
         ("lowlight dark.png --strength 2", 2, "'--strength'"),
@@ -114,6 +124,121 @@ def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark
     assert words in first
     assert len(rest) <= 1
     assert [path.name for path in Path().iterdir() if path.suffix == ".png"] == ["photo.png", "dark.png"]
+
+
+@pytest.fixture
+def built_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A catalogue with an embedded denoiser and an embedded remover of JPEG artefacts; both have random weights."""
+    torch.manual_seed(1)
+    denoiser, remover = Denoiser(8, kinds=("sp", "sa")), SAFMNBCIE(8, n_blocks=1, num_layers=1)
+    torch.nn.init.normal_(denoiser.ending.weight, std=0.02)
+    names = {}
+    for task, network in (("denoise", denoiser), ("dejpeg", remover)):
+        file = here / f"{task}.safetensors"
+        save_file(network.state_dict(), file)
+        card = ModelCard(
+            name=f"{task}-s",
+            network=network.architecture,
+            task=task,
+            scale=1,
+            summary="",
+            licence="",
+            attribution="",
+            source="",
+            file=str(file),
+            host="embedded",
+        )
+        monkeypatch.setattr("restore_cli.catalog.CARDS", (*catalog.CARDS, card))
+        names[task] = card.name
+    return names
+
+
+each_cleaner = pytest.mark.parametrize("task", ["denoise", "dejpeg"])
+
+
+@each_cleaner
+def test_what_is_built_in_needs_no_model(task: str, photo: Path, built_in: dict[str, str], capsys: Capture) -> None:
+    assert run([task, photo.name, "--json"]) == 0
+    told = record(capsys)
+    assert (told["target"], told["model"], told["scale"]) == (f"photo_{task}.png", built_in[task], 1)
+    restored, original = pixels_of(f"photo_{task}.png"), pixels_of(photo)
+    assert restored.shape == original.shape
+    assert (restored != original).any()
+
+
+def test_noise_is_taken_out_alike_whatever_the_tile(photo: Path, built_in: dict[str, str]) -> None:
+    for tile in ("off", "16", "auto"):
+        assert run(["denoise", str(photo), "--tile", tile, "-o", f"{tile}.png", "--precision", "fp32", "-q"]) == 0
+    for tile in ("16", "auto"):
+        assert np.abs(pixels_of(f"{tile}.png") - pixels_of("off.png")).max() <= 1
+        assert (pixels_of(f"{tile}.png") != pixels_of("off.png")).mean() < 0.001
+
+
+@each_cleaner
+def test_a_folder_has_its_results_beside_it(task: str, photo: Path, built_in: dict[str, str]) -> None:
+    Path("scans").mkdir()
+    photo.rename("scans/a.png")
+    assert run([task, "scans", "-q"]) == 0
+    assert Path(f"scans_{task}/a_{task}.png").exists()
+
+
+@each_cleaner
+def test_strength_is_the_share_that_is_taken_away(task: str, photo: Path, built_in: dict[str, str]) -> None:
+    for strength in ("0", "0.5", "1"):
+        assert run([task, str(photo), "--strength", strength, "-o", f"{strength}.png", "-q"]) == 0
+    original = pixels_of(photo)
+    assert (pixels_of("0.png") == original).all()
+    inside = (pixels_of("1.png") > 0) & (pixels_of("1.png") < 255)  # elsewhere the result is clipped
+    between = (original + pixels_of("1.png")) / 2
+    assert np.abs(pixels_of("0.5.png") - between)[inside].max() <= 1
+
+
+@each_cleaner
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "I;16"])
+def test_grey_alpha_and_16_bits_stay(task: str, mode: str, photo: Path, built_in: dict[str, str]) -> None:
+    with Image.open(photo) as image:
+        if mode == "I;16":
+            made = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+        else:
+            made = image.convert(mode)
+            if mode != "L":
+                made.putalpha(Image.linear_gradient("L").resize(image.size))
+        made.save("kind.png")
+    assert run([task, "kind.png", "-q"]) == 0
+    with Image.open("kind.png") as before, Image.open(f"kind_{task}.png") as after:
+        assert after.mode == before.mode == mode
+        if mode in ("LA", "RGBA"):
+            assert (np.asarray(after)[..., -1] == np.asarray(before)[..., -1]).all()
+        assert (np.asarray(after) != np.asarray(before)).any()
+
+
+def test_cleaning_is_a_step_of_a_chain(photo: Path, built_in: dict[str, str], capsys: Capture) -> None:
+    steps = ["--step", "denoise:strength=0.5", "--step", "dejpeg", "--step", "upscale:scale=2"]
+    assert run(["run", photo.name, *steps, "--json"]) == 0
+    told = record(capsys)
+    assert told["target"] == "photo_denoise_dejpeg_x2.png"
+    assert told["model"] == "denoise-s+dejpeg-s+safmn-x4"
+
+
+def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.card.GITHUB", "http://127.0.0.1:9")
+    assert run(["dejpeg", str(photo)]) == 3
+    told = capsys.readouterr().err
+    assert "safmn-bcie" in told
+    assert "http://127.0.0.1:9/sunny2109/SAFMN/releases/download/v0.1.1/SAFMN_BCIE.pth" in told
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("denoise", "No model for it is listed yet"),
+        ("deblur", "No model for it is listed yet"),
+        ("dejpeg", "safmn-bcie is fetched when first used"),
+    ],
+)
+def test_help_says_where_the_model_comes_from(task: str, words: str, capsys: Capture) -> None:
+    assert run([task, "--help"]) == 0
+    assert words in " ".join(capsys.readouterr().out.split())
 
 
 def test_weights_that_upscale_are_refused(dark: Path, capsys: Capture) -> None:

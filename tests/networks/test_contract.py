@@ -14,6 +14,7 @@ from restore_cli.device import Device
 from restore_cli.errors import StateDictError
 from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
+from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
@@ -37,10 +38,11 @@ def build(network: type[Network]) -> Network:
         LightSAFMNPP: LightSAFMNPP(dim=8, n_blocks=1),
         SAFMNBCIE: SAFMNBCIE(dim=8, n_blocks=2, num_layers=1),
         DarkIR: DarkIR(4, enc_blk_nums=(1, 2), dec_blk_nums=(2, 1), middle_blk_num_enc=1, middle_blk_num_dec=1),
+        Denoiser: Denoiser(8, kinds=("sp", "sa", "plain", "sp"), folded=True),
     }
     built = small[network].eval().requires_grad_(False)
     for name, parameter in built.named_parameters():
-        if name.endswith(("gamma", "beta")):
+        if name.endswith(("gamma", "beta")) or not parameter.any():
             torch.nn.init.normal_(parameter, std=0.3)
     return built
 
@@ -91,7 +93,9 @@ def test_names_extra_keys(network: type[Network]) -> None:
 @each_network
 def test_names_a_wrong_shape(network: type[Network]) -> None:
     state = dict(build(network).state_dict())
-    name = next(name for name in state if name.endswith(("dwconv.weight", "mfr.1.weight", "branch.0.weight")))
+    name = next(
+        name for name in state if name.endswith(("dwconv.weight", "mfr.1.weight", "branch.0.weight", "second.weight"))
+    )
     state[name] = torch.zeros(1, 1, 5, 5)
     with pytest.raises(StateDictError, match=rf"{name} is \(1, 1, 5, 5\)"):
         build_network(state)
@@ -171,6 +175,19 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Ne
     tiled, run = Restorer(build(network), CPU, precision="bf16", tile=32).restore(picture)
     assert run.tile == 32
     assert torch.equal(tiled, whole)
+
+
+@each_network
+def test_bands_equal_the_whole(network: type[Network]) -> None:
+    if not issubclass(network, SteppedNetwork):
+        assert network.locality is not Locality.GLOBAL
+        return
+    picture = torch.rand(3, 75, 41)
+    whole, _ = Restorer(build(network), CPU, precision="fp32", tile="off").restore(picture)
+    for tile in (16, 23):
+        banded, run = Restorer(build(network), CPU, precision="fp32", tile=tile).restore(picture)
+        assert run.tile == tile
+        torch.testing.assert_close(banded, whole, rtol=0, atol=1e-5)
 
 
 def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:

@@ -1,0 +1,94 @@
+"""`restore deblur`, `denoise` and `dejpeg`, and what all commands share that keep a picture's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restore_cli.card import Task
+from restore_cli.catalog import default_for
+from restore_cli.cli.choice import choose_enhancer
+from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, Tta, expand_options
+from restore_cli.cli.session import plan_session, run_session
+from restore_cli.display import Display
+
+if TYPE_CHECKING:
+    from restore_cli.enhance import Enhancer
+
+PURPOSES: dict[Task, str] = {
+    "deblur": "Make blurred pictures sharp.",
+    "denoise": "Take the noise out of pictures. How strong it is, the network finds out by itself.",
+    "dejpeg": "Take the blocks and halos of JPEG compression out of pictures.",
+}
+"""The commands that differ in nothing but their model, and what each is for."""
+
+
+def enhance(
+    task: Task, inputs: list[str], output: OutputOptions, engine: EngineOptions, report: ReportOptions, **settings: Any
+) -> None:
+    """Carry out the command `task`; `settings` are those of its `Enhancer`.
+
+    Raises:
+        UsageError: as `choose_enhancer` and `plan_session` do.
+        typer.Exit: as `run_session` does.
+    """
+    display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
+    load = prepare_enhancer(task, engine, display, settings)
+    run_session(plan_session(inputs, output, f"_{task}"), load, output, report, display)
+
+
+def prepare_enhancer(
+    task: Task, engine: EngineOptions, display: Display, settings: dict[str, Any]
+) -> Callable[[], Enhancer]:
+    """Choose the model for `task`; return what loads it when there is work.
+
+    Raises:
+        UsageError: as `choose_enhancer` does.
+    """
+    card = choose_enhancer(engine.model, task)
+
+    def load() -> Enhancer:
+        from restore_cli.cli.tasks import load_enhancer
+
+        return load_enhancer(task, card, engine, display, **settings)
+
+    return load
+
+
+def make_command(task: Task) -> Callable[..., None]:
+    """Make the command of a task in `PURPOSES`."""
+
+    def command(
+        inputs: Inputs,
+        strength: Annotated[
+            float,
+            typer.Option(
+                min=0.0,
+                max=1.0,
+                metavar="0..1",
+                help="Share of the network's result; the rest is the picture as it is.",
+            ),
+        ] = 1.0,
+        tta: Tta = False,
+        *,
+        output: OutputOptions,
+        engine: EngineOptions,
+        report: ReportOptions,
+    ) -> None:
+        enhance(task, inputs, output, engine, report, strength=strength, tta=tta)
+
+    command.__doc__ = f"""{PURPOSES[task]}{_model_note(task)}
+
+    Without -o a result lies beside its input as NAME_{task}; a folder's results lie in FOLDER_{task}.
+    """
+    return expand_options(command)
+
+
+def _model_note(task: Task) -> str:
+    """Say what a user of `task` has to fetch or bring."""
+    card = default_for(task)
+    if card is None:
+        return " No model for it is listed yet: bring your own with --model FILE."
+    return "" if card.embedded else f" The model {card.name} is fetched when first used."

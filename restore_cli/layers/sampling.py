@@ -35,6 +35,19 @@ class Centres:
         """Return the centres with their tensors on `device`."""
         return replace(self, pixel=self.pixel.to(device), fraction=self.fraction.to(device))
 
+    @property
+    def phase(self) -> Tensor:
+        """How far beyond the nearest pixel's centre each lies, -0.5 to below 0.5: m float32."""
+        return self.fraction - self._past_the_middle.float()
+
+    @property
+    def _past_the_middle(self) -> Tensor:
+        return self.fraction >= 0.5
+
+    def nearest(self, length: int) -> Tensor:
+        """Return the pixel that each centre lies in (m int64) in an input `length` pixels long."""
+        return (self.pixel + self._past_the_middle).clamp(0, length - 1)
+
     def neighbours(self, length: int) -> tuple[Tensor, Tensor]:
         """Return the pixels before and after each centre (m int64 each) in an input `length` pixels long."""
         return self.pixel.clamp(0, length - 1), (self.pixel + 1).clamp(0, length - 1)

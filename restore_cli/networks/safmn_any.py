@@ -20,12 +20,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from restore_cli.layers.sampling import Centres, interpolate, place_centres, sample
-from restore_cli.networks.network import Network, Part, StateDict, count_blocks
+from restore_cli.layers.sampling import Centres, interpolate, sample
+from restore_cli.networks.network import ContinuousNetwork, StateDict, count_blocks
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
 REACH = 1.0
 """Pixels by which a point is moved at the most, in each direction."""
+HEAD_REACH = 3
+"""Pixels around an output pixel's own whose features count for its colour: a moved point lies between two pixels, and
+each is made by a 3x3."""
 HARMONICS = 2
 """Sines and cosines of a phase; they tell four phases on each side apart."""
 PLACE_WIDTH = 64
@@ -55,7 +58,7 @@ class PlaceCode(nn.Module):
         return factors, shifts
 
 
-class SAFMNAny(Network):
+class SAFMNAny(ContinuousNetwork):
     """SAFMN's features, read for each output pixel: dim 36, 8 blocks; x1 to x4, on each side its own.
 
     `anchored` features are read of the input pixel that an output pixel lies in, `moving` ones at points near its
@@ -84,8 +87,8 @@ class SAFMNAny(Network):
         features = anchored + moving
         self.scale = 4
         self.grid = 8
-        self.halo = HALO * n_blocks + 8
-        self.receptive_field = RECEPTIVE_FIELD * n_blocks + 6
+        self.halo = HALO * n_blocks + HEAD_REACH
+        self.receptive_field = RECEPTIVE_FIELD * n_blocks + 1 + HEAD_REACH
         self.bytes_per_pixel = 4 * max(3 * dim + 2 * hidden, 2 * dim + 2 * features + 4 * groups + 6 * self.scale**2)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1)
         self.feats = nn.Sequential(*(AttBlock(dim, hidden) for _ in range(n_blocks)))
@@ -117,14 +120,7 @@ class SAFMNAny(Network):
         kept = (self.offset, self.rows, self.columns, self.head)
         return (module for module in kept if module is not None)
 
-    def forward(self, x: Tensor, part: Part | None = None, *, size: tuple[int, int] | None = None) -> Tensor:
-        """Enlarge `x` (n, 3, h, w float32) to `size`, height and width of n, 3, height, width; to x4 without it."""
-        h, w = x.shape[-2:]
-        height, width = size or (h * self.scale, w * self.scale)
-        return self.restore_at(x, place_centres(h, height), place_centres(w, width))
-
     def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
-        """Restore `x` (n, 3, h, w float32) at every crossing of a row and a column: n, 3, rows, columns float32."""
         rows, columns = rows.to(x.device), columns.to(x.device)
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
         features = self.feats(features) + features

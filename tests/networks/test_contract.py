@@ -16,6 +16,7 @@ from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwo
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
@@ -36,11 +37,12 @@ def build(network: type[Network]) -> Network:
         SAFMNPP: SAFMNPP(dim=12, n_blocks=2),
         LightSAFMNPP: LightSAFMNPP(dim=8, n_blocks=1),
         SAFMNBCIE: SAFMNBCIE(dim=8, n_blocks=2, num_layers=1),
+        SAFMNAny: SAFMNAny(dim=16, n_blocks=2, anchored=16, moving=8),
         DarkIR: DarkIR(4, enc_blk_nums=(1, 2), dec_blk_nums=(2, 1), middle_blk_num_enc=1, middle_blk_num_dec=1),
     }
     built = small[network].eval().requires_grad_(False)
     for name, parameter in built.named_parameters():
-        if name.endswith(("gamma", "beta")):
+        if name.endswith(("gamma", "beta", "offset.weight")) or name.startswith("head"):
             torch.nn.init.normal_(parameter, std=0.3)
     return built
 

@@ -20,6 +20,7 @@ class ModelCard:
     """Architecture, as `Network.architecture` spells it."""
     task: Task
     scale: int
+    """Factor along a side; of a continuous network the largest."""
     summary: str
     licence: str
     attribution: str
@@ -36,8 +37,19 @@ class ModelCard:
     bytes: int | None = None
     parameters: int | None = None
     """Number of trained values."""
+    continuous: bool = False
+    """Whether the network takes every factor from 1 to `scale`."""
     key: str | None = None
     """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
+
+    @property
+    def scales(self) -> str:
+        """What the user is told of the scale: x4, x1-4."""
+        return f"x1-{self.scale}" if self.continuous else f"x{self.scale}"
+
+    def reaches(self, scale: float) -> bool:
+        """Tell whether the network's own results, passed through it again where needed, can have `scale`."""
+        return self.continuous or any(scale == self.scale**passes for passes in range(1, 5))
 
     @property
     def embedded(self) -> bool:

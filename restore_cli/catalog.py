@@ -19,7 +19,18 @@ __all__ = [
     "is_runnable",
 ]
 
-ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie", "darkir", "denoiser"})
+ARCHITECTURES = frozenset(
+    {
+        "safmn",
+        "safmn-ntire",
+        "safmnpp",
+        "light-safmnpp",
+        "safmn-bcie",
+        "safmn-any",
+        "darkir",
+        "denoiser",
+    }
+)
 """The networks that this version builds, known here so that listing the models need not import them."""
 
 
@@ -60,10 +71,19 @@ def is_runnable(card: ModelCard) -> bool:
     return card.network in ARCHITECTURES
 
 
-def default_upscaler(scale: float) -> ModelCard:
-    """Return the embedded upscaler to use for a scale: that of the scale, else the largest one to reduce from."""
+def default_upscaler(scale: float | None) -> ModelCard:
+    """Return the embedded upscaler to use for a scale; None is one that differs from picture to picture.
+
+    Best is that of the scale, then one for any scale, then a larger one, whose result is reduced.
+    """
     embedded = [card for card in CARDS if card.embedded and card.task == "upscale"]
-    return min(embedded, key=lambda card: (card.scale < scale, abs(card.scale - scale)))
+
+    def detour(card: ModelCard) -> tuple[bool, bool, float, bool]:
+        if scale is None:
+            return (False, not card.continuous, -card.scale, False)
+        return (card.scale < scale, not card.reaches(scale), abs(card.scale - scale), card.continuous)
+
+    return min(embedded, key=detour)
 
 
 def default_for(task: Task) -> ModelCard | None:

@@ -31,13 +31,20 @@ def from_colour(x: Tensor, channels: int) -> Planes:
     return planes
 
 
-def restore_once(restorer: Restorer, x: Tensor, progress: Progress, *, tta: bool) -> tuple[Tensor, Run]:
-    """Put `x` (3, h, w) through the network; `tta` averages over the eight symmetries of the square, each undone."""
+def restore_once(
+    restorer: Restorer, x: Tensor, progress: Progress, *, tta: bool, size: tuple[int, int] | None = None
+) -> tuple[Tensor, Run]:
+    """Put `x` (3, h, w) through the network; `tta` averages over the eight symmetries of the square, each undone.
+
+    `size` is the height and width of the result, as `Restorer.restore` takes it.
+    """
     if not tta:
-        return restorer.restore(x, progress)
+        return restorer.restore(x, progress, size=size)
     total = None
-    for index, (turn, undo) in enumerate(_symmetries()):
-        restored, run = restorer.restore(turn(x).contiguous(), part_of(progress, index / 8, 1 / 8))
+    for index, (turn, undo, lies) in enumerate(_symmetries()):
+        turned_size = size[::-1] if size and lies else size
+        share = part_of(progress, index / 8, 1 / 8)
+        restored, run = restorer.restore(turn(x).contiguous(), share, size=turned_size)
         total = undo(restored) if total is None else total + undo(restored)
     assert total is not None
     return total / 8, run
@@ -48,11 +55,12 @@ def part_of(progress: Progress, start: float, share: float) -> Progress:
     return lambda part: progress(start + share * part)
 
 
-def _symmetries() -> Iterator[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
-    """Yield each of the four turns, upright and mirrored, with its inverse; on c, h, w."""
+def _symmetries() -> Iterator[tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor], bool]]:
+    """Yield each of the four turns, upright and mirrored, on c, h, w; its inverse; whether it exchanges h and w."""
     for turns in range(4):
         for flip in FLIPS:
-            yield partial(_turn, turns=turns, flip=flip), partial(_undo_turn, turns=turns, flip=flip)
+            turn, undo = partial(_turn, turns=turns, flip=flip), partial(_undo_turn, turns=turns, flip=flip)
+            yield turn, undo, turns % 2 == 1
 
 
 def _turn(x: Tensor, turns: int, flip: tuple[int, ...]) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.networks import Locality, Network, Part
+from restore_cli.layers.sampling import place_centres
+from restore_cli.networks import ContinuousNetwork, Locality, Network, Part
 from restore_cli.tiling import Box, plan_cores, round_up
 
 TilePolicy = Literal["auto", "off"] | int
@@ -32,13 +33,24 @@ class TilePass:
     """
 
     def __init__(
-        self, picture: Tensor, network: Network, device: Device, policy: TilePolicy, *, reduced_precision: bool
+        self,
+        picture: Tensor,
+        network: Network,
+        device: Device,
+        policy: TilePolicy,
+        *,
+        reduced_precision: bool,
+        size: tuple[int, int] | None = None,
     ) -> None:
-        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already."""
+        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already.
+
+        `size` is the height and width that a continuous network shall make; h·scale, w·scale if None.
+        """
         self.network = network
         self.device = device
         self.policy = policy
         self.height, self.width = picture.shape[1:]
+        self.size = size or (self.height * network.scale, self.width * network.scale)
         self.padded = pad_to_grid(picture, network.grid)  # 3, h', w'
         self.whole = Box(0, 0, *self.padded.shape[1:])
         self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
@@ -46,51 +58,56 @@ class TilePass:
 
     @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
-        """Return the result (3, h·scale, w·scale float32 on the host) and the side of its tiles, None if it is whole.
+        """Return the result (3, height, width float32 on the host) and the side of its tiles, None if it is whole.
 
         Raises:
             DeviceError: the device is out of memory even with the smallest tile, or the host has none for the result.
             NotFiniteError: a value of the result is infinite or NaN.
         """
-        scale = self.network.scale
         self._check_canvas()
-        canvas = torch.empty(3, self.whole.height * scale, self.whole.width * scale)
+        canvas = torch.empty(3, *self.size)
         done = 0
 
         def restore(core: Box) -> None:
             nonlocal done
             if core != self.whole:
                 self._measure(max(core.height, core.width))
-            canvas[:, *core.scaled(scale).slices] = self._restore(core)
+            kept = core.resized((self.height, self.width), self.size)
+            canvas[:, *kept.slices] = self._restore(core, kept)
             done += core.height * core.width
             progress(done / (self.whole.height * self.whole.width))
 
         side = self._for_each_core(self._choose_side(), restore)
         whole = side >= max(self.whole.height, self.whole.width)
-        return canvas[:, : self.height * scale, : self.width * scale], None if whole else side
+        return canvas, None if whole else side
 
     @property
     def _canvas_bytes(self) -> int:
-        return 3 * 4 * self.whole.height * self.whole.width * self.network.scale**2
+        return 3 * 4 * self.size[0] * self.size[1]
 
     def _check_canvas(self) -> None:
         """Refuse a result that would drive the host out of memory; Linux would kill the process instead of telling."""
         free = free_host_memory()
         if self._canvas_bytes > free:
-            scale = self.network.scale
             raise DeviceError(
-                f"a result of {self.width * scale}x{self.height * scale} pixels takes "
+                f"a result of {self.size[1]}x{self.size[0]} pixels takes "
                 f"{self._canvas_bytes / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
                 "ask for a smaller size, or restore the picture in parts",
             )
 
-    def _restore(self, core: Box) -> Tensor:
+    def _restore(self, core: Box, kept: Box) -> Tensor:
+        """Return the pixels `kept` of the result (3, h, w), which are those made of `core`."""
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
-        part = Part(outer, self.whole, self.statistic)
-        restored: Tensor = self.network(self._on_device(outer), part)[0]  # 3, h, w
-        kept = restored[:, *core.within(outer).scaled(self.network.scale).slices].cpu()
-        check_finite(kept)
-        return kept
+        tile = self._on_device(outer)
+        if isinstance(self.network, ContinuousNetwork):
+            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=outer.top)
+            columns = place_centres(self.width, self.size[1], start=kept.left, stop=kept.right, origin=outer.left)
+            restored = self.network.restore_at(tile, rows, columns)[0].cpu()
+        else:
+            restored = self.network(tile, Part(outer, self.whole, self.statistic))[0]  # 3, h, w
+            restored = restored[:, *kept.within(outer.scaled(self.network.scale)).slices].cpu()
+        check_finite(restored)
+        return restored
 
     def _measure(self, side: int) -> None:
         """Sum the network's statistic over the whole picture in tiles, if it has one and it is not known yet."""

@@ -49,6 +49,16 @@ class Box:
         """Return the box in a picture that is `factor` times as large."""
         return Box(self.top * factor, self.left * factor, self.height * factor, self.width * factor)
 
+    def resized(self, have: tuple[int, int], wanted: tuple[int, int]) -> Box:
+        """Return the pixels whose centres lie in the box after its picture was resized.
+
+        `have` and `wanted` are heights and widths of the picture before and after; the box may reach beyond it. Boxes
+        that cover the picture without overlap do so afterwards.
+        """
+        top, bottom = (_first_centre(edge, have[0], wanted[0]) for edge in (self.top, self.bottom))
+        left, right = (_first_centre(edge, have[1], wanted[1]) for edge in (self.left, self.right))
+        return Box(top, left, bottom - top, right - left)
+
 
 def plan_cores(area: Box, side: int, grid: int) -> list[Box]:
     """Divide `area` into cores of about equal size, none longer than `side`, row by row.
@@ -71,6 +81,11 @@ def plan_cores(area: Box, side: int, grid: int) -> list[Box]:
 def round_up(length: int, grid: int) -> int:
     """Return the smallest multiple of `grid` that is not below `length`."""
     return -(-length // grid) * grid
+
+
+def _first_centre(edge: int, have: int, wanted: int) -> int:
+    """Return the first of `wanted` pixels whose centre, (i + 0.5) · have / wanted, is not before `edge`."""
+    return min(-((have - 2 * edge * wanted) // (2 * have)), wanted)
 
 
 def _divide(start: int, length: int, side: int, grid: int) -> list[tuple[int, int]]:

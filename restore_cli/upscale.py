@@ -13,12 +13,15 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.sizing import Sizing
 from restore_cli.tile_pass import Progress
 
+Size = tuple[int, int]
+"""Height and width."""
+
 
 class Upscaler:
     """Brings pictures to a size with a network, in several passes where its scale is too small.
 
-    A result that is larger than asked for is reduced (Lanczos). Grey stays grey. Colours below full transparency are
-    bled under it before the network; alpha itself is resampled.
+    A continuous network lands on the size; what another makes larger than asked for is reduced (Lanczos). Grey stays
+    grey. Colours below full transparency are bled under it before the network; alpha itself is resampled.
     """
 
     def __init__(
@@ -76,14 +79,31 @@ def count_passes(scale: int, height: int, width: int, target_height: int, target
     return passes
 
 
+def plan_sizes(scale: int, have: Size, wanted: Size, *, is_continuous: bool) -> list[Size]:
+    """Return the size after each pass of a network of `scale`, from the size `have`.
+
+    A continuous network grows by equal factors, and ends on the size `wanted`.
+    """
+    passes = count_passes(scale, *have, *wanted)
+    if not is_continuous:
+        return [(have[0] * scale**index, have[1] * scale**index) for index in range(1, passes + 1)]
+    shares = [index / passes for index in range(1, passes)]
+    between = [
+        (round(have[0] * (wanted[0] / have[0]) ** share), round(have[1] * (wanted[1] / have[1]) ** share))
+        for share in shares
+    ]
+    return [*between, wanted]
+
+
 def _run_passes(
     plain: Planes, restorer: Restorer, height: int, width: int, tta: bool, progress: Progress
 ) -> tuple[Planes, Run]:
     """Put h, w, c planes through the network until they are at least as large as asked for."""
     x = to_colour(plain)
-    passes = count_passes(restorer.scale, plain.shape[0], plain.shape[1], height, width)
-    efforts = [float(restorer.scale ** (2 * index)) for index in range(passes)]
-    for index in range(passes):
+    have = (plain.shape[0], plain.shape[1])
+    sizes = plan_sizes(restorer.scale, have, (height, width), is_continuous=restorer.is_continuous)
+    efforts = [height * width for height, width in [have, *sizes[:-1]]]
+    for index, size in enumerate(sizes):
         share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
-        x, run = restore_once(restorer, x if index == 0 else x.clamp(0, 1), share, tta=tta)
+        x, run = restore_once(restorer, x if index == 0 else x.clamp(0, 1), share, tta=tta, size=size)
     return from_colour(x, plain.shape[2]), run

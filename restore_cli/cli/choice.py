@@ -21,7 +21,7 @@ def choose_upscaler(model: str | None, sizing: Sizing | None) -> ModelCard | Non
         UsageError: it does not fit the scale.
     """
     if model is None:
-        return default_upscaler(sizing.scale if sizing and sizing.scale is not None else 4)
+        return default_upscaler(sizing.scale if sizing else 4)
     if names_file(model):
         return None
     card = find_card(model)

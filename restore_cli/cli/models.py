@@ -46,7 +46,7 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
     else:
         for card in CARDS:
             size = str(card.parameters or "")
-            print(card.name, card.task, f"x{card.scale}", size, _state(card), card.summary, sep="\t")
+            print(card.name, card.task, card.scales, size, _state(card), card.summary, sep="\t")
 
 
 @app.command("show")
@@ -141,7 +141,7 @@ def convert(
     if os.path.lexists(target) and not overwrite:
         raise UsageError(f"{target} exists", "--overwrite replaces it")
 
-    from restore_cli.networks import build_network
+    from restore_cli.networks import ContinuousNetwork, build_network
     from restore_cli.weights import load_path, save_state
 
     weights = load_path(source, key)
@@ -150,7 +150,8 @@ def convert(
     except StateDictError as error:
         raise StateDictError(f"{source}: {error.message}", error.hint) from error
     save_state(weights.state, target, {"network": network.architecture})
-    print(f"{target}\t{network.architecture} x{network.scale}")
+    scale = "any" if isinstance(network, ContinuousNetwork) else f"x{network.scale}"
+    print(f"{target}\t{network.architecture} {scale}")
 
 
 def _print_table() -> None:
@@ -159,7 +160,7 @@ def _print_table() -> None:
     rows = [("name", "task", "scale", "size", "weights", "summary")]
     for card in CARDS:
         size = f"{card.parameters / 1e6:.2f} M" if card.parameters else "-"
-        rows.append((card.name, card.task, f"x{card.scale}", size, _state(card), card.summary))
+        rows.append((card.name, card.task, card.scales, size, _state(card), card.summary))
     for name, task, scale, size, state, summary in rows:
         line = f"{name:18} {task:8} {scale:5} {size:>7}  {state:10}  {summary}"
         print(line if len(line) <= width else line[: width - 3] + "...")
@@ -187,7 +188,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("summary", card.summary),
-        ("task", f"{card.task}, x{card.scale}"),
+        ("task", f"{card.task}, {card.scales}"),
         ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),

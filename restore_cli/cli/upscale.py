@@ -50,8 +50,9 @@ def upscale(
     card = choose_upscaler(engine.model, sizing)
     if sizing is None:
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
-    if engine.model is None and card and sizing.scale is not None and card.scale > sizing.scale > 1:
-        display.note(f"no x{sizing.scale:g} model is built in: {card.name} runs and its result is reduced")
+    wanted = sizing.scale
+    if engine.model is None and card and wanted and 1 < wanted < card.scale and not card.continuous:
+        display.note(f"no x{wanted:g} model is built in: {card.name} runs and its result is reduced")
 
     def load() -> Upscaler:
         from restore_cli.cli.tasks import load_upscaler

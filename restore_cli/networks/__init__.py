@@ -4,15 +4,34 @@ from restore_cli.networks.community import CommunityNetwork
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
-from restore_cli.networks.network import Locality, Network, Part, StateDict, SteppedNetwork
+from restore_cli.networks.network import ContinuousNetwork, Locality, Network, Part, StateDict, SteppedNetwork
 from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
 
-__all__ = ["NETWORKS", "Locality", "Network", "Part", "StateDict", "SteppedNetwork", "build_network"]
+__all__ = [
+    "NETWORKS",
+    "ContinuousNetwork",
+    "Locality",
+    "Network",
+    "Part",
+    "StateDict",
+    "SteppedNetwork",
+    "build_network",
+]
 
-NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE, DarkIR, Denoiser)
+NETWORKS: tuple[type[Network], ...] = (
+    SAFMN,
+    SAFMNChallenge,
+    SAFMNPP,
+    LightSAFMNPP,
+    SAFMNBCIE,
+    SAFMNAny,
+    DarkIR,
+    Denoiser,
+)
 
 
 def build_network(state: StateDict) -> Network:

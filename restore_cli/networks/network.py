@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from restore_cli.errors import StateDictError
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor
+from restore_cli.layers.sampling import Centres, place_centres
 from restore_cli.tiling import Box
 
 StateDict = Mapping[str, Tensor]
@@ -61,7 +62,7 @@ class Network(nn.Module, ABC):
     """Whether a reduced precision is chosen where the user leaves it open."""
 
     scale: int
-    """Output pixels per input pixel along a side."""
+    """Output pixels per input pixel along a side; of a `ContinuousNetwork` the most."""
     grid: int
     """Sides and origins of tiles must be multiples of this many input pixels."""
     halo: int
@@ -152,6 +153,26 @@ class SteppedNetwork(Network):
     @abstractmethod
     def restore(self, x: Tensor, executor: Executor) -> Tensor:
         """Restore `x` (n, 3, h, w float32) to the same size, all steps carried out by `executor`."""
+
+
+class ContinuousNetwork(Network):
+    """A network that enlarges by every factor from 1 to `scale`, to exactly the size asked for.
+
+    Height and width may grow differently.
+    """
+
+    def forward(self, x: Tensor, part: Part | None = None, *, size: tuple[int, int] | None = None) -> Tensor:
+        """Restore `x` (n, 3, h, w float32) to n, 3, height, width float32; `size` is both, h·scale, w·scale if None.
+
+        In training, pictures of any n share a size; h and w should be multiples of `grid`.
+        """
+        h, w = x.shape[-2:]
+        height, width = size or (h * self.scale, w * self.scale)
+        return self.restore_at(x, place_centres(h, height), place_centres(w, width))
+
+    @abstractmethod
+    def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
+        """Restore `x` (n, 3, h, w float32) where rows and columns of the result cross: n, 3, rows, columns float32."""
 
 
 def count_blocks(state: StateDict, prefix: str) -> int:

@@ -44,7 +44,7 @@ class SAFMN(Network):
     """The paper's SAFMN: dim 36, 8 blocks (small) or dim 128, 16 blocks (L); x2, x3, x4."""
 
     architecture = "safmn"
-    signature = frozenset({"to_feat.weight", "feats.0.norm1.weight", "feats.0.safm.aggr.weight"})
+    signature = frozenset({"to_feat.weight", "feats.0.norm1.weight", "feats.0.safm.aggr.weight", "to_img.0.weight"})
 
     def __init__(self, dim: int = 36, n_blocks: int = 8, ffn_scale: float = 2.0, upscaling_factor: int = 4) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import UsageError
-from restore_cli.networks import NETWORKS, Network, StateDict
+from restore_cli.networks import NETWORKS, ContinuousNetwork, Network, StateDict
 from restore_cli.training.loss import loss_of
 from restore_cli.training.recipe import Recipe
 from restore_cli.training.sampling import Batch, Sampler
@@ -109,7 +109,11 @@ class Learner:
         x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
         reduces = self.recipe.optimiser.bf16 and self.device.has_bf16
         with torch.autocast(self.device.torch_device.type, torch.bfloat16, enabled=reduces):
-            restored: Tensor = network(x)
+            restored: Tensor
+            if isinstance(network, ContinuousNetwork):
+                restored = network(x, size=(batch.target.shape[2], batch.target.shape[3]))
+            else:
+                restored = network(x)
         return restored.float()
 
     def _set_rate(self, share: float) -> None:

@@ -17,6 +17,7 @@ from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
@@ -37,12 +38,13 @@ def build(network: type[Network]) -> Network:
         SAFMNPP: SAFMNPP(dim=12, n_blocks=2),
         LightSAFMNPP: LightSAFMNPP(dim=8, n_blocks=1),
         SAFMNBCIE: SAFMNBCIE(dim=8, n_blocks=2, num_layers=1),
+        SAFMNAny: SAFMNAny(dim=16, n_blocks=2, anchored=16, moving=8),
         DarkIR: DarkIR(4, enc_blk_nums=(1, 2), dec_blk_nums=(2, 1), middle_blk_num_enc=1, middle_blk_num_dec=1),
         Denoiser: Denoiser(8, kinds=("sp", "sa", "plain", "sp"), folded=True),
     }
     built = small[network].eval().requires_grad_(False)
     for name, parameter in built.named_parameters():
-        if name.endswith(("gamma", "beta")) or not parameter.any():
+        if name.endswith(("gamma", "beta")) or name.startswith("head") or not parameter.any():
             torch.nn.init.normal_(parameter, std=0.3)
     return built
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.execution import Executor, Measured, Step
+from restore_cli.layers.execution import Executor, Measured, Step, mean_of
 from restore_cli.layers.norm import affine_of
 
 FAR = 3
@@ -68,9 +68,9 @@ class SAConv2d(nn.Module):
             self._keep_the_weight()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.pre_context(x.mean((2, 3), keepdim=True))
+        x = x + self.pre_context(mean_of(x)).to(x.dtype)
         mixed = self.mix(x, *self.filters())
-        mixed = mixed + self.post_context(mixed.mean((2, 3), keepdim=True))
+        mixed = mixed + self.post_context(mean_of(mixed)).to(mixed.dtype)
         normed: Tensor = mixed if self.folded else self.bn(mixed)
         return normed
 
@@ -90,7 +90,7 @@ class SAConv2d(nn.Module):
         )  # n, 1, h / stride, w / stride
         seen_near = F.conv2d(x, near, None, self.stride, 1, 1, self.groups)
         seen_far = F.conv2d(x, far, None, self.stride, FAR, FAR, self.groups)
-        return torch.lerp(seen_far, seen_near, switch)
+        return torch.lerp(seen_far, seen_near, switch.to(seen_far.dtype))
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Name the modules that stay float32 under reduced precision."""

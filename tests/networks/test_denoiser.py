@@ -96,6 +96,19 @@ def test_it_can_be_trained() -> None:
     assert all(parameter.requires_grad for parameter in network.parameters()), "it can be trained on"
 
 
+@each_shape
+def test_it_can_be_trained_in_mixed_precision(kinds: tuple[Kind, ...], shrink: int, groups: int) -> None:
+    torch.manual_seed(0)
+    network = Denoiser(8, kinds=kinds, shrink=shrink, sa_groups=groups)
+    torch.nn.init.normal_(network.ending.weight, std=0.1)
+    x = torch.rand(2, 3, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(x)
+    rounded.float().square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+    torch.testing.assert_close(rounded.float(), network(x), rtol=0, atol=0.05)
+
+
 @pytest.mark.parametrize("kinds", [(), ("sp",), ("sp", "sa", "sp")])
 def test_a_block_has_two_convolutions(kinds: tuple[Kind, ...]) -> None:
     with pytest.raises(ValueError, match="two convolutions"):

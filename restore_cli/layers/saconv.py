@@ -85,9 +85,8 @@ class SAConv2d(nn.Module):
     def mix(self, x: Tensor, near: Tensor, far: Tensor) -> Tensor:
         """Convolve `x` (n, in_channels, h, w) with both weights and let the switch choose between the results."""
         assert self.switch.bias is not None
-        switch = (
-            average(F.conv2d(x, self.switch.weight), self.stride) + self.switch.bias
-        )  # n, 1, h / stride, w / stride
+        votes = (x.permute(0, 2, 3, 1) @ self.switch.weight.flatten())[:, None]  # n, 1, h, w
+        switch = average(votes, self.stride) + self.switch.bias  # n, 1, h / stride, w / stride
         seen_near = F.conv2d(x, near, None, self.stride, 1, 1, self.groups)
         seen_far = F.conv2d(x, far, None, self.stride, FAR, FAR, self.groups)
         return torch.lerp(seen_far, seen_near, switch.to(seen_far.dtype))

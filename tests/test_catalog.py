@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_names_and_files_tell_the_models_apart() -> None:
 @pytest.mark.parametrize("card", CARDS, ids=ids)
 def test_a_card_says_what_is_needed_to_get_and_know_the_file(card: ModelCard) -> None:
     assert all((card.summary, card.licence, card.attribution, card.source, card.file))
-    assert card.name.endswith(f"-x{card.scale}") or card.scale == 1
+    assert card.name.endswith(f"-{card.scales}") or card.scale == 1 or card.continuous
     assert re.fullmatch("[0-9a-f]{64}", card.sha256 or "") or "no hash" in card.hash_note
     if card.embedded:
         assert card.address is None
@@ -136,6 +137,25 @@ def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatc
 def test_the_default_upscaler_is_built_in() -> None:
     for scale in (1.5, 2, 4, 8):
         assert default_upscaler(scale).name == "safmn-x4"
+
+
+@pytest.mark.parametrize(
+    ("scale", "name"),
+    [(1, "any"), (1.5, "any"), (2, "two"), (2.7, "any"), (3, "any"), (4, "safmn-x4"), (8, "any"), (16, "safmn-x4")],
+)
+def test_a_scale_without_a_model_of_its_own_goes_to_one_for_any_scale(
+    scale: float, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four = find_listed_card("safmn-x4")
+    cards = (four, replace(four, name="any", continuous=True), replace(four, name="two", scale=2))
+    monkeypatch.setattr("restore_cli.catalog.CARDS", cards)
+    assert default_upscaler(scale).name == name
+    assert default_upscaler(None).name == "any"
+
+
+@pytest.mark.parametrize(("scale", "continuous", "told"), [(4, False, "x4"), (1, False, "x1"), (4, True, "x1-4")])
+def test_a_card_tells_its_scale(scale: int, continuous: bool, told: str) -> None:
+    assert replace(find_listed_card("safmn-x4"), scale=scale, continuous=continuous).scales == told
 
 
 def test_attribution_is_asked_for_by_cc_by_alone() -> None:

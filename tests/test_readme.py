@@ -81,7 +81,7 @@ def test_the_first_command_names_files_that_are_there() -> None:
 
 def row(card: ModelCard) -> str:
     size = f"{card.parameters / 1e6:.2f} M" if card.parameters else ""
-    return f"| `{card.name}` | {card.task} | x{card.scale} | {size} | {card.summary} | {card.licence} |"
+    return f"| `{card.name}` | {card.task} | {card.scales} | {size} | {card.summary} | {card.licence} |"
 
 
 def test_the_table_of_models_is_the_catalogues() -> None:

@@ -63,3 +63,22 @@ def test_a_scaled_box_is_the_same_part_of_a_larger_picture() -> None:
     large = np.kron(picture, np.ones((4, 4), int))
     box = Box(1, 2, 2, 1)
     assert (large[box.scaled(4).slices] == np.kron(picture[box.slices], np.ones((4, 4), int))).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 160), st.integers(1, 160), st.integers(1, 4))
+def test_resized_boxes_divide_the_result_as_cores_divide_the_picture(
+    height: int, width: int, tall: int, wide: int, side: int
+) -> None:
+    area = Box(0, 0, round_up(height, 4), round_up(width, 4))
+    owners = np.zeros((tall, wide), int)
+    for core in plan_cores(area, 4 * side, 4):
+        kept = core.resized((height, width), (tall, wide))
+        owners[kept.slices] += 1
+        for row in range(kept.top, kept.bottom):
+            assert core.top <= (row + 0.5) * height / tall < core.bottom
+    assert (owners == 1).all()
+
+
+def test_a_box_resized_by_a_whole_factor_is_scaled() -> None:
+    assert Box(8, 16, 24, 8).resized((40, 50), (120, 150)) == Box(8, 16, 24, 8).scaled(3)
+    assert Box(32, 48, 16, 16).resized((40, 50), (120, 150)) == Box(96, 144, 24, 6)  # ends with the picture

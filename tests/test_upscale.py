@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import PictureError
-from restore_cli.networks import Network, Part
+from restore_cli.layers.sampling import Centres, pick
+from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
-from restore_cli.upscale import Upscaler, count_passes
+from restore_cli.upscale import Upscaler, count_passes, plan_sizes
 
 
 class Repeating(Network):
@@ -37,6 +41,30 @@ class Repeating(Network):
         self.runs += 1
         slope = torch.linspace(0, self.gradient, x.shape[3])
         return F.interpolate(x + slope, scale_factor=self.scale, mode="nearest")
+
+
+class Picking(ContinuousNetwork):
+    """Gives every output pixel the colour of the pixel that it lies in, and adds a slope down the rows."""
+
+    architecture = "picking"
+    signature = frozenset()
+    sizes: ClassVar[list[tuple[int, int]]]
+    """Of the results since one was built last; its copies add to them, too."""
+
+    def __init__(self, *, gradient: float = 0.0) -> None:
+        super().__init__()
+        self.scale, self.grid, self.halo, self.receptive_field, self.bytes_per_pixel = 4, 4, 4, 4, 100
+        self.gradient = gradient
+        Picking.sizes = []
+
+    @classmethod
+    def hyperparameters(cls, state: Any) -> dict[str, Any]:
+        return {}
+
+    def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
+        Picking.sizes.append((len(rows), len(columns)))
+        picked = pick(x.permute(0, 2, 3, 1), rows, columns).permute(0, 3, 1, 2)
+        return picked + torch.linspace(0, self.gradient, len(rows))[:, None]
 
 
 def upscaler(sizing: Sizing, network: Network | None = None, *, strength: float = 1.0, tta: bool = False) -> Upscaler:
@@ -78,6 +106,47 @@ def test_any_scale_gives_exactly_its_size(scale: float, size: tuple[int, int]) -
 )
 def test_number_of_passes(scale: int, target: tuple[int, int], passes: int) -> None:
     assert count_passes(scale, 10, 10, *target) == passes
+
+
+@pytest.mark.parametrize(
+    ("scale", "sizes"),
+    [
+        (1, [(7, 5)]),
+        (2.7, [(19, 14)]),
+        (4, [(28, 20)]),
+        (6, [(17, 12), (42, 30)]),
+        (16, [(28, 20), (112, 80)]),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_continuous_network_lands_on_the_size(scale: float, sizes: list[tuple[int, int]], channels: int) -> None:
+    pixels = noise(7, 5, channels)
+    result, _ = upscaler(Sizing(scale=scale), Picking())(Picture(pixels, alpha=np.full((7, 5), 200, np.uint8)))
+    assert Picking.sizes == sizes
+    assert result.pixels.shape == (*sizes[-1], channels)
+    assert set(np.unique(result.pixels)) <= set(np.unique(pixels))  # nothing was resampled
+    assert result.alpha is not None
+    assert (result.alpha == 200).all()
+
+
+def test_a_continuous_network_takes_turned_pictures_to_turned_sizes() -> None:
+    picture = Picture(np.full((7, 5, 3), 100, np.uint8))
+    result, _ = upscaler(Sizing(scale=2.7), Picking(gradient=0.2), tta=True)(picture)
+    assert Picking.sizes == [(19, 14), (19, 14), (14, 19), (14, 19)] * 2
+    assert result.pixels.shape == (19, 14, 3)
+    assert np.ptp(result.pixels.astype(int)) <= 1
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.floats(1, 16))
+def test_a_continuous_network_never_passes_more_often_than_its_scale_asks_for(
+    height: int, width: int, scale: float
+) -> None:
+    wanted = Sizing(scale=scale).target(height, width)
+    sizes = [(height, width), *plan_sizes(4, (height, width), wanted, is_continuous=True)]
+    assert sizes[-1] == wanted
+    assert len(sizes) - 1 <= (1 if scale <= 4 else 2)
+    for before, after in pairwise(sizes):
+        assert all(have <= got <= 4.6 * have for have, got in zip(before, after, strict=True))
 
 
 def test_progress_over_several_passes_rises_to_the_end() -> None:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.sampling import Centres, sample
+from restore_cli.layers.sampling import Centres, repeat_border, sample
 
 STATIC_SCOPE = 0.25
 """Share of a predicted offset that counts: with features of unit variance, neighbouring points then seldom overlap."""
@@ -61,9 +61,10 @@ class DySample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[-2:]
-        offsets = self.offsets(x).permute(0, 2, 3, 1)
+        right, down = self.offsets(x).permute(0, 2, 3, 1).chunk(2, dim=3)
         rows, columns = (self._pixels(length).to(x.device) for length in (h, w))
-        sampled = sample(x.permute(0, 2, 3, 1).float(), rows, columns, offsets)  # n, h·scale, w·scale, in_channels
+        features = repeat_border(x.permute(0, 2, 3, 1).float())
+        sampled = sample(features, rows, columns, right, down)  # n, h·scale, w·scale, in_channels
         return sampled.permute(0, 3, 1, 2).to(x.dtype)
 
     def offsets(self, x: Tensor) -> Tensor:

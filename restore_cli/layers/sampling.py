@@ -68,54 +68,66 @@ def place_centres(have: int, wanted: int, *, start: int = 0, stop: int | None = 
 
 
 def interpolate(x: Tensor, rows: Centres, columns: Centres) -> Tensor:
-    """Interpolate `x` (n, h, w, c float32) bilinearly at every crossing of a row and a column: n, rows, columns, c."""
+    """Interpolate `x` (n, h, w, c float32) bilinearly where rows and columns cross: n, rows, columns, c."""
     (above, below), (left, right) = rows.neighbours(x.shape[1]), columns.neighbours(x.shape[2])
-    lines = torch.lerp(x[:, above], x[:, below], rows.fraction[:, None, None])  # n, rows, w, c
-    return torch.lerp(lines[:, :, left], lines[:, :, right], columns.fraction[:, None])
+    first, last = int(above.min()), int(below.max())  # what lies beyond a band of rows is not looked at
+    near = x[:, first : last + 1]
+    near = torch.lerp(near.index_select(2, left), near.index_select(2, right), columns.fraction[:, None])
+    lines = near.flatten(2)  # n, last + 1 - first, columns · c
+    above, below = (lines.index_select(1, row - first) for row in (above, below))
+    return torch.lerp(above, below, rows.fraction[:, None]).view(len(x), len(rows), len(columns), -1)
 
 
-def sample(x: Tensor, rows: Centres, columns: Centres, offsets: Tensor) -> Tensor:
-    """Interpolate `x` (n, h, w, c float32) bilinearly beside every crossing of a row and a column.
+def pick(x: Tensor, rows: Centres, columns: Centres) -> Tensor:
+    """Return the pixels of `x` (n, h, w, c) in which rows and columns cross: n, rows, columns, c."""
+    return x.index_select(1, rows.nearest(x.shape[1])).index_select(2, columns.nearest(x.shape[2]))
 
-    `offsets` (n, rows, columns, 2 · g float32) tells how many pixels beside, for each of g equal groups of channels:
-    first g times to the right, then g times downwards. Returns n, rows, columns, c.
+
+def sample(x: Tensor, rows: Centres, columns: Centres, right: Tensor, down: Tensor) -> Tensor:
+    """Interpolate `x` bilinearly beside the crossings of rows and columns, by so many pixels `right` and `down`.
+
+    `x` is n, h + 2, w + 2, c float32: features with the border that `repeat_border` lays around them. The offsets are
+    n, rows, columns, g float32, one for each of g equal groups of channels. Returns n, rows, columns, c.
     """
-    right, down = offsets.chunk(2, dim=3)  # n, rows, columns, g
-    down, right = down + rows.fraction[:, None, None], right + columns.fraction[:, None]
-    if torch.is_grad_enabled() or x.device.type not in ("cpu", "cuda"):
-        return _sample_grid(x, down + rows.pixel[:, None, None], right + columns.pixel[:, None])
-    return _sample_rows(x, rows.pixel, columns.pixel, down, right)
+    groups = right.shape[3]
+    right = right.flatten(2) + columns.fraction.repeat_interleave(groups)  # n, rows, columns · g
+    down = down.flatten(2) + rows.fraction[:, None]
+    row, column = rows.pixel[:, None] + 1, columns.pixel.repeat_interleave(groups) + 1  # one later, for the border
+    by_rows = x.device.type in ("cpu", "cuda") and not torch.is_grad_enabled()
+    sampled = (_sum_rows if by_rows else _sample_grid)(x, row, column, right, down, groups)
+    return sampled.view(len(x), len(rows), len(columns), -1)
 
 
-def _sample_rows(x: Tensor, row: Tensor, column: Tensor, down: Tensor, right: Tensor) -> Tensor:
+def repeat_border(x: Tensor) -> Tensor:
+    """Lay a border of one pixel, a repetition of the outermost, around `x` (n, h, w, c)."""
+    rows, columns = (torch.arange(-1, length + 1, device=x.device).clamp_(0, length - 1) for length in x.shape[1:3])
+    return x.index_select(1, rows).index_select(2, columns)
+
+
+def _sum_rows(x: Tensor, row: Tensor, column: Tensor, right: Tensor, down: Tensor, groups: int) -> Tensor:
     """Sum four rows of a table that has one for every pixel and group; by far the fastest on a processor."""
     n, h, w, c = x.shape
-    groups = down.shape[3]
-    steps_down, steps_right = down.floor(), right.floor()
-    down, right = down - steps_down, right - steps_right
-    first_row = row[:, None, None] + steps_down.long()
-    first_column = column[:, None] + steps_right.long()
-    table_row = torch.arange(0, n * h * w * groups, h * w * groups, device=x.device)[:, None, None, None]
-    table_row = table_row + torch.arange(groups, device=x.device)
-    above = first_row.clamp(0, h - 1) * (w * groups) + table_row
-    below = (first_row + 1).clamp_(0, h - 1) * (w * groups) + table_row
-    before = first_column.clamp(0, w - 1) * groups
-    after = (first_column + 1).clamp_(0, w - 1) * groups
-    entries = torch.stack([above + before, above + after, below + before, below + after], dim=-1)
-    up, left = 1 - down, 1 - right
-    weights = torch.stack([up * left, up * right, down * left, down * right], dim=-1)
-    sums = F.embedding_bag(
-        entries.view(-1, 4), x.reshape(-1, c // groups), per_sample_weights=weights.view(-1, 4), mode="sum"
-    )
-    return sums.view(*down.shape[:3], c)
+    line = w * groups
+    integer = torch.int32 if n * h * line < 1 << 31 else torch.int64
+    steps_right, steps_down = right.floor(), down.floor()
+    first = (steps_down.to(integer) + row.to(integer)).clamp_(0, h - 2).mul_(line)
+    first += (steps_right.to(integer) + column.to(integer)).clamp_(0, w - 2).mul_(groups)
+    first += torch.arange(groups, dtype=integer, device=x.device).repeat(first.shape[2] // groups)
+    first += torch.arange(n, dtype=integer, device=x.device)[:, None, None] * (h * line)
+    entries = torch.stack([first, first + groups, first + line, first + (line + groups)], dim=-1)
+    right, down = right - steps_right, down - steps_down
+    both = right * down
+    below = down - both
+    weights = torch.stack([1 - right - below, right - both, below, both], dim=-1)
+    table = x.view(-1, c // groups)
+    return F.embedding_bag(entries.view(-1, 4), table, per_sample_weights=weights.view(-1, 4), mode="sum")
 
 
-def _sample_grid(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
+def _sample_grid(x: Tensor, row: Tensor, column: Tensor, right: Tensor, down: Tensor, groups: int) -> Tensor:
     """Let torch sample every group at its positions; the fastest to differentiate, and there for every device."""
     n, h, w, c = x.shape
-    groups = row.shape[3]
     planes = x.permute(0, 3, 1, 2).reshape(n * groups, c // groups, h, w)
-    grid = torch.stack([(2 * column + 1) / w - 1, (2 * row + 1) / h - 1], dim=-1)  # n, rows, columns, g, 2
-    grid = grid.permute(0, 3, 1, 2, 4).flatten(0, 1)
+    grid = torch.stack([(2 * (right + column) + 1) / w - 1, (2 * (down + row) + 1) / h - 1], dim=-1)
+    grid = grid.view(n, len(row), -1, groups, 2).permute(0, 3, 1, 2, 4).flatten(0, 1)  # n · g, rows, columns, 2
     sampled = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
-    return sampled.view(n, c, *row.shape[1:3]).permute(0, 2, 3, 1)
+    return sampled.view(n, c, len(row), -1).permute(0, 2, 3, 1).contiguous()

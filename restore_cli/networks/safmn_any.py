@@ -13,14 +13,14 @@ shuffles of all scales are among what a sum of features multiplied so can be.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from restore_cli.layers.sampling import Centres, interpolate, sample
+from restore_cli.layers.sampling import Centres, interpolate, pick, repeat_border, sample
 from restore_cli.networks.network import ContinuousNetwork, StateDict, count_blocks
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
@@ -33,37 +33,58 @@ HARMONICS = 2
 """Sines and cosines of a phase; they tell four phases on each side apart."""
 PLACE_WIDTH = 64
 """Width of the layers that see a row's or a column's place alone; they cost next to nothing."""
-BAND_POINTS = 1 << 14
-"""Output pixels that go through the head at a time; their features stay in a processor's cache."""
+BAND_POINTS = 1 << 16
+"""Output pixels that are made at a time, in some 60 MB; half as many take a tenth longer."""
 
 
 class PlaceCode(nn.Module):
-    """Turns places along one side (Centres, m of them) into factors for features and shifts for the first hidden layer.
+    """Turns places along one side (Centres, m of them) into a factor for each feature: m, features.
 
-    Returns m, features and m, hidden. The factors differ from feature to feature from the start, about 1 in size.
+    Factors are about 1 in size and differ from feature to feature from the start.
     """
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.split = (features, hidden)
         self.inner = nn.Linear(2 * HARMONICS + 2, PLACE_WIDTH)
-        self.outer = nn.Linear(PLACE_WIDTH, features + hidden)
-        nn.init.normal_(self.outer.weight[:features], std=0.7)
+        self.outer = nn.Linear(PLACE_WIDTH, features)
+        nn.init.normal_(self.outer.weight, std=0.7)
 
-    def forward(self, centres: Centres) -> tuple[Tensor, Tensor]:
+    def forward(self, centres: Centres) -> Tensor:
         phase = centres.phase[:, None]
         turns = math.tau * phase * torch.arange(1, HARMONICS + 1, device=phase.device)
         code = torch.cat([turns.sin(), turns.cos(), 2 * phase, torch.full_like(phase, centres.cell)], dim=1)
-        factors, shifts = self.outer(torch.relu(self.inner(code))).tensor_split(self.split[:1], dim=1)
-        return factors, shifts
+        factors: Tensor = self.outer(torch.relu(self.inner(code)))
+        return factors
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What an input was turned into, to be read at the places of output pixels; all n, h, w, c float32."""
+
+    base: Tensor
+    """The input plus the head's bias: what the features add to."""
+    anchored: Tensor | None
+    moving: Tensor | None
+    """With a border of one pixel."""
+    offsets: tuple[Tensor, Tensor] | None
+    """How far to the right and downwards the groups of `moving` are read, in pixels."""
+
+    def read(self, rows: Centres, columns: Centres) -> list[Tensor]:
+        """Return the features for every output pixel, anchored before moving: n, rows, columns, c each."""
+        read = []
+        if self.anchored is not None:
+            read.append(pick(self.anchored, rows, columns))
+        if self.moving is not None and self.offsets is not None:
+            right, down = (interpolate(offset, rows, columns) for offset in self.offsets)
+            read.append(sample(self.moving, rows, columns, right, down))
+        return read
 
 
 class SAFMNAny(ContinuousNetwork):
     """SAFMN's features, read for each output pixel: dim 36, 8 blocks; x1 to x4, on each side its own.
 
     `anchored` features are read of the input pixel that an output pixel lies in, `moving` ones at points near its
-    centre, in `groups` that move together. `widths` are those of the hidden layers that make colour of them; without
-    any, colour is their sum, weighted by the factors of the place.
+    centre, in `groups` that move together. Either can be 0.
     """
 
     architecture = "safmn-any"
@@ -78,7 +99,6 @@ class SAFMNAny(ContinuousNetwork):
         anchored: int = 48,
         moving: int = 16,
         groups: int = 4,
-        widths: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if anchored + moving < 1 or (moving and (groups < 1 or moving % groups)):
@@ -95,11 +115,11 @@ class SAFMNAny(ContinuousNetwork):
         self.anchored = nn.Conv2d(dim, anchored, 3, padding=1) if anchored else None
         self.moving = nn.Conv2d(dim, moving, 3, padding=1) if moving else None
         self.offset = nn.Conv2d(dim, 2 * groups, 1) if moving else None
-        self.rows = PlaceCode(features, sum(widths[:1]))
-        self.columns = PlaceCode(features, sum(widths[:1]))
-        self.head = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise([features, *widths, 3]))
-        nn.init.normal_(self.get_parameter(f"head.{len(widths)}.weight"), std=1e-4)
-        nn.init.zeros_(self.get_parameter(f"head.{len(widths)}.bias"))
+        self.rows = PlaceCode(features)
+        self.columns = PlaceCode(features)
+        self.head = nn.Sequential(nn.Linear(features, 3))
+        nn.init.normal_(self.get_parameter("head.0.weight"), std=1e-4)
+        nn.init.zeros_(self.get_parameter("head.0.bias"))
         for parameter in () if self.offset is None else self.offset.parameters():
             nn.init.zeros_(parameter)
 
@@ -112,7 +132,6 @@ class SAFMNAny(ContinuousNetwork):
             "ffn_scale": state["feats.0.ccm.ccm.0.weight"].shape[0] / dim,
             "anchored": state["anchored.weight"].shape[0] if "anchored.weight" in state else 0,
             "moving": state["moving.weight"].shape[0] if "moving.weight" in state else 0,
-            "widths": [state[f"head.{index}.weight"].shape[0] for index in range(count_blocks(state, "head") - 1)],
         }
         return read | ({"groups": state["offset.weight"].shape[0] // 2} if read["moving"] else {})
 
@@ -122,42 +141,39 @@ class SAFMNAny(ContinuousNetwork):
 
     def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
         rows, columns = rows.to(x.device), columns.to(x.device)
-        features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        features = self.feats(features) + features
-        anchored = None if self.anchored is None else by_pixel(self.anchored(features))
-        moving = None if self.moving is None else by_pixel(self.moving(features))
-        fields = x if self.offset is None else torch.cat([x, REACH * self.offset(features.float()).tanh()], dim=1)
-        fields = by_pixel(fields)  # n, h, w, 3 + 2 · groups
+        readable = self._prepare(x)
+        weights = self.rows(rows)[:, :, None] * self.get_parameter("head.0.weight").t()  # rows, features, 3
+        factors = self.columns(columns)  # columns, features
         if torch.is_grad_enabled():
-            return self._colour(anchored, moving, fields, rows, columns).permute(0, 3, 1, 2)
+            return self._colour(readable, rows, columns, weights, factors).permute(0, 3, 1, 2)
         result = x.new_empty(len(x), 3, len(rows), len(columns))
         band = max(1, BAND_POINTS // len(columns))
         for top in range(0, len(rows), band):
             lines = slice(top, top + band)
-            colour = self._colour(anchored, moving, fields, rows[lines], columns)
+            colour = self._colour(readable, rows[lines], columns, weights[lines], factors)
             result[:, :, lines] = colour.permute(0, 3, 1, 2)
         return result
 
-    def _colour(
-        self, anchored: Tensor | None, moving: Tensor | None, fields: Tensor, rows: Centres, columns: Centres
-    ) -> Tensor:
-        """Return n, rows, columns, 3 of the picture; `fields` holds the input and the offsets. All are n, h, w, c."""
-        fields = interpolate(fields, rows, columns)
-        plain, offsets = fields[..., :3], fields[..., 3:]
-        read = []
-        if anchored is not None:
-            h, w = anchored.shape[1:3]
-            read.append(anchored.index_select(1, rows.nearest(h)).index_select(2, columns.nearest(w)))
-        if moving is not None:
-            read.append(sample(moving, rows, columns, offsets))
-        (row_factors, row_shifts), (column_factors, column_shifts) = self.rows(rows), self.columns(columns)
-        x = torch.cat(read, dim=3) * row_factors[:, None] * column_factors  # n, rows, columns, features
-        for index, layer in enumerate(self.head[:-1]):
-            x = layer(x)
-            if index == 0:
-                x = x + row_shifts[:, None] + column_shifts
-            x = torch.relu(x)
-        colour: Tensor = plain + self.head[-1](x)
+    def _prepare(self, x: Tensor) -> Readable:
+        features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
+        features = self.feats(features) + features
+        base = by_pixel(x) + self.get_parameter("head.0.bias")
+        anchored = None if self.anchored is None else by_pixel(self.anchored(features))
+        if self.moving is None or self.offset is None:
+            return Readable(base, anchored, None, None)
+        offsets = by_pixel(REACH * self.offset(features.float()).tanh())
+        right, down = (half.contiguous() for half in offsets.chunk(2, dim=3))
+        return Readable(base, anchored, repeat_border(by_pixel(self.moving(features))), (right, down))
+
+    def _colour(self, readable: Readable, rows: Centres, columns: Centres, weights: Tensor, factors: Tensor) -> Tensor:
+        """Return n, rows, columns, 3 of the picture: the input, interpolated, and the weighted sum of what is read."""
+        colour = interpolate(readable.base, rows, columns)
+        read = readable.read(rows, columns)
+        counts = [part.shape[3] for part in read]
+        for part, shares, factor in zip(
+            read, torch.split(weights, counts, 1), torch.split(factors, counts, 1), strict=True
+        ):
+            colour = colour + (part * factor) @ shares
         return colour
 
 

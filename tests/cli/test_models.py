@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -25,6 +26,7 @@ from restore_cli.catalog import CARDS, find_card, is_runnable
 from restore_cli.cli import models, run
 from restore_cli.cli.options import complete_model
 from restore_cli.networks.safmn import SAFMN
+from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.places import converted_path, embedded_path, put_path
 
 EMBEDDED = find_card("safmn-x4")
@@ -265,6 +267,24 @@ def test_convert(suffix: str, state: dict[str, Tensor], tmp_path: Path, capsys: 
     assert all(torch.equal(read[name], state[name]) for name in state)
     with safe_open(target, "pt") as file:
         assert file.metadata() == {"network": "safmn"}
+
+
+def test_convert_tells_a_network_for_any_scale(tmp_path: Path, capsys: Capture) -> None:
+    source, target = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
+    save_file(SAFMNAny(dim=8, n_blocks=1).state_dict(), source)
+    assert call(capsys, "convert", source, target) == (0, [f"{target}\tsafmn-any any"], [])
+
+
+def test_a_model_for_any_scale_is_listed_with_its_range(
+    tiny: ModelCard, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    card = dataclasses.replace(tiny, name="tiny-any", network="safmn-any", scale=4, continuous=True)
+    monkeypatch.setattr(models, "CARDS", (card,))
+    monkeypatch.setattr(catalog, "CARDS", (card,))
+    assert call(capsys, "list")[1] == ["tiny-any\tupscale\tx1-4\t\tto fetch\ttiny"]
+    assert "task:        upscale, x1-4" in call(capsys, "show", "tiny-any")[1]
+    record = json.loads(call(capsys, "list", "--json")[1][0])
+    assert (record["scale"], record["continuous"]) == (4, True)
 
 
 def test_convert_takes_the_key_that_is_named(state: dict[str, Tensor], tmp_path: Path, capsys: Capture) -> None:

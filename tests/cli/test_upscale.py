@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from restore_cli.cli import run
+from restore_cli.networks.safmn_any import SAFMNAny
 
 Restore = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -119,6 +121,42 @@ def test_scales_and_sizes(options: list[str], name: str, size: tuple[int, int], 
     assert run(["upscale", str(photo), "-q", *options]) == 0
     with Image.open(photo.with_name(name)) as image:
         assert image.size == size
+
+
+@pytest.fixture
+def any_scale(here: Path) -> Path:
+    """Weights of a network for any scale, as it is before training."""
+    path = here / "any.safetensors"
+    save_file(SAFMNAny(dim=8, n_blocks=1).state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "size"),
+    [
+        ([], "photo_x4.png", (180, 148)),
+        (["--scale", "2.7"], "photo_x2.7.png", (122, 100)),
+        (["--scale", "1", "--tile", "16"], "photo_x1.png", (45, 37)),
+        (["--scale", "5.3", "--strength", "0.5"], "photo_x5.3.png", (238, 196)),
+        (["--long-edge", "100", "--tta"], "photo_l100.png", (100, 82)),
+    ],
+)
+def test_weights_for_any_scale(
+    options: list[str], name: str, size: tuple[int, int], photo: Path, any_scale: Path
+) -> None:
+    assert run(["upscale", str(photo), "--model", str(any_scale), "-q", *options]) == 0
+    with Image.open(photo) as image:
+        plain = np.asarray(image.resize(size, Image.Resampling.BILINEAR)).astype(int)
+    result = open_pixels(photo.with_name(name))
+    assert result.shape == (size[1], size[0], 3)
+    assert np.abs(result - plain).mean() < 3
+
+
+def test_weights_for_any_scale_do_not_keep_the_size(
+    photo: Path, any_scale: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["deblur", str(photo), "--model", str(any_scale)]) == 3
+    assert stderr_lines(capsys)[-1] == "hint: use restore upscale"
 
 
 def test_a_scale_without_a_model_of_its_own_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

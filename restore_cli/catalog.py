@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from restore_cli.card import ModelCard, Task
+from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.cards import CARDS
 from restore_cli.errors import UnknownModelError, UsageError
 
@@ -27,6 +27,7 @@ ARCHITECTURES = frozenset(
         "light-safmnpp",
         "safmn-bcie",
         "safmn-any",
+        "plainusr",
         "darkir",
         "denoiser",
     }
@@ -71,19 +72,21 @@ def is_runnable(card: ModelCard) -> bool:
     return card.network in ARCHITECTURES
 
 
-def default_upscaler(scale: float | None) -> ModelCard:
-    """Return the embedded upscaler to use for a scale; None is one that differs from picture to picture.
+def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> ModelCard:
+    """Return the upscaler to use for a scale; None is one that differs from picture to picture.
 
-    Best is that of the scale, then one for any scale, then a larger one, whose result is reduced.
+    Best is that of the scale, then one for any scale, then a larger one, whose result is reduced. It is one of the
+    embedded ones where `speed` is balanced.
     """
-    embedded = [card for card in CARDS if card.embedded and card.task == "upscale"]
+    upscalers = [card for card in CARDS if card.task == "upscale"]
+    fitting = [card for card in upscalers if (card.embedded if speed is Speed.BALANCED else card.speed == speed)]
 
     def detour(card: ModelCard) -> tuple[bool, bool, float, bool]:
         if scale is None:
             return (False, not card.continuous, -card.scale, False)
         return (card.scale < scale, not card.reaches(scale), abs(card.scale - scale), card.continuous)
 
-    return min(embedded, key=detour)
+    return min(fitting, key=detour)
 
 
 def default_for(task: Task) -> ModelCard | None:

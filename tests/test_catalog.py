@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from restore_cli import card as card_module
-from restore_cli.card import ModelCard
+from restore_cli.card import ModelCard, Speed
 from restore_cli.catalog import (
     ARCHITECTURES,
     CARDS,
@@ -113,17 +113,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(find: Callable[[str], Mode
     assert raised.value.exit_code == 2
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if not is_runnable(card)], ids=ids)
-def test_a_model_without_a_network_is_listed_but_not_run(card: ModelCard) -> None:
-    assert find_listed_card(card.name) is card
+def test_a_model_without_a_network_is_listed_but_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
+    assert find_listed_card("plainusr-x4").network == "plainusr"
     with pytest.raises(UsageError) as raised:
-        find_card(card.name)
-    assert raised.value.message == f"this version lists {card.name} but does not run its network, {card.network}"
+        find_card("plainusr-x4")
+    assert raised.value.message == "this version lists plainusr-x4 but does not run its network, plainusr"
     assert "\n" not in raised.value.message + raised.value.hint
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if is_runnable(card)], ids=ids)
-def test_every_other_model_can_be_asked_for(card: ModelCard) -> None:
+@pytest.mark.parametrize("card", CARDS, ids=ids)
+def test_every_model_can_be_asked_for(card: ModelCard) -> None:
     assert find_card(card.name) is card
 
 
@@ -137,6 +137,30 @@ def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatc
 def test_the_default_upscaler_is_built_in() -> None:
     for scale in (1.5, 2, 4, 8):
         assert default_upscaler(scale).name == "safmn-x4"
+        assert default_upscaler(scale, Speed.BALANCED).name == "safmn-x4"
+
+
+@pytest.mark.parametrize(
+    ("speed", "scale", "name"),
+    [
+        (Speed.FAST, 1, "plainusr-s-x2"),
+        (Speed.FAST, 2, "plainusr-s-x2"),
+        (Speed.FAST, 2.5, "plainusr-s-x4"),
+        (Speed.FAST, 16, "plainusr-s-x4"),
+        (Speed.BEST, 2, "plainusr-l-x2"),
+        (Speed.BEST, 2.5, "safmn-df2k-x3"),
+        (Speed.BEST, 4, "plainusr-l-x4"),
+    ],
+)
+def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -> None:
+    assert default_upscaler(scale, speed).name == name
+
+
+def test_of_each_speed_there_is_one_upscaler_for_a_scale() -> None:
+    picked = [(card.speed, card.scale) for card in CARDS if card.speed is not None]
+    assert len(set(picked)) == len(picked)
+    assert {speed for speed, _ in picked} == {Speed.FAST, Speed.BEST}
+    assert all(card.task == "upscale" and is_runnable(card) and card.sha256 for card in CARDS if card.speed)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a weights file into safetensors, which loads fast and cannot run code."""
+    """Turn a weights file into safetensors, which loads fast and cannot run code; training forms become plain."""
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} does not end in .safetensors")
     if os.path.lexists(target) and not overwrite:
@@ -149,7 +149,11 @@ def convert(
         network = build_network(weights.state)
     except StateDictError as error:
         raise StateDictError(f"{source}: {error.message}", error.hint) from error
-    save_state(weights.state, target, {"network": network.architecture})
+    folded = network.fold()
+    if folded is not network:
+        Display().note(f"{source} is in the form that is trained, {target} in the plain one, which is equal and faster")
+    state = weights.state if folded is network else folded.state_dict()
+    save_state(state, target, {"network": network.architecture})
     scale = "any" if isinstance(network, ContinuousNetwork) else f"x{network.scale}"
     print(f"{target}\t{network.architecture} {scale}")
 
@@ -188,7 +192,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("summary", card.summary),
-        ("task", f"{card.task}, {card.scales}"),
+        ("task", f"{card.task}, {card.scales}" + (f", picked by --speed {card.speed}" if card.speed else "")),
         ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),

@@ -5,6 +5,7 @@ from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.network import ContinuousNetwork, Locality, Network, Part, StateDict, SteppedNetwork
+from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
@@ -29,6 +30,7 @@ NETWORKS: tuple[type[Network], ...] = (
     LightSAFMNPP,
     SAFMNBCIE,
     SAFMNAny,
+    PlainUSR,
     DarkIR,
     Denoiser,
 )

@@ -135,11 +135,6 @@ class Denoiser(SteppedNetwork):
             "folded": not any(".bn" in key for key in state),
         }
 
-    @classmethod
-    def from_state_dict(cls, state: StateDict) -> Self:
-        """Build and load the network as other networks do, and fold it, unless `state` is that of a folded one."""
-        return super().from_state_dict(state).fold()
-
     def fold(self) -> Self:
         """Return the same network with all normalisations, as evaluated, in the weights, for inference."""
         if self.folded:

@@ -39,7 +39,7 @@ class Part:
     box: Box
     """The tile, its halo included, in input pixels."""
     whole: Box
-    """The whole picture, padded to the network's grid; its corner is at 0, 0."""
+    """The whole picture, padded to the network's grid where the network wants that; its corner is at 0, 0."""
     statistic: Tensor | None = None
     """Sum of the network's `measure` over all tiles; None where it measures nothing."""
 
@@ -60,6 +60,9 @@ class Network(nn.Module, ABC):
     """Reduced precisions in which results stay finite and within a few hundredths of a decibel."""
     auto_reduces: ClassVar[bool] = True
     """Whether a reduced precision is chosen where the user leaves it open."""
+    pads_to_grid: ClassVar[bool] = True
+    """Whether a picture whose sides are no multiples of the grid is extended first; where not, its last tiles end off
+    the grid, as the picture does."""
 
     scale: int
     """Output pixels per input pixel along a side; of a `ContinuousNetwork` the most."""
@@ -126,6 +129,10 @@ class Network(nn.Module, ABC):
         `left` and is `height` by `width` pixels.
         """
         raise TypeError(f"{self.architecture} has no whole-picture statistic")
+
+    def fold(self) -> Network:
+        """Return an equal network of fewer layers, which cannot be trained as this one; itself where there is none."""
+        return self
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Name the modules that stay float32 under reduced precision, because the result shows their rounding."""

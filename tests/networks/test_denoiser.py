@@ -36,7 +36,7 @@ def test_the_trained_and_the_folded_form_give_the_same(
     expected = network(x)
     assert (expected - x).abs().max() > 0.1
     for state in (network.state_dict(), network.fold().state_dict()):
-        built = build_network(state)
+        built = build_network(state).fold()
         assert isinstance(built, Denoiser)
         assert built.folded
         assert built.arguments == network.arguments

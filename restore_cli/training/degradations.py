@@ -31,6 +31,8 @@ READ_NOISE = (2e-4, 2e-3)
 """Standard deviation of read noise in linear light."""
 SIGNAL_DEPENDENT = 0.3
 """Share of noisy pictures whose noise grows with the light (Poisson and Gaussian)."""
+GREY_NOISE = 0.15
+"""Share of noisy pictures whose noise is the same in all channels, as it is in grey ones."""
 COMPRESSED_LAST = 0.7
 """Share of photographs that are compressed after the reduction: most were made small before they were stored."""
 WEBP = 0.2
@@ -139,7 +141,9 @@ def noisy(x: Samples, level: float, random: Generator) -> Samples:
     if random.random() < SIGNAL_DEPENDENT:
         gaussian = random.uniform(0, 1)
         deviation = deviation * np.sqrt(gaussian + (1 - gaussian) * 2 * values)
-    return to_samples(values + deviation * random.standard_normal(values.shape, np.float32), 8)
+    channels = 1 if random.random() < GREY_NOISE else values.shape[2]
+    noise = random.standard_normal((*values.shape[:2], channels), np.float32)
+    return to_samples(values + deviation * noise, 8)
 
 
 def compressed(x: Samples, quality: tuple[int, int], format: str, random: Generator) -> Samples:

@@ -5,12 +5,13 @@ arXiv:2409.13435; pooling: Stergiou, Poppe, Kalliatakis: Refining Activation Dow
 arXiv:2101.00440. Original code: https://github.com/icandle/PlainUSR (MIT). Parameter names are the published ones.
 
 Different here: the map is stretched by a routine that can do so for a tile exactly as for the whole picture, whose size
-the stretch depends on; windows are summed up one side after the other, in float32 and with exponents that cannot
-overflow; a picture smaller than a window is one cell.
+the stretch depends on; windows are averaged along one side after the other, in float32 and with each window's maximum
+taken off the exponents, which pass 88 in pictures of hard edges and noise; a picture smaller than a window is one cell.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +23,6 @@ CELL = 2 * STRIDE
 """Distance in pixels of two cells of the map; a tile must begin on this grid."""
 RECEPTIVE_FIELD = 23
 """Pixels around a pixel that the attention sees: two cells, the windows of their neighbours, and CELL of drift."""
-LARGEST_EXPONENT = 60.0
-"""Exponents beyond this, either way, count as this: float32 holds no sum of e^89. Trained networks stay below 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +80,14 @@ class SoftPool(nn.Module):
     """Average windows, every value weighed by its exponential.
 
     Input n, c, h, w; output n, c, (h - WINDOW) // STRIDE + 1 and likewise w. A side below WINDOW is one window.
-    Computed in float32 at least: float16 holds no e^12.
+    Computed in float32 at least.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        pixels = x.to(torch.promote_types(x.dtype, torch.float32)).permute(0, 2, 3, 1)  # n, h, w, c
-        weights = pixels.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT).exp()
-        pooled = _sum_windows(weights * pixels) / _sum_windows(weights)
-        return pooled.to(x.dtype).permute(0, 3, 1, 2)
+        averages = logs = x.to(torch.promote_types(x.dtype, torch.float32)).permute(0, 2, 3, 1)  # n, h, w, c
+        for dim in (1, 2):
+            averages, logs = _average_windows(averages, logs, dim)
+        return averages.to(x.dtype).permute(0, 3, 1, 2)
 
 
 class LocalAttention(nn.Module):
@@ -125,8 +124,13 @@ class FastLocalAttention(nn.Module):
         return weights.mul_(x)
 
 
-def _sum_windows(pixels: Tensor) -> Tensor:
-    """Sum `pixels` (n, h, w, c) over windows."""
-    for dim in (1, 2):
-        pixels = pixels.unfold(dim, min(WINDOW, pixels.shape[dim]), STRIDE).sum(dim=-1)
-    return pixels
+def _average_windows(values: Tensor, logs: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Average windows of `values` along `dim`, weighed by e^`logs`; return averages, and the logs of their weights."""
+    window = min(WINDOW, values.shape[dim])
+    steps = [tensor.unfold(dim, window, STRIDE).unbind(-1) for tensor in (values, logs)]
+    peak = functools.reduce(torch.maximum, steps[1]).detach()
+    total, mass = torch.zeros_like(peak), torch.zeros_like(peak)
+    for value, log in zip(*steps, strict=True):
+        weight = (log - peak).exp_()
+        total, mass = torch.addcmul(total, weight, value), mass + weight
+    return total / mass, mass.log() + peak

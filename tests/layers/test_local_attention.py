@@ -53,14 +53,9 @@ def test_windows_are_averaged_by_exponentials(size: tuple[int, int], dtype: torc
 def test_no_value_is_too_large_or_too_small(size: float, dtype: torch.dtype) -> None:
     torch.manual_seed(2)
     x = (size * (1 + torch.rand(1, 1, 20, 20) / 16)).to(dtype)
-    x[..., :9] = 0
+    x[..., 9:] = 0
     pooled = SoftPool()(x)
-    assert torch.isfinite(pooled).all()
-    lowest, highest = (sign * F.max_pool2d(sign * x.float(), WINDOW, STRIDE) for sign in (-1, 1))
-    slack = 1e-5 * abs(size) if dtype == torch.float32 else 1e-2 * abs(size)
-    assert ((pooled >= lowest - slack) & (pooled <= highest + slack)).all()
-    if abs(size) <= 50:
-        torch.testing.assert_close(pooled.double(), soft_average(x), rtol=1e-2, atol=slack)
+    torch.testing.assert_close(pooled.double(), soft_average(x), rtol=torch.finfo(dtype).eps, atol=1e-6 * abs(size))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 20), (20, 6)])

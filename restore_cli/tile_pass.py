@@ -26,7 +26,7 @@ progress bar moves."""
 
 
 class TilePass:
-    """A picture padded to the network's grid, the tiles still to do, and the canvas for their results.
+    """A picture, padded to the network's grid if need be, the tiles still to do, and the canvas for their results.
 
     Only tiles go to the device. A tile that runs out of memory there is cut into smaller ones.
     """
@@ -39,7 +39,7 @@ class TilePass:
         self.device = device
         self.policy = policy
         self.height, self.width = picture.shape[1:]
-        self.padded = pad_to_grid(picture, network.grid)  # 3, h', w'
+        self.padded = pad_to_grid(picture, network.grid) if network.pads_to_grid else picture  # 3, h', w'
         self.whole = Box(0, 0, *self.padded.shape[1:])
         self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
         self.statistic: Tensor | None = None

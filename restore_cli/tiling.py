@@ -1,7 +1,8 @@
 """Where tiles lie: pure geometry in pixels, without pictures or networks.
 
 A tile has a core, which is the part of its result that is kept, and around it a halo, which the network reads and
-whose result is cut off. Cores cover the picture without overlap. All origins and sizes are multiples of the grid.
+whose result is cut off. Cores cover the picture without overlap. All origins and sizes are multiples of the grid, but
+for the last ones where the picture ends off the grid.
 """
 
 from __future__ import annotations
@@ -53,15 +54,15 @@ class Box:
 def plan_cores(area: Box, side: int, grid: int) -> list[Box]:
     """Divide `area` into cores of about equal size, none longer than `side`, row by row.
 
-    `area` begins and ends on the grid; `side` is rounded up to the grid.
+    `area` begins on the grid, and cores do; `side` is rounded up to the grid.
 
     Raises:
-        ValueError: the area is off the grid or empty, or `side` or `grid` is below 1.
+        ValueError: the area begins off the grid or is empty, or `side` or `grid` is below 1.
     """
     if grid < 1 or side < 1 or min(area.height, area.width) < 1:
         raise ValueError(f"no tiles of side {side} on grid {grid} cover {area}")
-    if any(edge % grid for edge in (area.top, area.left, area.height, area.width)):
-        raise ValueError(f"{area} is off the grid of {grid}")
+    if area.top % grid or area.left % grid:
+        raise ValueError(f"{area} begins off the grid of {grid}")
     side = round_up(side, grid)
     rows = _divide(area.top, area.height, side, grid)
     columns = _divide(area.left, area.width, side, grid)
@@ -75,6 +76,6 @@ def round_up(length: int, grid: int) -> int:
 
 def _divide(start: int, length: int, side: int, grid: int) -> list[tuple[int, int]]:
     count = math.ceil(length / side)
-    cells = length // grid
-    edges = [start + grid * (cells * i // count) for i in range(count + 1)]
+    cells = math.ceil(length / grid)
+    edges = [start + min(grid * (cells * i // count), length) for i in range(count + 1)]
     return [(low, high - low) for low, high in pairwise(edges)]

@@ -15,6 +15,7 @@ from restore_cli.device import Device
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Locality, Network, Part
 from restore_cli.tile_pass import SMALLEST_TILE, TilePass, TilePolicy, pad_to_grid
+from restore_cli.tiling import Box
 
 
 class FakeDevice(Device):
@@ -88,6 +89,28 @@ def test_tiles_of_any_size_equal_the_whole(height: int, width: int, side: int) -
     tiled, _, shares = restore(picture, side)
     torch.testing.assert_close(tiled, whole, rtol=1e-5, atol=1e-6)
     assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@settings(deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 80))
+def test_a_picture_that_needs_no_padding_ends_where_it_ends(height: int, width: int, side: int) -> None:
+    class Unpadded(Averaging):
+        pads_to_grid = False
+
+        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+            assert part is not None
+            assert part.whole == Box(0, 0, height, width)
+            assert x.shape[2:] == (part.box.height, part.box.width)
+            h, w = x.shape[2:]
+            cells = F.interpolate(F.avg_pool2d(x, 4, ceil_mode=True), scale_factor=4, mode="nearest")[..., :h, :w]
+            return F.interpolate(x + cells, scale_factor=2, mode="nearest")
+
+    picture = torch.rand(3, height, width)
+    whole, _, _ = restore(picture, "off", Unpadded())
+    tiled, _, shares = restore(picture, side, Unpadded())
+    assert whole.shape == (3, 2 * height, 2 * width)
+    torch.testing.assert_close(tiled, whole, rtol=1e-5, atol=1e-6)
     assert shares[-1] == 1
 
 

@@ -38,7 +38,7 @@ class Part:
     box: Box
     """The tile, its halo included, in input pixels."""
     whole: Box
-    """The whole picture, padded to the network's grid; its corner is at 0, 0."""
+    """The whole picture, padded to the network's grid where the network wants that; its corner is at 0, 0."""
     statistic: Tensor | None = None
     """Sum of the network's `measure` over all tiles; None where it measures nothing."""
 
@@ -59,6 +59,9 @@ class Network(nn.Module, ABC):
     """Reduced precisions in which results stay finite and within a few hundredths of a decibel."""
     auto_reduces: ClassVar[bool] = True
     """Whether a reduced precision is chosen where the user leaves it open."""
+    pads_to_grid: ClassVar[bool] = True
+    """Whether a picture whose sides are no multiples of the grid is extended first; where not, its last tiles end off
+    the grid, as the picture does."""
 
     scale: int
     """Output pixels per input pixel along a side."""

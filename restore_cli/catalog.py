@@ -19,7 +19,7 @@ __all__ = [
     "is_runnable",
 ]
 
-ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie", "darkir"})
+ARCHITECTURES = frozenset({"safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "safmn-bcie", "darkir", "plainusr"})
 """The networks that this version builds, known here so that listing the models need not import them."""
 
 

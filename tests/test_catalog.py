@@ -112,17 +112,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(find: Callable[[str], Mode
     assert raised.value.exit_code == 2
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if not is_runnable(card)], ids=ids)
-def test_a_model_without_a_network_is_listed_but_not_run(card: ModelCard) -> None:
-    assert find_listed_card(card.name) is card
+def test_a_model_without_a_network_is_listed_but_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
+    assert find_listed_card("plainusr-x4").network == "plainusr"
     with pytest.raises(UsageError) as raised:
-        find_card(card.name)
-    assert raised.value.message == f"this version lists {card.name} but does not run its network, {card.network}"
+        find_card("plainusr-x4")
+    assert raised.value.message == "this version lists plainusr-x4 but does not run its network, plainusr"
     assert "\n" not in raised.value.message + raised.value.hint
 
 
-@pytest.mark.parametrize("card", [card for card in CARDS if is_runnable(card)], ids=ids)
-def test_every_other_model_can_be_asked_for(card: ModelCard) -> None:
+@pytest.mark.parametrize("card", CARDS, ids=ids)
+def test_every_model_can_be_asked_for(card: ModelCard) -> None:
     assert find_card(card.name) is card
 
 

@@ -24,7 +24,7 @@ def load_network(card: ModelCard | None, engine: EngineOptions, display: Display
     prepare_host(engine.threads)
     weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
     try:
-        return build_network(weights.state)
+        return build_network(weights.state).fold()
     except StateDictError as error:
         raise StateDictError(f"{weights.path}: {error.message}", error.hint) from error
 

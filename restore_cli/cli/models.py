@@ -135,7 +135,7 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a weights file into safetensors, which loads fast and cannot run code."""
+    """Turn a weights file into safetensors, which loads fast and cannot run code; training forms become plain."""
     if target.suffix != ".safetensors":
         raise UsageError(f"{target} does not end in .safetensors")
     if os.path.lexists(target) and not overwrite:
@@ -149,7 +149,11 @@ def convert(
         network = build_network(weights.state)
     except StateDictError as error:
         raise StateDictError(f"{source}: {error.message}", error.hint) from error
-    save_state(weights.state, target, {"network": network.architecture})
+    folded = network.fold()
+    if folded is not network:
+        Display().note(f"{source} is in the form that is trained, {target} in the plain one, which is equal and faster")
+    state = weights.state if folded is network else folded.state_dict()
+    save_state(state, target, {"network": network.architecture})
     print(f"{target}\t{network.architecture} x{network.scale}")
 
 

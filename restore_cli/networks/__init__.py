@@ -4,6 +4,7 @@ from restore_cli.networks.community import CommunityNetwork
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.networks.network import Locality, Network, Part, StateDict, SteppedNetwork
+from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
@@ -11,7 +12,7 @@ from restore_cli.networks.safmnpp import SAFMNPP
 
 __all__ = ["NETWORKS", "Locality", "Network", "Part", "StateDict", "SteppedNetwork", "build_network"]
 
-NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE, DarkIR)
+NETWORKS: tuple[type[Network], ...] = (SAFMN, SAFMNChallenge, SAFMNPP, LightSAFMNPP, SAFMNBCIE, DarkIR, PlainUSR)
 
 
 def build_network(state: StateDict) -> Network:

@@ -129,6 +129,10 @@ class Network(nn.Module, ABC):
         """
         raise TypeError(f"{self.architecture} has no whole-picture statistic")
 
+    def fold(self) -> Network:
+        """Return an equal network of fewer layers, which cannot be trained as this one; itself where there is none."""
+        return self
+
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Name the modules that stay float32 under reduced precision, because the result shows their rounding."""
         return ()

@@ -24,6 +24,7 @@ from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_card, is_runnable
 from restore_cli.cli import models, run
 from restore_cli.cli.options import complete_model
+from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.places import converted_path, embedded_path, put_path
 
@@ -99,9 +100,19 @@ def test_list_in_a_pipe_is_a_table_of_tabs(at_hand: ModelCard, capsys: Capture) 
     assert rows["safmn-x4"] == ["upscale", "x4", "239520", "built in", EMBEDDED.summary]
     assert rows["safmn-df2k-x2"][3] == "to fetch"
     assert rows["tiny-x2"] == ["upscale", "x2", "", "at hand", "tiny"]
-    assert {name for name, row in rows.items() if row[3] == "cannot run"} == {
+    assert not any(row[3] == "cannot run" for row in rows.values())
+
+
+def test_what_cannot_be_run_is_listed_as_such(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(catalog, "ARCHITECTURES", frozenset({"safmn"}))
+    _, lines, _ = call(capsys, "list")
+    assert {line.split("\t")[0] for line in lines if "\tcannot run\t" in line} == {
         card.name for card in CARDS if not is_runnable(card)
     }
+    _, lines, _ = call(capsys, "list", "--json")
+    assert {record["name"]: record["runnable"] for record in map(json.loads, lines)}["plainusr-x4"] is False
+    _, lines, _ = call(capsys, "show", "plainusr-x4")
+    assert "lists but does not run" in lines[3]
 
 
 def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
@@ -112,7 +123,6 @@ def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
     assert records["tiny-x2"]["runnable"] is True
     assert records["safmn-df2k-x2"]["path"] is None
     assert records["safmn-df2k-x2"]["address"].startswith("https://huggingface.co/Meloo/SAFMN/resolve/")
-    assert records["plainusr-x4"]["runnable"] is False
     assert records["safmn-x4"]["path"] == str(embedded_path(EMBEDDED))
 
 
@@ -148,8 +158,7 @@ def test_show(capsys: Capture) -> None:
     assert facts["licence"].strip() == "CC-BY-4.0 (code MIT)"
     assert "Feijoo" in facts["attribution"]
     assert facts["network"].strip() == "darkir"
-    _, lines, _ = call(capsys, "show", "plainusr-x4")
-    assert "lists but does not run" in lines[3]
+    assert facts["task"].strip() == "lowlight, x1"
     assert "61eee7d5cfb593d408fba4c716874449b324ed1f49cbff97c2a25ce2fcbe4fde (as stated by a third" in facts["sha256"]
     assert facts["at hand"].strip() == "no; it is fetched when first used"
 
@@ -267,6 +276,22 @@ def test_convert(suffix: str, state: dict[str, Tensor], tmp_path: Path, capsys: 
         assert file.metadata() == {"network": "safmn"}
 
 
+def test_convert_folds_what_is_in_the_form_that_is_trained(tmp_path: Path, capsys: Capture) -> None:
+    torch.manual_seed(1)
+    trained = PlainUSR(8, (8, 4), scale=2, folded=False)
+    source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
+    torch.save({"params": trained.state_dict()}, source)
+    words = f"note: {source} is in the form that is trained, {target} in the plain one, which is equal and faster"
+    assert call(capsys, "convert", source, target) == (0, [f"{target}\tplainusr x2"], [words])
+    folded = PlainUSR(8, (8, 4), scale=2)
+    folded.load_state_dict(load_file(target))
+    x = torch.rand(1, 3, 9, 8)
+    torch.testing.assert_close(folded(x), trained(x), rtol=0, atol=1e-5)
+    again = tmp_path / "again.safetensors"
+    assert call(capsys, "convert", target, again) == (0, [f"{again}\tplainusr x2"], [])
+    assert again.read_bytes() == target.read_bytes()
+
+
 def test_convert_takes_the_key_that_is_named(state: dict[str, Tensor], tmp_path: Path, capsys: Capture) -> None:
     source, target = tmp_path / "in.pth", tmp_path / "out.safetensors"
     torch.save({"params": state, "mine": {name: tensor + 1 for name, tensor in state.items()}}, source)
@@ -334,7 +359,10 @@ def test_convert_where_nothing_can_be_written(state: dict[str, Tensor], tmp_path
     assert words[0].startswith(f"error: cannot write {target}: ")
 
 
-def test_a_model_that_cannot_be_run_is_refused_in_one_line(tmp_path: Path, capsys: Capture) -> None:
+def test_a_model_that_cannot_be_run_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(catalog, "ARCHITECTURES", frozenset({"safmn"}))
     assert run(["upscale", str(tmp_path / "x.png"), "--model", "plainusr-x4"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: this version lists plainusr-x4 but does not run its network, plainusr",

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from restore_cli.cli import run
+from restore_cli.networks.plainusr import PlainUSR
 
 Restore = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -221,6 +224,17 @@ def test_a_model_file_of_ones_own(photo: Path, shared: Path, capsys: pytest.Capt
         results.append(open_pixels(Path(f"{key}.png")))
     assert records(capsys.readouterr().out)[0]["model"] == str(file)
     assert 0 < np.abs(results[0] - results[1]).mean() < 2
+
+
+def test_weights_in_the_form_that_is_trained_run_as_the_folded_ones(photo: Path) -> None:
+    torch.manual_seed(1)
+    trained = PlainUSR(8, (8, 4), scale=2, folded=False)
+    save_file(trained.state_dict(), "trained.safetensors")
+    assert run(["models", "convert", "trained.safetensors", "plain.safetensors"]) == 0
+    for name in ("trained", "plain"):
+        assert run(["upscale", str(photo), "-q", "-m", f"{name}.safetensors", "-o", f"{name}.png"]) == 0
+    assert open_pixels(Path("plain.png")).shape == (74, 90, 3)
+    assert (open_pixels(Path("plain.png")) == open_pixels(Path("trained.png"))).all()
 
 
 @pytest.mark.parametrize(

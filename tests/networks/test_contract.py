@@ -15,12 +15,13 @@ from restore_cli.errors import StateDictError
 from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
+from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
 from restore_cli.restorer import Restorer
-from restore_cli.tiling import Box
+from restore_cli.tiling import Box, round_up
 
 HALF_A_LEVEL = 0.5 / 255
 CPU = Device(torch.device("cpu"), has_bf16=True)
@@ -37,6 +38,7 @@ def build(network: type[Network]) -> Network:
         LightSAFMNPP: LightSAFMNPP(dim=8, n_blocks=1),
         SAFMNBCIE: SAFMNBCIE(dim=8, n_blocks=2, num_layers=1),
         DarkIR: DarkIR(4, enc_blk_nums=(1, 2), dec_blk_nums=(2, 1), middle_blk_num_enc=1, middle_blk_num_dec=1),
+        PlainUSR: PlainUSR(n_feat=12, im_feat=(12, 8, 4), attn_feat=4, scale=2),
     }
     built = small[network].eval().requires_grad_(False)
     for name, parameter in built.named_parameters():
@@ -91,7 +93,9 @@ def test_names_extra_keys(network: type[Network]) -> None:
 @each_network
 def test_names_a_wrong_shape(network: type[Network]) -> None:
     state = dict(build(network).state_dict())
-    name = next(name for name in state if name.endswith(("dwconv.weight", "mfr.1.weight", "branch.0.weight")))
+    name = next(
+        name for name in state if name.endswith(("dwconv.weight", "mfr.1.weight", "branch.0.weight", "body.2.weight"))
+    )
     state[name] = torch.zeros(1, 1, 5, 5)
     with pytest.raises(StateDictError, match=rf"{name} is \(1, 1, 5, 5\)"):
         build_network(state)
@@ -169,7 +173,7 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Ne
     picture = torch.rand(3, 75, 2 * build(network).receptive_field + 70)
     whole, _ = Restorer(build(network), CPU, precision="bf16", tile="off").restore(picture)
     tiled, run = Restorer(build(network), CPU, precision="bf16", tile=32).restore(picture)
-    assert run.tile == 32
+    assert run.tile == round_up(32, build(network).grid)
     assert torch.equal(tiled, whole)
 
 
@@ -180,6 +184,7 @@ def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
         "safmn-ntire": torch.load(official / "SAFMN_NTIRE_ESR_x4.pth", weights_only=True)["params"],
         "safmnpp": torch.load(official / "team23_safmnpp.pth", weights_only=True)["params"],
         "light-safmnpp": torch.load(official / "light_safmnpp.pth", weights_only=True)["params"],
+        "plainusr": torch.load(official / "PlainUSRM_Rep_x4.pth", weights_only=True),
     }
 
 
@@ -188,7 +193,7 @@ def load_picture(path: Path, height: int, width: int) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-@pytest.mark.parametrize("architecture", ["safmn", "safmn-ntire", "safmnpp", "light-safmnpp"])
+@pytest.mark.parametrize("architecture", ["safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "plainusr"])
 def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path) -> None:
     """The halo of each network is wide enough for its trained weights: half a level, 1 level in 0.2 % of values."""
     state = real_weights(shared)[architecture]
@@ -198,7 +203,7 @@ def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path
         picture = load_picture(path, *size)
         whole, _ = Restorer(build_network(state), CPU, precision="fp32", tile="off").restore(picture)
         tiled, run = Restorer(build_network(state), CPU, precision="fp32", tile=64).restore(picture)
-        assert run.tile == 64
+        assert run.tile == round_up(64, build_network(state).grid)
         assert (tiled - whole).abs().max() <= HALF_A_LEVEL
         levels = (tiled.clamp(0, 1) * 255).round() - (whole.clamp(0, 1) * 255).round()
         assert levels.abs().max() <= 1

@@ -11,18 +11,28 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from restore_cli.catalog import CARDS
+from restore_cli.checkpoint import read_checkpoint
 from restore_cli.layers.darkir import DBlock, EBlock
+from restore_cli.layers.local_attention import LocalAttention, Place, place_samples
+from restore_cli.layers.repmbconv import RepMBConv
 from restore_cli.layers.safm import SAFM
 from restore_cli.networks import build_network
+from restore_cli.networks.plainusr import Block
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 TOLERANCE = 1e-5
-PUBLISHED = {
+PUBLISHED: dict[str, tuple[str, str | None, int | None]] = {
     "SAFMN_NTIRE_ESR_x4.pth": ("SAFMN_NTIRE_ESR_x4.pth", "params", 237_000),
     "team23_safmnpp.pth:params": ("team23_safmnpp.pth", "params", 211_572),
     "team23_safmnpp.pth:params_ema": ("team23_safmnpp.pth", "params_ema", 211_572),
     "light_safmnpp.pth:params": ("light_safmnpp.pth", "params", 66_176),
     "light_safmnpp.pth:params_ema": ("light_safmnpp.pth", "params_ema", 66_176),
+    **{
+        Path(card.file).name: (Path(card.file).name, None, card.parameters)
+        for card in CARDS
+        if card.network == "plainusr"
+    },
 }
 
 
@@ -68,11 +78,52 @@ def test_blocks_of_darkir(name: str, block: type[EBlock | DBlock]) -> None:
     torch.testing.assert_close(built(cases["case0/input"]), cases["case0/output"], rtol=0, atol=TOLERANCE)
 
 
+def place(x: torch.Tensor) -> Place:
+    h, w = x.shape[-2:]
+    return Place(place_samples(0, h, h, x), place_samples(0, w, w, x))
+
+
+@pytest.mark.parametrize("case", ["case0", "case1"])
+def test_local_attention(case: str) -> None:
+    weights, cases = load_golden("block_local_attention")
+    attention = LocalAttention(16, 8)
+    attention.load_state_dict(weights)
+    x = cases[f"{case}/input"]
+    torch.testing.assert_close(attention(x, place(x)), cases[f"{case}/output"], rtol=0, atol=TOLERANCE)
+
+
+def test_repmbconv_as_trained_and_folded() -> None:
+    weights, cases = load_golden("block_repmbconv")
+    block = RepMBConv(8)
+    block.load_state_dict(weights)
+    folded = block.fold()
+    assert folded.bias is not None
+    x = cases["case0/input"]
+    torch.testing.assert_close(block(x), cases["case0/output"], rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(folded.weight, cases["case0/deployed_weight"], rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(folded.bias, cases["case0/deployed_bias"], rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(folded(x), cases["case0/deployed_output"], rtol=0, atol=TOLERANCE)
+
+
+def test_block_of_plainusr_as_trained_and_folded() -> None:
+    weights, cases = load_golden("block_repmbconv_lia")
+    block = Block(8, 2, LocalAttention(8, 4), folded=False)
+    block.load_state_dict(weights)
+    x = cases["case0/input"]
+    torch.testing.assert_close(block(x, place(x)), cases["case0/output"], rtol=0, atol=TOLERANCE)
+    block.fold()
+    torch.testing.assert_close(block(x, place(x)), cases["case0/deployed_output"], rtol=0, atol=TOLERANCE)
+    deployed = {key.removeprefix("case0/deployed/"): value for key, value in cases.items() if "/deployed/" in key}
+    assert block.state_dict().keys() == deployed.keys()
+    for name, tensor in block.state_dict().items():
+        torch.testing.assert_close(tensor, deployed[name], rtol=0, atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("output", PUBLISHED)
 def test_published_checkpoint_gives_its_published_result(output: str, shared: Path) -> None:
     file, key, parameters = PUBLISHED[output]
     outputs = load_file(shared / "golden" / "official_outputs.safetensors")
-    state = torch.load(shared / "weights" / "official" / file, weights_only=True)[key]
-    network = build_network(state)
+    network = build_network(read_checkpoint(shared / "weights" / "official" / file, key))
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
-    torch.testing.assert_close(network(outputs["input_x4"]), outputs[output].float(), rtol=0, atol=2e-3)
+    result = network(outputs[f"input_x{network.scale}"])
+    torch.testing.assert_close(result, outputs[output].float(), rtol=0, atol=2e-3)

@@ -1,0 +1,136 @@
+"""Local importance attention: features are weighed by a coarse map of how much matters where, and by a gate.
+
+Paper: Wang, Li, Wang, Liu: PlainUSR: Chasing Faster ConvNet for Efficient Super-Resolution, ACCV 2024,
+arXiv:2409.13435; pooling: Stergiou, Poppe, Kalliatakis: Refining Activation Downsampling with SoftPool, ICCV 2021,
+arXiv:2101.00440. Original code: https://github.com/icandle/PlainUSR (MIT). Parameter names are the published ones.
+
+Different here: the map is stretched by a routine that can do so for a tile exactly as for the whole picture, whose size
+the stretch depends on; windows are averaged along one side after the other, in float32 and with each window's maximum
+taken off the exponents, which pass 88 in pictures of hard edges and noise; a picture smaller than a window is one cell.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+WINDOW, STRIDE = 7, 3
+"""Side of a pooling window in pixels, and the distance of two."""
+CELL = 2 * STRIDE
+"""Distance in pixels of two cells of the map; a tile must begin on this grid."""
+RECEPTIVE_FIELD = 23
+"""Pixels around a pixel that the attention sees: two cells, the windows of their neighbours, and CELL of drift."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Between which cells of a map the pixels of an axis lie, and where."""
+
+    before: Tensor
+    """Index of the cell before each pixel."""
+    after: Tensor
+    """Index of the cell after it."""
+    share: Tensor
+    """Way from one to the other, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where features lie on the map of a whole picture."""
+
+    rows: Samples
+    columns: Samples
+
+
+def place_samples(start: int, length: int, whole: int, like: Tensor) -> Samples:
+    """Place `length` pixels, from pixel `start` of an axis that is `whole` long, on the map of these pixels alone.
+
+    The map of the whole axis is stretched over all its pixels, so that its cells drift away from the pixels that they
+    were made of, by up to CELL; `start` is a multiple of CELL. Device and dtype are those of `like`.
+    """
+    cells, last = count_cells(whole), count_cells(length) - 1
+    pixels = torch.arange(start, start + length, dtype=torch.float64)
+    place = ((pixels + 0.5) * cells / whole - 0.5).clamp(0, cells - 1)
+    before = place.floor()
+    share = (place - before).to(device=like.device, dtype=like.dtype)
+    index = before.long() - start // CELL
+    indices = (index.clamp(0, last).to(like.device), (index + 1).clamp(0, last).to(like.device))
+    return Samples(*indices, share)
+
+
+def count_cells(length: int) -> int:
+    """Return how many cells an axis of `length` pixels makes."""
+    pooled = max(length - WINDOW, 0) // STRIDE + 1
+    return (pooled - 1) // 2 + 1
+
+
+def stretch(cells: Tensor, place: Place) -> Tensor:
+    """Interpolate a map (n, c, cells, cells) linearly to n, c, h, w; the result has memory of its own."""
+    pixels = cells.permute(0, 2, 3, 1)  # n, cells, cells, c
+    for dim, samples in ((2, place.columns), (1, place.rows)):
+        before, after = (pixels.index_select(dim, index) for index in (samples.before, samples.after))
+        pixels = before.lerp_(after, samples.share.view(-1, *[1] * (3 - dim)))
+    return pixels.permute(0, 3, 1, 2)
+
+
+class SoftPool(nn.Module):
+    """Average windows, every value weighed by its exponential.
+
+    Input n, c, h, w; output n, c, (h - WINDOW) // STRIDE + 1 and likewise w. A side below WINDOW is one window.
+    Computed in float32 at least.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        averages = logs = x.to(torch.promote_types(x.dtype, torch.float32)).permute(0, 2, 3, 1)  # n, h, w, c
+        for dim in (1, 2):
+            averages, logs = _average_windows(averages, logs, dim)
+        return averages.to(x.dtype).permute(0, 3, 1, 2)
+
+
+class LocalAttention(nn.Module):
+    """Weigh features by the stretched map of their importance, and by the sigmoid of their first channel.
+
+    n, channels, h, w both ways; `place` tells where they lie in the whole picture. The map has `hidden` channels on the
+    way.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1),
+            SoftPool(),
+            nn.Conv2d(hidden, hidden, 3, stride=2, padding=1),
+            nn.Conv2d(hidden, channels, 3, padding=1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor, place: Place) -> Tensor:
+        weights = stretch(self.body(x), place)  # n, channels, h, w
+        return weights.mul_(torch.sigmoid(x[:, :1])).mul_(x)
+
+
+class FastLocalAttention(nn.Module):
+    """Weigh features by a map of their own size, and by the sigmoid of their first channel. n, channels, h, w."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights: Tensor = self.body(x) * torch.sigmoid(x[:, :1])
+        return weights.mul_(x)
+
+
+def _average_windows(values: Tensor, logs: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Average windows of `values` along `dim`, weighed by e^`logs`; return averages, and the logs of their weights."""
+    window = min(WINDOW, values.shape[dim])
+    steps = [tensor.unfold(dim, window, STRIDE).unbind(-1) for tensor in (values, logs)]
+    peak = functools.reduce(torch.maximum, steps[1]).detach()
+    total, mass = torch.zeros_like(peak), torch.zeros_like(peak)
+    for value, log in zip(*steps, strict=True):
+        weight = (log - peak).exp_()
+        total, mass = torch.addcmul(total, weight, value), mass + weight
+    return total / mass, mass.log() + peak

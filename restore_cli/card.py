@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 Task = Literal["upscale", "dejpeg", "lowlight", "deblur"]
 
 HUGGINGFACE = "https://huggingface.co"
 GITHUB = "https://github.com"
+
+
+class Speed(StrEnum):
+    """What an upscaler is picked for where it is not named."""
+
+    FAST = "fast"
+    """Takes a fifth of the time of what is built in."""
+    BALANCED = "balanced"
+    """What is built in."""
+    BEST = "best"
+    """The most faithful of the small networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,8 @@ class ModelCard:
     """Number of trained values."""
     key: str | None = None
     """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
+    speed: Speed | None = None
+    """The speed that this upscaler is picked for at its scale; the built-in ones are balanced without saying so."""
 
     @property
     def embedded(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from restore_cli.card import ModelCard, Task
+from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.cards import CARDS
 from restore_cli.errors import UnknownModelError, UsageError
 
@@ -60,10 +60,14 @@ def is_runnable(card: ModelCard) -> bool:
     return card.network in ARCHITECTURES
 
 
-def default_upscaler(scale: float) -> ModelCard:
-    """Return the embedded upscaler to use for a scale: that of the scale, else the largest one to reduce from."""
-    embedded = [card for card in CARDS if card.embedded and card.task == "upscale"]
-    return min(embedded, key=lambda card: (card.scale < scale, abs(card.scale - scale)))
+def default_upscaler(scale: float, speed: Speed = Speed.BALANCED) -> ModelCard:
+    """Return the upscaler to use for a scale: that of the scale, else the nearest larger one, to reduce from.
+
+    It is one of the embedded ones where `speed` is balanced.
+    """
+    upscalers = [card for card in CARDS if card.task == "upscale"]
+    fitting = [card for card in upscalers if (card.embedded if speed is Speed.BALANCED else card.speed == speed)]
+    return min(fitting, key=lambda card: (card.scale < scale, abs(card.scale - scale)))
 
 
 def default_for(task: Task) -> ModelCard | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from restore_cli.card import Speed
 from restore_cli.errors import UsageError
 
 Value = str | float | bool
@@ -38,6 +39,7 @@ STEPS: Mapping[str, Mapping[str, Key]] = {
         "width": (int, "a number of pixels"),
         "height": (int, "a number of pixels"),
         "long-edge": (int, "a number of pixels"),
+        "speed": (Speed, "fast, balanced or best"),
     },
     "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},
     "deblur": ENHANCER,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from restore_cli import card as card_module
-from restore_cli.card import ModelCard
+from restore_cli.card import ModelCard, Speed
 from restore_cli.catalog import (
     ARCHITECTURES,
     CARDS,
@@ -136,6 +136,30 @@ def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatc
 def test_the_default_upscaler_is_built_in() -> None:
     for scale in (1.5, 2, 4, 8):
         assert default_upscaler(scale).name == "safmn-x4"
+        assert default_upscaler(scale, Speed.BALANCED).name == "safmn-x4"
+
+
+@pytest.mark.parametrize(
+    ("speed", "scale", "name"),
+    [
+        (Speed.FAST, 1, "plainusr-s-x2"),
+        (Speed.FAST, 2, "plainusr-s-x2"),
+        (Speed.FAST, 2.5, "plainusr-s-x4"),
+        (Speed.FAST, 16, "plainusr-s-x4"),
+        (Speed.BEST, 2, "plainusr-l-x2"),
+        (Speed.BEST, 2.5, "safmn-df2k-x3"),
+        (Speed.BEST, 4, "plainusr-l-x4"),
+    ],
+)
+def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -> None:
+    assert default_upscaler(scale, speed).name == name
+
+
+def test_of_each_speed_there_is_one_upscaler_for_a_scale() -> None:
+    picked = [(card.speed, card.scale) for card in CARDS if card.speed is not None]
+    assert len(set(picked)) == len(picked)
+    assert {speed for speed, _ in picked} == {Speed.FAST, Speed.BEST}
+    assert all(card.task == "upscale" and is_runnable(card) and card.sha256 for card in CARDS if card.speed)
 
 
 def test_attribution_is_asked_for_by_cc_by_alone() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restore_cli.catalog import CARDS, ModelCard
+from restore_cli.card import Speed
+from restore_cli.catalog import CARDS, ModelCard, default_upscaler
 from restore_cli.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,8 @@ def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
         words = ["upscale", "photo.jpg", "--dry-run"]
     if words[:2] == ["models", "pull"]:  # fetching is tested against a server of our own
         words = ["models", "show", words[2]]
+    if "--speed" in words:  # as for models pull
+        words.append("--dry-run")
     if words[0] == "upscale" and "photo.jpg" in words and "out.png" in words:
         Path("out.png").unlink()
     if "3840" in words or "1920x1080" in words:  # as written these are large; what is tried is the option
@@ -78,6 +81,15 @@ def test_the_table_of_models_is_the_catalogues() -> None:
     table = README.split("<!-- models -->")[1].split("<!-- /models -->")[0].strip().splitlines()
     assert table[0] == "| name | task | scale | parameters | | licence |"
     assert table[2:] == [row(card) for card in CARDS]
+
+
+def test_the_table_of_speeds_is_the_catalogues() -> None:
+    rows = re.findall(r"^\| `(fast|balanced|best)` \| (.*?) \| (.*?) \| (.*?) \| .* \|$", README, flags=re.MULTILINE)
+    assert [row[0] for row in rows] == list(Speed)
+    for speed, *cells in rows:
+        for scale, cell in zip((2, 3, 4), cells, strict=True):
+            card = default_upscaler(scale, Speed(speed))
+            assert cell == f"`{card.name}`" + (", reduced" if card.scale > scale else "")
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from restore_cli.card import Speed
 from restore_cli.errors import UsageError
 from restore_cli.steps import STEPS, Step, parse_step
 
@@ -15,6 +16,7 @@ from restore_cli.steps import STEPS, Step, parse_step
         ("upscale:scale=2", "upscale", {"scale": 2.0}),
         ("upscale:size=640x480,strength=.5,tta", "upscale", {"size": "640x480", "strength": 0.5, "tta": True}),
         ("upscale:long-edge=3840,tta=no", "upscale", {"long-edge": 3840, "tta": False}),
+        ("upscale:speed=best", "upscale", {"speed": Speed.BEST}),
         ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
         ("deblur:model=a/b=c.pth", "deblur", {"model": "a/b=c.pth"}),
     ],
@@ -32,6 +34,7 @@ def test_what_is_read(text: str, name: str, values: dict[str, object]) -> None:
         ("upscale:,", "the step upscale takes no ''"),
         ("upscale:scale", "scale of the step upscale is '', not a number"),
         ("upscale:width=2.5", "width of the step upscale is '2.5', not a number of pixels"),
+        ("upscale:speed=slow", "speed of the step upscale is 'slow', not fast, balanced or best"),
         ("lowlight:strength=2", "strength of the step lowlight is '2', not a number from 0 to 1"),
         ("lowlight:strength=nan", "strength of the step lowlight is 'nan', not a number from 0 to 1"),
         ("lowlight:tta=maybe", "tta of the step lowlight is 'maybe', not yes or no"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from restore_cli.card import ModelCard, Task
+from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.catalog import default_for, default_upscaler, find_card
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing
@@ -13,15 +13,18 @@ def names_file(model: str) -> bool:
     return "/" in model or "\\" in model or model.endswith((".safetensors", ".pth", ".pt", ".ckpt"))
 
 
-def choose_upscaler(model: str | None, sizing: Sizing | None) -> ModelCard | None:
-    """Return the card that `--model` names, the default one for the size wanted, or None where it names a file.
+def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | None = None) -> ModelCard | None:
+    """Return the card that `--model` names, or None where it names a file; the default one for the size and `--speed`.
 
     Raises:
         UnknownModelError: it is the name of nothing.
-        UsageError: it does not fit the scale.
+        UsageError: it does not fit the scale, or a speed is asked for, too.
     """
     if model is None:
-        return default_upscaler(sizing.scale if sizing and sizing.scale is not None else 4)
+        scale = sizing.scale if sizing and sizing.scale is not None else 4
+        return default_upscaler(scale, speed or Speed.BALANCED)
+    if speed is not None:
+        raise UsageError("--speed and --model contradict each other", "give one of them")
     if names_file(model):
         return None
     card = find_card(model)

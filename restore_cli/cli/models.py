@@ -191,7 +191,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
     return [
         ("name", card.name),
         ("summary", card.summary),
-        ("task", f"{card.task}, x{card.scale}"),
+        ("task", f"{card.task}, x{card.scale}" + (f", picked by --speed {card.speed}" if card.speed else "")),
         ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),

@@ -80,7 +80,7 @@ def _prepare_upscale(
 ) -> tuple[str, Callable[[], Task]]:
     keys = ("scale", "size", "width", "height", "long_edge")
     wanted = parse_sizing(*(values.get(key) for key in keys))  # of the types that STEPS reads
-    card = choose_upscaler(engine.model, wanted)
+    card = choose_upscaler(engine.model, wanted, values.get("speed"))
     if wanted is None and card is None:
         raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
     sizing = wanted or Sizing(scale=card.scale if card else None)

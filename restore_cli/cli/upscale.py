@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restore_cli.card import Speed
 from restore_cli.cli.choice import choose_upscaler
 from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, Tta, expand_options
 from restore_cli.cli.session import plan_session, run_session
@@ -29,6 +30,12 @@ def upscale(
     long_edge: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Grow until the longer side has this many pixels.")
     ] = None,
+    speed: Annotated[
+        Speed | None,
+        typer.Option(
+            help="Pick the model: balanced is built in and the default; fast and best are fetched when first used."
+        ),
+    ] = None,
     strength: Annotated[
         float,
         typer.Option(
@@ -47,11 +54,12 @@ def upscale(
     """
     display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
     sizing = parse_sizing(scale, size, width, height, long_edge)
-    card = choose_upscaler(engine.model, sizing)
+    card = choose_upscaler(engine.model, sizing, speed)
     if sizing is None:
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
     if engine.model is None and card and sizing.scale is not None and card.scale > sizing.scale > 1:
-        display.note(f"no x{sizing.scale:g} model is built in: {card.name} runs and its result is reduced")
+        where = "built in" if card.embedded else f"listed as {speed}"
+        display.note(f"no x{sizing.scale:g} model is {where}: {card.name} runs and its result is reduced")
 
     def load() -> Upscaler:
         from restore_cli.cli.tasks import load_upscaler

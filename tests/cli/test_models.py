@@ -123,6 +123,8 @@ def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
     assert records["tiny-x2"]["runnable"] is True
     assert records["safmn-df2k-x2"]["path"] is None
     assert records["safmn-df2k-x2"]["address"].startswith("https://huggingface.co/Meloo/SAFMN/resolve/")
+    assert records["plainusr-s-x4"]["speed"] == "fast"
+    assert records["safmn-x4"]["speed"] is None
     assert records["safmn-x4"]["path"] == str(embedded_path(EMBEDDED))
 
 
@@ -161,6 +163,8 @@ def test_show(capsys: Capture) -> None:
     assert facts["task"].strip() == "lowlight, x1"
     assert "61eee7d5cfb593d408fba4c716874449b324ed1f49cbff97c2a25ce2fcbe4fde (as stated by a third" in facts["sha256"]
     assert facts["at hand"].strip() == "no; it is fetched when first used"
+    _, lines, _ = call(capsys, "show", "plainusr-l-x2")
+    assert lines[2].split(":", 1)[1].strip() == "upscale, x2, picked by --speed best"
 
 
 def test_show_as_json(at_hand: ModelCard, capsys: Capture) -> None:

@@ -18,8 +18,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from restore_cli.catalog import find_card
 from restore_cli.cli import run
 from restore_cli.networks.plainusr import PlainUSR
+from restore_cli.places import put_path
 
 Restore = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -237,9 +239,55 @@ def test_weights_in_the_form_that_is_trained_run_as_the_folded_ones(photo: Path)
     assert (open_pixels(Path("plain.png")) == open_pixels(Path("trained.png"))).all()
 
 
+@pytest.mark.parametrize(("speed", "model"), [("fast", "plainusr-s-x2"), ("best", "plainusr-l-x2")])
+def test_a_model_is_picked_by_speed(
+    speed: str, model: str, photo: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = find_card(model)
+    put_path(card).parent.mkdir(parents=True)
+    put_path(card).write_bytes((shared / "weights" / "official" / Path(card.file).name).read_bytes())
+    assert run(["upscale", str(photo), "--speed", speed, "--scale", "2", "--json", "-o", "a.png"]) == 0
+    assert run(["run", str(photo), "--step", f"upscale:speed={speed},scale=2", "--json", "-o", "b.png"]) == 0
+    captured = capsys.readouterr()
+    assert [record["model"] for record in records(captured.out)] == [model, model]
+    assert "reduced" not in captured.err
+    assert (open_pixels(Path("a.png")) == open_pixels(Path("b.png"))).all()
+
+
+def test_balanced_is_what_is_built_in(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), "--speed", "balanced", "--json"]) == 0
+    assert records(capsys.readouterr().out)[0]["model"] == "safmn-x4"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["upscale", "--speed", "fast", "--scale", "3"], ["run", "--step", "upscale:speed=fast,scale=3"]]
+)
+def test_without_a_network_a_speed_ends_with_what_is_built_in(
+    arguments: list[str], photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert run([*arguments, str(photo)]) == 3
+    note = "note: no x3 model is listed as fast: plainusr-s-x4 runs and its result is reduced"
+    *words, error, hint = stderr_lines(capsys)
+    assert words == ([note] if arguments[0] == "upscale" else [])
+    assert error == "error: cannot fetch plainusr-s-x4: HF_HUB_OFFLINE is set"
+    assert hint.endswith("'--model safmn-x4' works without it")
+
+
+def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["upscale", str(photo), "--speed", "balanced", "--model", "safmn-x4"],
+        ["upscale", str(photo), "--speed", "fast", "--model", "./own.pth"],
+        ["run", str(photo), "--step", "upscale:model=safmn-x4,speed=fast"],
+    ):
+        assert run(arguments) == 2
+        assert stderr_lines(capsys) == ["error: --speed and --model contradict each other", "hint: give one of them"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["photo.png", "--speed", "slow"], 2, "'slow' is not one of"),
         (["photo.png", "--scale", "0"], 2, "the scale 0 is not between 1 and 16"),
         (["photo.png", "--size", "10"], 2, "the size '10' is not of the form WIDTHxHEIGHT"),
         (["photo.png", "--scale", "2", "--width", "9"], 2, "--scale and --width contradict each other"),

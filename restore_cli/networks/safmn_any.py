@@ -5,9 +5,9 @@ Apache-2.0), with the published parameter names, so that a trained trunk fits. T
 features for every output pixel: some of the input pixel that it lies in, which is what a pixel shuffle does, and some
 between the pixels, at points that the picture moves group by group of channels, as in DySample (Liu et al., ICCV 2023,
 arXiv:2308.15085). As in LIIF (Chen et al., CVPR 2021, arXiv:2012.09161) an output pixel's place within the input's and
-its size decide what colour is made of them. Different from these: a place's part is a factor for each feature, the
-product of one for its row and one for its column, so it costs next to nothing, and no layer has to follow; pixel
-shuffles of all scales are among what a sum of features multiplied so can be.
+its size decide what colour is made of them. Different from these: a place gives a factor to each feature, the product
+of one for its row and one for its column, and colour is the sum of the features so weighted, without hidden layers.
+That costs little, and is enough to be a pixel shuffle of any scale.
 """
 
 from __future__ import annotations
@@ -126,14 +126,15 @@ class SAFMNAny(ContinuousNetwork):
     @classmethod
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
         dim = state["to_feat.weight"].shape[0]
-        read: dict[str, Any] = {
+        moves = "moving.weight" in state
+        return {
             "dim": dim,
             "n_blocks": count_blocks(state, "feats"),
             "ffn_scale": state["feats.0.ccm.ccm.0.weight"].shape[0] / dim,
             "anchored": state["anchored.weight"].shape[0] if "anchored.weight" in state else 0,
-            "moving": state["moving.weight"].shape[0] if "moving.weight" in state else 0,
+            "moving": state["moving.weight"].shape[0] if moves else 0,
+            "groups": state["offset.weight"].shape[0] // 2 if moves else 0,
         }
-        return read | ({"groups": state["offset.weight"].shape[0] // 2} if read["moving"] else {})
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         kept = (self.offset, self.rows, self.columns, self.head)

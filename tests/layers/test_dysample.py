@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import product
 from pathlib import Path
 
@@ -44,6 +45,32 @@ def test_any_form_and_scale_begins_nearly_bilinear_and_learns_all_its_parameters
     result.square().mean().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in block.parameters())
     assert x.grad is not None
+
+
+def read_between(plane: torch.Tensor, row: float, column: float) -> float:
+    """Interpolate one plane (h, w) by hand; beyond the border its outermost pixels are repeated."""
+    rows, columns = (plane.shape[0] - 1, plane.shape[1] - 1)
+    total = 0.0
+    for i in (math.floor(row), math.floor(row) + 1):
+        for j in (math.floor(column), math.floor(column) + 1):
+            weight = (1 - abs(row - i)) * (1 - abs(column - j))
+            total += weight * float(plane[min(max(i, 0), rows), min(max(j, 0), columns)])
+    return total
+
+
+@torch.no_grad()
+def test_three_points_a_side_lie_where_the_paper_puts_them() -> None:
+    """Point by point, for the scale of which there is no golden tensor: 2 groups of 2 channels, large offsets."""
+    torch.manual_seed(3)
+    block = DySample(4, 3, groups=2)
+    torch.nn.init.normal_(block.offset.weight)
+    x = torch.rand(1, 4, 3, 2)
+    result, predicted = block(x)[0], block.offset(x)[0].view(2, 2, 9, 3, 2)  # right or down, group, point, h, w
+    for channel, y, column in product(range(4), range(9), range(6)):
+        (i, down), (j, right) = divmod(y, 3), divmod(column, 3)
+        move_right, move_down = (0.25 * predicted[:, channel // 2, 3 * down + right, i, j]).tolist()
+        expected = read_between(x[0, channel], i + (down - 1) / 3 + move_down, j + (right - 1) / 3 + move_right)
+        assert result[channel, y, column].item() == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load_file
 
 from restore_cli.device import Device
@@ -146,6 +148,24 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision_at_every_scale(s
     size = (round(75 * scale), round(picture.shape[2] * scale))
     whole = restore(build_lively(), picture, size, tile="off", precision="bf16")
     assert torch.equal(restore(build_lively(), picture, size, tile=32, precision="bf16"), whole)
+
+
+@pytest.mark.parametrize("scale", [1, 2.7, 4])
+def test_the_halo_suffices_for_a_trained_trunk(scale: float, shared: Path) -> None:
+    """Half a level at the most, with features as they come out of photographs."""
+    network = SAFMNAny()
+    network.load_state_dict(load_file(ROOT / "weights" / "safmn-x4.safetensors"), strict=False)
+    torch.manual_seed(4)
+    torch.nn.init.normal_(network.get_parameter("head.0.weight"), std=0.05)
+    torch.nn.init.normal_(network.get_parameter("offset.weight"), std=0.05)
+    network.eval().requires_grad_(False)
+    with Image.open(shared / "data" / "photos" / "bsds" / "100075.jpg") as photo:
+        picture = torch.from_numpy(np.asarray(photo.convert("RGB")) / np.float32(255)).permute(2, 0, 1)[:, :64]
+    size = (round(64 * scale), round(picture.shape[2] * scale))
+    whole = restore(network, picture, size, tile="off")
+    assert (restore(network, picture, size, tile=64) - whole).abs().max() <= 0.5 * LEVEL
+    plain = F.interpolate(picture[None], size=size, mode="bilinear", align_corners=False)[0]
+    assert (whole - plain).std() > 2 * LEVEL
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ __all__ = [
     "find_card",
     "find_listed_card",
     "is_runnable",
+    "names_file",
 ]
 
 ARCHITECTURES = frozenset(
@@ -33,6 +34,11 @@ ARCHITECTURES = frozenset(
     }
 )
 """The networks that this version builds, known here so that listing the models need not import them."""
+
+
+def names_file(model: str) -> bool:
+    """Tell whether what the user calls a model is a file and not a checkpoint of the catalogue."""
+    return "/" in model or "\\" in model or model.endswith((".safetensors", ".pth", ".pt", ".ckpt"))
 
 
 def find_card(name: str) -> ModelCard:

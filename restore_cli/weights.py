@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,15 +127,25 @@ def save_state(state: Mapping[str, Tensor], path: Path, metadata: dict[str, str]
     Raises:
         WeightsError: the file cannot be written.
     """
+    tensors = {name: tensor.contiguous().clone() for name, tensor in state.items()}
+    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` write a file of tensors under a temporary name, and give it its name when it is whole.
+
+    Raises:
+        WeightsError: the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save_file({name: tensor.contiguous().clone() for name, tensor in state.items()}, temporary, metadata)
+            write(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch.save has errors of its own kind
         raise WeightsError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
 
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from restore_cli.card import ModelCard, Speed, Task
-from restore_cli.catalog import default_for, default_upscaler, find_card
+from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing
-
-
-def names_file(model: str) -> bool:
-    """Tell whether `--model` names a file and not a checkpoint of the catalogue."""
-    return "/" in model or "\\" in model or model.endswith((".safetensors", ".pth", ".pt", ".ckpt"))
 
 
 def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | None = None) -> ModelCard | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from restore_cli.catalog import find_card
+from restore_cli.catalog import find_card, names_file
 from restore_cli.device import find_device, prepare_host
+from restore_cli.download import Announce
 from restore_cli.networks import Network, build_network
 from restore_cli.training.learner import Learner
 from restore_cli.training.photographs import collect
@@ -17,8 +18,6 @@ from restore_cli.training.recipe import Recipe
 from restore_cli.training.sampling import Sampler, smallest_side
 from restore_cli.training.session import Limits, Session
 from restore_cli.weights import Weights, load_card, load_path
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Choices:
     threads: int | None
 
 
-def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell: Tell) -> Session:
+def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell: Announce) -> Session:
     """Load photographs and weights and build what learns; `tell` is told what the user should know.
 
     Raises:
@@ -56,7 +55,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     )
     about = {
         "network": learner.network.architecture,
-        "data": ", ".join(f"{folder.resolve().name}" for folder in choices.data)
+        "data": ", ".join(folder.resolve().name for folder in choices.data)
         + f" ({len(collection.learned)} photographs)",
         "seed": str(recipe.seed),
         "start": start or "none",
@@ -64,12 +63,12 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     return Session(learner, sampler.validation(), output, limits, about)
 
 
-def _load(name_or_path: str, tell: Tell) -> Weights:
-    if name_or_path.endswith((".safetensors", ".pth", ".pt", ".ckpt")):
+def _load(name_or_path: str, tell: Announce) -> Weights:
+    if names_file(name_or_path):
         return load_path(Path(name_or_path))
     return load_card(find_card(name_or_path), tell)
 
 
-def _load_teacher(name_or_path: str, device: torch.device, tell: Tell) -> Network:
+def _load_teacher(name_or_path: str, device: torch.device, tell: Announce) -> Network:
     teacher = build_network(_load(name_or_path, tell).state).to(device)
     return teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -41,6 +41,11 @@ class Degradations:
     pairs: float = 0.65
     """Share of patches from folders with `low` and `high` pictures where there are any; of kind dark."""
 
+    @property
+    def largest_scale(self) -> float:
+        """The scale, or the end of the range of scales."""
+        return self.scale if self.scales is None else max(self.scales)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patches:

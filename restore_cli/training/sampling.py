@@ -81,7 +81,7 @@ class Sampler:
         return _without_border(made, margin), _without_border(target, round(margin * scale))
 
     def _validate_with(self, example: Example, random: Generator) -> tuple[Samples, Samples]:
-        scale = self.degradations.scale if self.degradations.scales is None else max(self.degradations.scales)
+        scale = self.degradations.largest_scale
         height, width = (min(VALIDATION_SIDE, length) for length in example.target.shape[:2])
         height, width = (int(length // scale * scale) for length in (height, width))
         top, left = (example.target.shape[0] - height) // 2, (example.target.shape[1] - width) // 2
@@ -94,9 +94,7 @@ class Sampler:
 
 def smallest_side(recipe: Recipe) -> int:
     """Return the shortest side in pixels that a photograph must have for every patch of a recipe."""
-    degradations = recipe.degradations
-    scale = degradations.scale if degradations.scales is None else max(degradations.scales)
-    return round((max(recipe.patches.size) + 2 * MARGIN) * scale)
+    return round((max(recipe.patches.size) + 2 * MARGIN) * recipe.degradations.largest_scale)
 
 
 def _turned(x: Samples, turns: int, mirror: bool) -> Samples:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ from restore_cli.metrics import compare
 from restore_cli.picture.picture import to_samples
 from restore_cli.training.learner import Learner
 from restore_cli.training.sampling import Batch
-from restore_cli.weights import save_state
+from restore_cli.weights import save_state, write_whole
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 
@@ -143,16 +142,7 @@ class Session:
             "history": json.dumps([asdict(report) for report in self.history]),
             "seconds": self._seconds,
         }
-        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.part")
-        try:
-            torch.save(content, temporary)
-            os.replace(temporary, self.checkpoint)
-        except (OSError, RuntimeError) as error:
-            raise WeightsError(
-                f"cannot write {self.checkpoint}: {getattr(error, 'strerror', None) or error}"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self.checkpoint, lambda temporary: torch.save(content, temporary))
 
 
 def validate(learner: Learner, batches: Sequence[Batch]) -> float:

@@ -11,7 +11,7 @@ import typer
 import restore_cli
 from restore_cli.cli import enhance, evaluate, lowlight, models, train, upscale
 from restore_cli.cli import run as run_steps
-from restore_cli.cli.session import INTERRUPTED
+from restore_cli.cli.interruption import INTERRUPTED
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
 

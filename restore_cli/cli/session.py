@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, refused, run_jobs
+from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.options import OutputOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
@@ -15,9 +16,6 @@ from restore_cli.planning import Plan, plan_jobs
 
 if TYPE_CHECKING:
     from restore_cli.task import Task
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 def plan_session(inputs: list[str], output: OutputOptions, suffix: str) -> Plan:
@@ -87,14 +85,16 @@ def _run(
         strip_metadata=output.strip_metadata,
     )
     try:
-        with display.progress(len(plan.jobs)) as progress:
+        with interruption() as interrupted, display.progress(len(plan.jobs)) as progress:
             for outcome in run_jobs(plan.jobs, worker, progress.part, debug=report.debug):
                 progress.picture_done()
                 outcomes.append(outcome)
                 display.outcome(outcome, alone=len(plan.jobs) == 1)
+                if interrupted():
+                    break
+            return interrupted()
     except KeyboardInterrupt:
         return True
-    return False
 
 
 def _show_plan(plan: Plan, output: OutputOptions, display: Display) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json as json_format
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.cli.session import INTERRUPTED
+from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.training.recipe import read_recipe, recipe_names
@@ -132,22 +129,3 @@ def _tell(report: Report, limits: Limits, display: Display) -> None:
         f"step {report.step}{of}  loss {report.loss:.5f}  PSNR {report.psnr:.3f} dB  "
         f"{report.images_per_second:.1f} images/s  {report.seconds / 60:.1f} min"
     )
-
-
-@contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
-    """While the context lasts, let the first SIGINT or SIGTERM be asked for; a second one interrupts at once."""
-    seen = False
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal seen
-        if seen:
-            raise KeyboardInterrupt
-        seen = True
-
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

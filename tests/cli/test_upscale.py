@@ -413,6 +413,28 @@ def test_a_closed_standard_output_ends_quietly(photo: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent differently there")
+@pytest.mark.parametrize(("number", "times", "done"), [("SIGINT", 1, 1), ("SIGTERM", 1, 1), ("SIGINT", 2, 0)])
+def test_the_first_signal_finishes_the_picture_in_hand_and_the_second_does_not(
+    number: str, times: int, done: int, photo: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from restore_cli.picture.picture import Picture
+    from restore_cli.upscale import Upscaler
+
+    for name in ("a.png", "b.png"):
+        (here / name).write_bytes(photo.read_bytes())
+    before, upscale = signal.getsignal(signal.SIGTERM), Upscaler.__call__
+
+    def upscale_and_signal(self: Upscaler, picture: Picture, *others: Any) -> Any:
+        for _ in range(times):
+            signal.raise_signal(signal.Signals[number])
+        return upscale(self, picture, *others)
+
+    monkeypatch.setattr(Upscaler, "__call__", upscale_and_signal)
+    assert run(["upscale", "a.png", "b.png", "-o", "out/", "--quiet"]) == 130
+    assert sorted(path.name for path in here.glob("out/*")) == ["a.png", "b.png"][:done]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_an_interrupt_leaves_whole_files_and_exits_130(photo: Path, here: Path) -> None:
     for index in range(200):
         (here / "many" / f"{index:03}.png").parent.mkdir(exist_ok=True)

@@ -134,10 +134,12 @@ def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatc
     assert raised.value.hint == "it runs safmn-df2k-x2; 'restore models list' shows all"
 
 
-def test_the_default_upscaler_is_built_in() -> None:
-    for scale in (1.5, 2, 4, 8):
-        assert default_upscaler(scale).name == "safmn-x4"
-        assert default_upscaler(scale, Speed.BALANCED).name == "safmn-x4"
+@pytest.mark.parametrize("scale", [None, 1, 1.5, 2, 2.7, 3, 4, 5, 8, 16])
+def test_the_default_upscaler_is_built_in(scale: float | None) -> None:
+    card = default_upscaler(scale)
+    assert card is default_upscaler(scale, Speed.BALANCED)
+    assert card.embedded
+    assert card.name == ("safmn-x4" if scale in (4, 16) else "safmn-any")
 
 
 @pytest.mark.parametrize(

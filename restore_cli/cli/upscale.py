@@ -59,8 +59,7 @@ def upscale(
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
     wanted = sizing.scale
     if engine.model is None and card and wanted and 1 < wanted < card.scale and not card.continuous:
-        where = "built in" if card.embedded else f"listed as {speed}"
-        display.note(f"no x{wanted:g} model is {where}: {card.name} runs and its result is reduced")
+        display.note(f"no x{wanted:g} model is listed as {speed}: {card.name} runs and its result is reduced")
 
     def load() -> Upscaler:
         from restore_cli.cli.tasks import load_upscaler

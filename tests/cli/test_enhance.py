@@ -98,11 +98,10 @@ def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -
     ("arguments", "code", "words"),
     [
         ("deblur dark.png", 2, "no model for deblur is built in or listed"),
-        ("denoise dark.png", 2, "no model for denoise is built in or listed"),
         ("denoise dark.png -m safmn-bcie", 2, "safmn-bcie is made for dejpeg, not for denoise"),
         ("denoise dark.png --strength -1", 2, "'--strength'"),
         ("dejpeg dark.png -m darkir-s", 2, "darkir-s is made for lowlight, not for dejpeg"),
-        ("run dark.png --step denoise", 2, "no model for denoise is built in or listed"),
+        ("run dark.png --step deblur", 2, "no model for deblur is built in or listed"),
         ("run dark.png --step denoise:preserve-highlights", 2, "the step denoise takes no 'preserve-highlights'"),
         ("lowlight dark.png -m safmn-x4", 2, "safmn-x4 is made for upscale, not for lowlight"),
         ("upscale dark.png -m darkir-s", 2, "darkir-s does not upscale"),
@@ -128,7 +127,7 @@ def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark
 
 @pytest.fixture
 def built_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A catalogue with an embedded denoiser and an embedded remover of JPEG artefacts; both have random weights."""
+    """A catalogue that begins with an embedded denoiser and remover of JPEG artefacts, both of random weights."""
     torch.manual_seed(1)
     denoiser, remover = Denoiser(8, kinds=("sp", "sa")), SAFMNBCIE(8, n_blocks=1, num_layers=1)
     torch.nn.init.normal_(denoiser.ending.weight, std=0.02)
@@ -148,7 +147,7 @@ def built_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
             file=str(file),
             host="embedded",
         )
-        monkeypatch.setattr("restore_cli.catalog.CARDS", (*catalog.CARDS, card))
+        monkeypatch.setattr("restore_cli.catalog.CARDS", (card, *catalog.CARDS))
         names[task] = card.name
     return names
 
@@ -212,12 +211,27 @@ def test_grey_alpha_and_16_bits_stay(task: str, mode: str, photo: Path, built_in
         assert (np.asarray(after) != np.asarray(before)).any()
 
 
+@pytest.mark.parametrize(("sigma", "gain"), [(10, 3), (25, 7), (50, 9)])
+def test_noise_goes_and_the_picture_stays(sigma: int, gain: float, here: Path) -> None:
+    """The otter with white noise of `sigma` levels; `gain` is in decibels on RGB."""
+    with Image.open(Path(__file__).parents[2] / "docs" / "otter.png") as image:
+        clean = np.asarray(image.convert("RGB"))
+    noisy = clean + np.random.default_rng(1).normal(0, sigma, clean.shape)
+    noisy = np.rint(noisy).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noisy).save("noisy.png")
+    assert run(["denoise", "noisy.png", "-q"]) == 0
+    with Image.open("noisy_denoise.png") as image:
+        restored = np.asarray(image)
+    gained = compare(restored, clean, channel="rgb").psnr - compare(noisy, clean, channel="rgb").psnr
+    assert gained > gain
+
+
 def test_cleaning_is_a_step_of_a_chain(photo: Path, built_in: dict[str, str], capsys: Capture) -> None:
     steps = ["--step", "denoise:strength=0.5", "--step", "dejpeg", "--step", "upscale:scale=2"]
     assert run(["run", photo.name, *steps, "--json"]) == 0
     told = record(capsys)
     assert told["target"] == "photo_denoise_dejpeg_x2.png"
-    assert told["model"] == "denoise-s+dejpeg-s+safmn-x4"
+    assert told["model"] == "denoise-s+dejpeg-s+safmn-any"
 
 
 def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +245,7 @@ def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypat
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        ("denoise", "No model for it is listed yet"),
+        ("denoise", "the network finds out by itself. Without -o"),
         ("deblur", "No model for it is listed yet"),
         ("dejpeg", "safmn-bcie is fetched when first used"),
     ],
@@ -252,7 +266,7 @@ def test_a_chain_of_steps(dark: Path, capsys: Capture) -> None:
     assert run(["run", str(dark), *steps, "--json", "--precision", "fp32"]) == 0
     told = record(capsys)
     assert told["target"] == "dark_lowlight_x2.png"
-    assert (told["model"], told["precision"], told["scale"]) == ("darkir-s+safmn-x4", "fp32", 2)
+    assert (told["model"], told["precision"], told["scale"]) == ("darkir-s+safmn-any", "fp32", 2)
     run(["lowlight", str(dark), "--strength", "1", "-o", "one.png", "-q", "--precision", "fp32"])
     run(["upscale", "one.png", "-s", "2", "-o", "two.png", "-q", "--precision", "fp32"])
     chained, apart = pixels_of("dark_lowlight_x2.png"), pixels_of("two.png")

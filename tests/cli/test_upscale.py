@@ -164,8 +164,23 @@ def test_weights_for_any_scale_do_not_keep_the_size(
 
 
 def test_a_scale_without_a_model_of_its_own_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(["upscale", str(photo), "--scale", "2"])
-    assert "note: no x2 model is built in: safmn-x4 runs and its result is reduced" in stderr_lines(capsys)
+    run(["upscale", str(photo), "--scale", "3", "--speed", "fast", "--dry-run"])
+    assert "note: no x3 model is listed as fast: plainusr-s-x4 runs and its result is reduced" in stderr_lines(capsys)
+
+
+@pytest.mark.parametrize(
+    ("scale", "model"),
+    [("1", "safmn-any"), ("2", "safmn-any"), ("2.7", "safmn-any"), ("4", "safmn-x4"), ("8", "safmn-any")],
+)
+def test_the_built_in_model_follows_the_scale(
+    scale: str, model: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", str(photo), "--scale", scale, "--json"]) == 0
+    captured = capsys.readouterr()
+    told = records(captured.out)[0]
+    assert told["model"] == model
+    assert told["scale"] == pytest.approx(float(scale), abs=0.02)  # sides are whole pixels
+    assert "reduced" not in captured.err
 
 
 def test_a_picture_that_is_large_enough_is_left_alone(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

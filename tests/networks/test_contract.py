@@ -200,6 +200,7 @@ def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
     official = shared / "weights" / "official"
     return {
         "safmn": load_file(ROOT / "weights" / "safmn-x4.safetensors"),
+        "safmn-any": load_file(ROOT / "weights" / "safmn-any.safetensors"),
         "safmn-ntire": torch.load(official / "SAFMN_NTIRE_ESR_x4.pth", weights_only=True)["params"],
         "safmnpp": torch.load(official / "team23_safmnpp.pth", weights_only=True)["params"],
         "light-safmnpp": torch.load(official / "light_safmnpp.pth", weights_only=True)["params"],
@@ -212,7 +213,7 @@ def load_picture(path: Path, height: int, width: int) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-@pytest.mark.parametrize("architecture", ["safmn", "safmn-ntire", "safmnpp", "light-safmnpp", "plainusr"])
+@pytest.mark.parametrize("architecture", ["safmn", "safmn-any", "safmn-ntire", "safmnpp", "light-safmnpp", "plainusr"])
 def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path) -> None:
     """The halo of each network is wide enough for its trained weights: half a level, 1 level in 0.2 % of values."""
     state = real_weights(shared)[architecture]

@@ -1,4 +1,4 @@
-"""Every checkpoint a user can name, as plain data. Nothing here imports torch or opens a file.
+"""The checkpoints that the authors of the networks published.
 
 Sizes and hashes are those of the files at the named revision. `hash_note` says so where the hash was not computed from
 the published file by this project.
@@ -18,14 +18,16 @@ PlainUSR small takes a fifth of the time for the same result, and large is the b
 from __future__ import annotations
 
 from restore_cli.card import ModelCard, Speed
+from restore_cli.cards.origins import (
+    DARKIR_AUTHORS,
+    DARKIR_CODE,
+    PLAINUSR_AUTHORS,
+    PLAINUSR_CODE,
+    SAFMN_AUTHORS,
+    SAFMN_CODE,
+)
 
 STATED_BY_HOST = "as stated by its host page; checked at download"
-_SAFMN_CODE = "https://github.com/sunny2109/SAFMN (arXiv:2302.13800)"
-_SAFMN_AUTHORS = "Long Sun, Jiangxin Dong, Jinhui Tang, Jinshan Pan"
-_PLAINUSR_CODE = "https://github.com/icandle/PlainUSR (arXiv:2409.13435)"
-_PLAINUSR_AUTHORS = "Yan Wang, Yusen Li, Gang Wang, Xiaoguang Liu"
-_DARKIR_CODE = "https://github.com/cidautai/DarkIR (arXiv:2412.13443)"
-_DARKIR_AUTHORS = "Daniel Feijoo, Juan C. Benito, Alvaro Garcia, Marcos V. Conde"
 _SAFMN_PARAMETERS = {2: 227_820, 3: 232_695, 4: 239_520}
 _SAFMN_L_PARAMETERS = {2: 5_559_308, 3: 5_576_603, 4: 5_600_816}
 _SAFMN_FIRST_UPLOAD = "adf5a33cea236d931fdeb2a9dd6b76955fbbb3ed"
@@ -50,8 +52,8 @@ def _safmn(
         scale=scale,
         summary=summary,
         licence="Apache-2.0",
-        attribution=_SAFMN_AUTHORS,
-        source=_SAFMN_CODE,
+        attribution=SAFMN_AUTHORS,
+        source=SAFMN_CODE,
         file=f"{file}_x{scale}.pth",
         repository="Meloo/SAFMN",
         revision=revision,
@@ -73,8 +75,8 @@ def _plainusr(size: str, scale: int, parameters: int, bytes: int, sha256: str) -
         scale=scale,
         summary=f"PlainUSR {label}: clean pictures, plain convolutions",
         licence="MIT",
-        attribution=_PLAINUSR_AUTHORS,
-        source=_PLAINUSR_CODE,
+        attribution=PLAINUSR_AUTHORS,
+        source=PLAINUSR_CODE,
         file=f"2024_PlainUSR_ACCV/pretrained_model/PlainUSR{size}_Rep_x{scale}.pth",
         repository="icandle/PlainUSR",
         revision="d7ff11a",
@@ -90,22 +92,7 @@ _SMALL = "the paper's SAFMN: clean pictures"
 _LARGE = "the paper's large SAFMN: clean pictures, 23 times the size"
 _REAL = "large SAFMN for real photographs: compressed, noisy, blurred"
 
-CARDS: tuple[ModelCard, ...] = (
-    ModelCard(
-        name="safmn-x4",
-        network="safmn",
-        task="upscale",
-        scale=4,
-        summary="the default: clean pictures; trained from scratch for this project",
-        licence="Apache-2.0",
-        attribution=f"weights by the restore project, network by {_SAFMN_AUTHORS}",
-        source=_SAFMN_CODE,
-        file="safmn-x4.safetensors",
-        host="embedded",
-        sha256="4a2940432b43f51d6d2f6562966fad8e7e53c752342bdb93a67ac736bfeff03e",
-        bytes=971_240,
-        parameters=239_520,
-    ),
+PUBLISHED: tuple[ModelCard, ...] = (
     _safmn("df2k", 2, 958_105, "baee9b5d24fd718065ca9bbcc88bb32a8e302c9ef00bae7afac48466a4d6dfa7", _SMALL),
     _safmn(
         "df2k",
@@ -142,8 +129,8 @@ CARDS: tuple[ModelCard, ...] = (
         scale=4,
         summary="SAFMN of the NTIRE 2023 challenge: clean pictures, best small model",
         licence="Apache-2.0",
-        attribution=_SAFMN_AUTHORS,
-        source=_SAFMN_CODE,
+        attribution=SAFMN_AUTHORS,
+        source=SAFMN_CODE,
         file="SAFMN_NTIRE_ESR_x4.pth",
         repository="Meloo/SAFMN",
         revision=_SAFMN_FIRST_UPLOAD,
@@ -159,7 +146,7 @@ CARDS: tuple[ModelCard, ...] = (
         scale=4,
         summary="SAFMN++ of the NTIRE 2024 challenge: clean pictures, faster than SAFMN",
         licence="Apache-2.0",
-        attribution=_SAFMN_AUTHORS,
+        attribution=SAFMN_AUTHORS,
         source="https://github.com/sunny2109/SAFMN (challenge report arXiv:2404.10343)",
         file="NTIRE2024_ESR/model_zoo/team23_safmnpp.pth",
         repository="sunny2109/SAFMN",
@@ -177,7 +164,7 @@ CARDS: tuple[ModelCard, ...] = (
         scale=4,
         summary="light SAFMN++ of the AIS 2024 challenge: AVIF-compressed pictures, fastest",
         licence="Apache-2.0",
-        attribution=_SAFMN_AUTHORS,
+        attribution=SAFMN_AUTHORS,
         source="https://github.com/sunny2109/SAFMN (challenge report arXiv:2404.16484)",
         file="AIS2024-RTSR/pretrained_model/light_safmnpp.pth",
         repository="sunny2109/SAFMN",
@@ -195,8 +182,8 @@ CARDS: tuple[ModelCard, ...] = (
         scale=1,
         summary="removes JPEG artefacts; large",
         licence="Apache-2.0",
-        attribution=_SAFMN_AUTHORS,
-        source=_SAFMN_CODE,
+        attribution=SAFMN_AUTHORS,
+        source=SAFMN_CODE,
         file="SAFMN_BCIE.pth",
         repository="sunny2109/SAFMN",
         revision="v0.1.1",
@@ -217,29 +204,14 @@ CARDS: tuple[ModelCard, ...] = (
     _plainusr("L", 2, 707_076, 2_851_834, "695596b258962f2e17cea71ff94cfa64067f061c748546f0d1d4b3aa46f520c2"),
     _plainusr("L", 4, 734_004, 2_959_610, "050a1d20f2046d01eadab9efd8918a5d9ef705586faab16192d42b897d99ec4e"),
     ModelCard(
-        name="darkir-s",
-        network="darkir",
-        task="lowlight",
-        scale=1,
-        summary="DarkIR, width 16: brightens dark, noisy photographs; trained from scratch for this project",
-        licence="Apache-2.0",
-        attribution=f"weights by the restore project, network by {_DARKIR_AUTHORS}",
-        source=_DARKIR_CODE,
-        file="darkir-s.safetensors",
-        host="embedded",
-        sha256="3b04419fc4b85e63f59438187972351028bf42bc7ab19eb5fcd2f1ae8891af6d",
-        bytes=3_523_416,
-        parameters=871_574,
-    ),
-    ModelCard(
         name="darkir-m",
         network="darkir",
         task="lowlight",
         scale=1,
         summary="DarkIR, width 32: brightens dark, noisy, blurred photographs",
         licence="CC-BY-4.0 (code MIT)",
-        attribution=f"{_DARKIR_AUTHORS}: DarkIR, CVPR 2025 (Cidaut AI)",
-        source=_DARKIR_CODE,
+        attribution=f"{DARKIR_AUTHORS}: DarkIR, CVPR 2025 (Cidaut AI)",
+        source=DARKIR_CODE,
         file="DarkIR_384.pt",
         repository="Cidaut/DarkIR",
         revision="main",

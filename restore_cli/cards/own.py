@@ -1,0 +1,78 @@
+"""The checkpoints that were trained for this project and are part of the package; weights/README.md describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from restore_cli.card import ModelCard
+from restore_cli.cards.origins import DARKIR_AUTHORS, DARKIR_CODE, SAFMN_AUTHORS, SAFMN_CODE
+
+_CONVOLUTIONS = (
+    "SPConv by Qiulin Zhang, Zhuqing Jiang, Qishuo Lu, Jia'nan Han, Zhengxin Zeng, Shanghua Gao, Aidong Men; "
+    "SAConv by Siyuan Qiao, Liang-Chieh Chen, Alan Yuille"
+)
+
+
+def _own(name: str, *, made_by: str, **facts: Any) -> ModelCard:
+    """Make the card of `weights/NAME.safetensors`; `made_by` says who thought of its network or of parts of it."""
+    return ModelCard(
+        name=name,
+        licence="Apache-2.0",
+        attribution=f"weights by the restore project, {made_by}",
+        file=f"{name}.safetensors",
+        host="embedded",
+        **facts,
+    )
+
+
+OWN: tuple[ModelCard, ...] = (
+    _own(
+        "safmn-x4",
+        network="safmn",
+        task="upscale",
+        scale=4,
+        summary="the default at x4: clean pictures; trained from scratch for this project",
+        made_by=f"network by {SAFMN_AUTHORS}",
+        source=SAFMN_CODE,
+        sha256="4a2940432b43f51d6d2f6562966fad8e7e53c752342bdb93a67ac736bfeff03e",
+        bytes=971_240,
+        parameters=239_520,
+    ),
+    _own(
+        "safmn-any",
+        network="safmn-any",
+        task="upscale",
+        scale=4,
+        continuous=True,
+        summary="the default at other scales: clean pictures; trained for this project",
+        made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
+        source=SAFMN_CODE,
+        sha256="02a2767aff658a6e8ead0f5c128c94f3f74397ae352c2dcef9095684420729bd",
+        bytes=1_032_412,
+        parameters=254_427,
+    ),
+    _own(
+        "denoise",
+        network="denoiser",
+        task="denoise",
+        scale=1,
+        summary="noise of any strength up to 50 of 255 levels; trained from scratch for this project",
+        made_by=f"convolutions after {_CONVOLUTIONS}",
+        source="SPConv arXiv:2006.12085, SAConv arXiv:2006.02334",
+        sha256="ec67431994fb443f26a0a112d9caad482f2f99e313107673b5715ee9ffb6fda2",
+        bytes=1_609_600,
+        parameters=397_392,
+    ),
+    _own(
+        "darkir-s",
+        network="darkir",
+        task="lowlight",
+        scale=1,
+        summary="DarkIR, width 16: brightens dark, noisy photographs; trained from scratch for this project",
+        made_by=f"network by {DARKIR_AUTHORS}",
+        source=DARKIR_CODE,
+        sha256="3b04419fc4b85e63f59438187972351028bf42bc7ab19eb5fcd2f1ae8891af6d",
+        bytes=3_523_416,
+        parameters=871_574,
+    ),
+)

@@ -93,8 +93,13 @@ IN_ONE_PIECE = InOnePiece()
 def mean_of(planes: Tensor) -> Tensor:
     """Return the mean of planes (n, c, h, w) over the picture: n, c, 1, 1, in float32 or what is more precise."""
     if planes.requires_grad or torch.is_autocast_enabled(planes.device.type):  # which would round `row_sums`
-        return planes.mean((2, 3), keepdim=True, dtype=torch.promote_types(planes.dtype, torch.float32))
+        return mean_in_float32(planes)
     return mean_from([row_sums(planes)], planes)
+
+
+def mean_in_float32(planes: Tensor) -> Tensor:
+    """Return the mean as `mean_of` does, summed in float32 as networks are trained; it can be differentiated."""
+    return planes.mean((2, 3), keepdim=True, dtype=torch.promote_types(planes.dtype, torch.float32))
 
 
 def row_sums(planes: Tensor) -> Tensor:

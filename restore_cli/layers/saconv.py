@@ -3,9 +3,9 @@
 Paper: Qiao, Chen, Yuille: DetectoRS: Detecting Objects with Recursive Feature Pyramid and Switchable Atrous
 Convolution, CVPR 2021, arXiv:2006.02334. Original code: https://github.com/joe-siyuan-qiao/DetectoRS,
 mmdet/ops/conv_ws.py and saconv.py (Apache-2.0). Parameter names are the published ones; those of the normalisation
-after the convolution are `bn`. Different here: the switch is computed before its 5x5 average, on one channel instead of
-all, which is the same since both are linear; there is no bias, which the published code does not add either; and the
-convolution can be folded into a form that standardises and normalises nothing.
+after the convolution are `bn`. Different here: there is no bias, which the published code does not add either; the
+convolution can be folded into a form that standardises and normalises nothing; and its steps compute the switch before
+the 5x5 average, which is the same since both are linear.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.execution import Executor, Measured, Step, mean_of
+from restore_cli.layers.execution import Executor, Measured, Step, mean_in_float32
 from restore_cli.layers.norm import affine_of
 
 FAR = 3
 """Dilation of the far view."""
 NEIGHBOURHOOD = 5
 """Side of the square over which the switch averages."""
+BORDER = [NEIGHBOURHOOD // 2] * 4
+"""Pixels that are reflected on each side for it."""
 EPSILON = 1e-5
 """Added to the variance of a filter."""
 NEARLY_ZERO = 1e-12
@@ -68,9 +70,14 @@ class SAConv2d(nn.Module):
             self._keep_the_weight()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.pre_context(mean_of(x)).to(x.dtype)
-        mixed = self.mix(x, *self.filters())
-        mixed = mixed + self.post_context(mean_of(mixed)).to(mixed.dtype)
+        """Convolve `x`, rounding as the published code does: the same operations in the same order."""
+        x = x + self.pre_context(mean_in_float32(x)).to(x.dtype)
+        switch = self.switch(
+            F.avg_pool2d(F.pad(x, BORDER, mode="reflect"), NEIGHBOURHOOD, 1)
+        )  # n, 1, h / stride, w / stride
+        seen_near, seen_far = self._look(x, *self.filters())
+        mixed = switch * seen_near + (1 - switch) * seen_far
+        mixed = mixed + self.post_context(mean_in_float32(mixed)).to(mixed.dtype)
         normed: Tensor = mixed if self.folded else self.bn(mixed)
         return normed
 
@@ -83,12 +90,14 @@ class SAConv2d(nn.Module):
         return near, near + self.weight_diff
 
     def mix(self, x: Tensor, near: Tensor, far: Tensor) -> Tensor:
-        """Convolve `x` (n, in_channels, h, w) with both weights and let the switch choose between the results."""
+        """Convolve `x` (n, in_channels, h, w) with both weights and let the switch choose, without the contexts.
+
+        The switch is computed before its average, on one channel instead of all.
+        """
         assert self.switch.bias is not None
         votes = (x.permute(0, 2, 3, 1) @ self.switch.weight.flatten())[:, None]  # n, 1, h, w
         switch = average(votes, self.stride) + self.switch.bias  # n, 1, h / stride, w / stride
-        seen_near = F.conv2d(x, near, None, self.stride, 1, 1, self.groups)
-        seen_far = F.conv2d(x, far, None, self.stride, FAR, FAR, self.groups)
+        seen_near, seen_far = self._look(x, near, far)
         return torch.lerp(seen_far, seen_near, switch.to(seen_far.dtype))
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
@@ -132,6 +141,13 @@ class SAConv2d(nn.Module):
             lambda plane, mixed, *others: then(mixed + shift, plane, *others), planes[0], mixed.planes, *planes[1:]
         )
 
+    def _look(self, x: Tensor, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+        """Convolve `x` with both weights: twice n, out_channels, h / stride, w / stride."""
+        return (
+            F.conv2d(x, near, None, self.stride, 1, 1, self.groups),
+            F.conv2d(x, far, None, self.stride, FAR, FAR, self.groups),
+        )
+
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, local_metadata: Any, strict: bool, *reports: list[str]
     ) -> None:
@@ -157,12 +173,13 @@ def average(votes: Tensor, stride: int) -> Tensor:
     Sums of shifted rows and columns: the pooling kernel takes ten times as long with a single channel.
     """
     height, width = votes.shape[2:]
-    padded = F.pad(votes, [NEIGHBOURHOOD // 2] * 4, mode="reflect")
+    padded = F.pad(votes, BORDER, mode="reflect")
     rows = reduce(torch.add, (padded[:, :, i : i + height : stride] for i in range(NEIGHBOURHOOD)))
     return reduce(torch.add, (rows[..., i : i + width : stride] for i in range(NEIGHBOURHOOD))) / NEIGHBOURHOOD**2
 
 
 def _statistics(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of every filter: out, 1, 1, 1."""
-    variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True)
+    mean = weight.mean(dim=1, keepdim=True).mean(dim=2, keepdim=True).mean(dim=3, keepdim=True)
+    variance = (weight - mean).flatten(1).var(1)[:, None, None, None]
     return mean, (variance + EPSILON).sqrt()

@@ -33,6 +33,9 @@ SIGNAL_DEPENDENT = 0.3
 """Share of noisy pictures whose noise grows with the light (Poisson and Gaussian)."""
 GREY_NOISE = 0.15
 """Share of noisy pictures whose noise is the same in all channels, as it is in grey ones."""
+WEAK_NOISE = 1.5
+"""Power of an even number from 0 to 1 that the strength of noise follows; above 1, so that weak noise is learned well,
+which photographs have most of."""
 COMPRESSED_LAST = 0.7
 """Share of photographs that are compressed after the reduction: most were made small before they were stored."""
 WEBP = 0.2
@@ -113,7 +116,8 @@ class Noise:
 
     def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
         """Return the input for `target`."""
-        return noisy(target, random.uniform(*self.noise), random)
+        least, most = self.noise
+        return noisy(target, least + (most - least) * random.random() ** WEAK_NOISE, random)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,34 @@
-"""A convolution and the sum it goes into, in one pass over memory where PyTorch's processor kernels can."""
+"""A convolution and what follows it, in one pass over memory where PyTorch's processor kernels can."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-_FUSED = getattr(getattr(torch.ops.mkldnn, "_convolution_pointwise_", None), "binary", None)
-"""oneDNN's convolution with a sum after it, as PyTorch's own compiler calls it; absent from builds without oneDNN."""
+_MKLDNN: Any = torch.ops.mkldnn
+_POINTWISE = getattr(_MKLDNN, "_convolution_pointwise", None)
+_SUM = getattr(getattr(_MKLDNN, "_convolution_pointwise_", None), "binary", None)
+"""oneDNN's convolutions with an activation or a sum after them, as PyTorch's own compiler calls them; None in builds
+without oneDNN."""
+
+
+def convolve(x: Tensor, convolution: nn.Conv2d, activation: nn.GELU | nn.LeakyReLU) -> Tensor:
+    """Return `activation(convolution(x))`; `x` is n, c, h, w, and the convolution pads with zeros."""
+    if _POINTWISE is None or not _is_fast(x, convolution.weight):
+        activated: Tensor = activation(convolution(x))
+        return activated
+    follows: tuple[str, list[float], str | None]
+    match activation:
+        case nn.GELU():
+            follows = ("gelu", [], activation.approximate)
+        case nn.LeakyReLU():
+            follows = ("leaky_relu", [activation.negative_slope], None)
+    sizes = (convolution.padding, convolution.stride, convolution.dilation, convolution.groups)
+    result: Tensor = _POINTWISE(x, convolution.weight, convolution.bias, *sizes, *follows)
+    return result
 
 
 def add_convolution(
@@ -23,9 +44,9 @@ def add_convolution(
     """Return `total` plus the convolution of `x`; overwrites `total` (n, c, h, w), other than in training."""
     if torch.is_grad_enabled():
         return total + F.conv2d(x, weight, bias, 1, padding, dilation, groups)
-    if _FUSED is not None and total.device.type == "cpu" and total.dtype == x.dtype == weight.dtype == torch.float32:
+    if _SUM is not None and _is_fast(total, x, weight):
         pairs = [[padding] * 2, [1, 1], [dilation] * 2]
-        result: Tensor = _FUSED(total, x, weight, bias, *pairs, groups, "add", None, None, [], None)
+        result: Tensor = _SUM(total, x, weight, bias, *pairs, groups, "add", None, None, [], None)
         return result
     return total.add_(F.conv2d(x, weight, bias, 1, padding, dilation, groups))
 
@@ -33,3 +54,10 @@ def add_convolution(
 def add(total: Tensor, x: Tensor) -> Tensor:
     """Return `total + x`; overwrites `total`, other than in training."""
     return total + x if torch.is_grad_enabled() else total.add_(x)
+
+
+def _is_fast(first: Tensor, *others: Tensor) -> bool:
+    """Tell whether oneDNN computes with these tensors, and no gradient is asked for."""
+    if torch.is_grad_enabled() or first.device.type != "cpu" or any(other.dtype != first.dtype for other in others):
+        return False
+    return first.dtype == torch.float32 or (first.dtype == torch.bfloat16 and _MKLDNN._is_mkldnn_bf16_supported())

@@ -12,6 +12,8 @@ taken off the exponents, which pass 88 in pictures of hard edges and noise; a pi
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +21,8 @@ from torch import Tensor, nn
 
 WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
+BAND = 16
+"""Rows of windows that are averaged at a time."""
 CELL = 2 * STRIDE
 """Distance in pixels of two cells of the map; a tile must begin on this grid."""
 RECEPTIVE_FIELD = 23
@@ -67,27 +71,47 @@ def count_cells(length: int) -> int:
     return (pooled - 1) // 2 + 1
 
 
-def stretch(cells: Tensor, place: Place) -> Tensor:
-    """Interpolate a map (n, c, cells, cells) linearly to n, c, h, w; the result has memory of its own."""
+def stretch_columns(cells: Tensor, columns: Samples) -> Tensor:
+    """Interpolate a map (n, c, cells, cells) linearly along its rows: n, cells, w, c."""
     pixels = cells.permute(0, 2, 3, 1)  # n, cells, cells, c
-    for dim, samples in ((2, place.columns), (1, place.rows)):
-        before, after = (pixels.index_select(dim, index) for index in (samples.before, samples.after))
-        pixels = before.lerp_(after, samples.share.view(-1, *[1] * (3 - dim)))
-    return pixels.permute(0, 3, 1, 2)
+    before, after = (pixels.index_select(2, index) for index in (columns.before, columns.after))
+    return before.lerp_(after, columns.share[:, None])
+
+
+def stretch_rows(lines: Tensor, rows: Samples) -> Iterator[tuple[slice, Tensor]]:
+    """Interpolate `lines` (n, cells, w, c) linearly; yield rows between the same cells, and their n, rows, w, c.
+
+    So few rows at a time, about CELL, stay in a processor's caches until they are used.
+    """
+    between = zip(rows.before.tolist(), rows.after.tolist(), strict=True)
+    start = 0
+    for (before, after), group in itertools.groupby(between):
+        stop = start + sum(1 for _ in group)
+        share = rows.share[start:stop, None, None]
+        yield slice(start, stop), torch.lerp(lines[:, before, None], lines[:, after, None], share)
+        start = stop
 
 
 class SoftPool(nn.Module):
     """Average windows, every value weighed by its exponential.
 
     Input n, c, h, w; output n, c, (h - WINDOW) // STRIDE + 1 and likewise w. A side below WINDOW is one window.
-    Computed in float32 at least.
+    Computed in float32 at least, and a few rows at a time, which stay in a processor's caches.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        averages = logs = x.to(torch.promote_types(x.dtype, torch.float32)).permute(0, 2, 3, 1)  # n, h, w, c
-        for dim in (1, 2):
-            averages, logs = _average_windows(averages, logs, dim)
-        return averages.to(x.dtype).permute(0, 3, 1, 2)
+        pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
+        pooled = max(x.shape[2] - WINDOW, 0) // STRIDE + 1
+        band = BAND if x.device.type == "cpu" and not torch.is_grad_enabled() else pooled
+        parts = []
+        for top in range(0, pooled, band):
+            count = min(band, pooled - top)
+            rows = pixels[:, STRIDE * top : STRIDE * (top + count - 1) + WINDOW]
+            averages = logs = rows.to(torch.promote_types(x.dtype, torch.float32))
+            for dim in (1, 2):
+                averages, logs = _average_windows(averages, logs, dim)
+            parts.append(averages.to(x.dtype))
+        return torch.cat(parts, dim=1).permute(0, 3, 1, 2)
 
 
 class LocalAttention(nn.Module):
@@ -108,8 +132,17 @@ class LocalAttention(nn.Module):
         )
 
     def forward(self, x: Tensor, place: Place) -> Tensor:
-        weights = stretch(self.body(x), place)  # n, channels, h, w
-        return weights.mul_(torch.sigmoid(x[:, :1])).mul_(x)
+        """Weigh `x`, which is overwritten, other than in training."""
+        lines = stretch_columns(self.body(x), place.columns)  # n, cells, w, channels
+        weighed = x.permute(0, 2, 3, 1)  # n, h, w, channels
+        if torch.is_grad_enabled():
+            weights = torch.cat([part for _, part in stretch_rows(lines, place.rows)], dim=1)
+            weighed = weighed * weights * torch.sigmoid(weighed[..., :1])
+        else:
+            for rows, weights in stretch_rows(lines, place.rows):
+                features = weighed[:, rows]
+                features.mul_(weights.mul_(torch.sigmoid(features[..., :1])))
+        return weighed.permute(0, 3, 1, 2)
 
 
 class FastLocalAttention(nn.Module):

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore_cli.layers.execution import row_sums
+
 
 class ChannelLayerNorm(nn.Module):
     """Normalise every pixel over its channels, then scale and shift each channel.
@@ -46,13 +48,12 @@ class GlobalResponseNorm(nn.Module):
         """Normalise `x` with `energy` (n or 1, c, 1, 1; float32 or float64), measured on `x` itself when None."""
         length = (channel_energy(x) if energy is None else energy).sqrt()
         response = (length / (length.mean(dim=1, keepdim=True) + self.eps)).to(x.dtype)  # n, c, 1, 1
-        return x * (1 + self.gamma * response) + self.beta
+        return torch.addcmul(self.beta, x, 1 + self.gamma * response)
 
 
 def channel_energy(x: Tensor) -> Tensor:
     """Return the sum of squares of every channel of `x` (n, c, h, w) as float64 (n, c, 1, 1); sums of parts add up."""
-    rows = x.float().square().sum(dim=3, dtype=torch.float64)  # n, c, h
-    return rows.sum(dim=2)[:, :, None, None]
+    return row_sums(x.float().square()).sum(dim=1)[:, :, None, None]
 
 
 def affine_of(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

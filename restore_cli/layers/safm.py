@@ -2,7 +2,8 @@
 
 Paper: Sun et al., Spatially-Adaptive Feature Modulation for Efficient Image Super-Resolution, ICCV 2023,
 arXiv:2302.13800. Original code: https://github.com/sunny2109/SAFMN (Apache-2.0). Parameter names are the published
-ones. Different here: pooling on the grid uses the plain kernel, which keeps no indices.
+ones. Different here: on the grid the pyramid is pooled level by level and stretched once, and the plain kernel pools,
+which keeps no indices; activations and skips are part of the operations before them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from restore_cli.layers.fused import add_convolution, convolve
 
 
 def pool_by(x: Tensor, factor: int) -> Tensor:
@@ -29,10 +32,11 @@ def pool_by(x: Tensor, factor: int) -> Tensor:
 
 
 class SAFM(nn.Module):
-    """Modulate features by a depthwise-filtered pyramid of themselves.
+    """Modulate features by a depthwise-filtered pyramid of themselves, and add them to a skip.
 
-    Input and output: n, dim, h, w. The channels fall into one group per entry of `factors`; group i is max-pooled by
-    factors[i], filtered, and repeated back to h, w. The paper pools by 1, 2, 4, 8, the challenge form by 1, 4, 8, 16.
+    Both inputs and the output: n, dim, h, w. The channels fall into one group per entry of `factors`; group i is
+    max-pooled by factors[i], filtered, and repeated back to h, w. The paper pools by 1, 2, 4, 8, the challenge form by
+    1, 4, 8, 16.
     """
 
     def __init__(self, dim: int, *, factors: Sequence[int] = (1, 2, 4, 8), bias: bool = True) -> None:
@@ -41,20 +45,41 @@ class SAFM(nn.Module):
         self.factors = tuple(factors)
         self.mfr = nn.ModuleList(nn.Conv2d(group, group, 3, padding=1, groups=group, bias=bias) for _ in factors)
         self.aggr = nn.Conv2d(dim, dim, 1, bias=bias)
+        self.gelu = nn.GELU()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        h, w = x.shape[-2:]
+        coarsest = self.factors[-1]
+        pyramid = self._pyramid(x) if h % coarsest == w % coarsest == 0 else self._stretched_pyramid(x)
+        return torch.addcmul(skip, convolve(pyramid, self.aggr, self.gelu), x)
+
+    def _pyramid(self, x: Tensor) -> Tensor:
+        """Return the filtered levels of `x`, whose sides are multiples of every factor: n, dim, h, w."""
+        fine, *mfrs = self.mfr
+        step = self.factors[1]
+        groups = len(self.factors)
+        pooled = F.max_pool2d(x, step).chunk(groups, dim=1)[1:]  # n, dim / groups, h / step, w / step each
+        levels = []
+        for group, factor, mfr in zip(pooled, self.factors[1:], mfrs, strict=True):
+            level = mfr(F.max_pool2d(group, factor // step))
+            levels.append(F.interpolate(level, scale_factor=factor // step, mode="nearest"))
+        coarse = F.interpolate(torch.cat(levels, dim=1), scale_factor=step, mode="nearest")
+        return torch.cat([fine(x.chunk(groups, dim=1)[0]), coarse], dim=1)
+
+    def _stretched_pyramid(self, x: Tensor) -> Tensor:
+        """Return what the published code makes of sides off the grid, with cells that stretch and overlap."""
         size = x.shape[-2:]
         levels = []
         for group, factor, mfr in zip(x.chunk(len(self.factors), dim=1), self.factors, self.mfr, strict=True):
-            if factor == 1:
-                levels.append(mfr(group))
-            else:
-                levels.append(F.interpolate(mfr(pool_by(group, factor)), size=size, mode="nearest"))
-        return F.gelu(self.aggr(torch.cat(levels, dim=1))) * x
+            levels.append(F.interpolate(mfr(pool_by(group, factor)), size=size, mode="nearest"))
+        return torch.cat(levels, dim=1)
 
 
 class CCM(nn.Module):
-    """Mix channels: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back. n, dim, h, w both ways."""
+    """Mix channels, and add them to a skip: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back.
+
+    Both inputs and the output: n, dim, h, w. The skip is overwritten, other than in training.
+    """
 
     def __init__(self, dim: int, hidden: int, *, bias: bool = True) -> None:
         super().__init__()
@@ -62,6 +87,9 @@ class CCM(nn.Module):
             nn.Conv2d(dim, hidden, 3, padding=1, bias=bias), nn.GELU(), nn.Conv2d(hidden, dim, 1, bias=bias)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        mixed: Tensor = self.ccm(x)
-        return mixed
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        widen, gelu, narrow = self.ccm
+        assert isinstance(widen, nn.Conv2d)
+        assert isinstance(gelu, nn.GELU)
+        assert isinstance(narrow, nn.Conv2d)
+        return add_convolution(skip, convolve(x, widen, gelu), narrow.weight, narrow.bias)

@@ -23,14 +23,19 @@ class SimpleSAFM(nn.Module):
 
     def __init__(self, dim: int, gated: int) -> None:
         super().__init__()
-        self.split = (gated, dim - gated)
+        self.split = [gated, dim - gated]
         self.proj = nn.Conv2d(dim, dim, 3, padding=1, bias=False)
         self.dwconv = nn.Conv2d(gated, gated, 3, padding=1, groups=gated, bias=False)
         self.out = nn.Conv2d(dim, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gated, plain = self.proj(x).split(self.split, dim=1)
+        projected: Tensor = self.proj(x)
+        gated, plain = torch.split(projected, self.split, dim=1)
         pooled = self.dwconv(pool_by(gated, POOLING))
-        gate = F.interpolate(pooled, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        mixed: Tensor = self.out(F.gelu(torch.cat([plain, F.gelu(gate) * gated], dim=1)))
-        return mixed
+        gate = F.gelu(F.interpolate(pooled, size=x.shape[-2:], mode="bilinear", align_corners=False))
+        if torch.is_grad_enabled():
+            mixed: Tensor = self.out(F.gelu(torch.cat([plain, gate * gated], dim=1)))
+            return mixed
+        gated.mul_(gate)
+        weight = self.out.weight.roll(self.split[0], dims=1)  # gated channels first, as they lie in memory
+        return F.conv2d(torch.ops.aten.gelu_(projected), weight)

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from restore_cli.layers.fused import convolve
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
@@ -27,7 +28,10 @@ class CCM(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed: Tensor = self.conv(x)
+        widen, gelu, narrow = self.conv
+        assert isinstance(widen, nn.Conv2d)
+        assert isinstance(gelu, nn.GELU)
+        mixed: Tensor = narrow(convolve(x, widen, gelu))
         return mixed
 
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.fused import add_convolution
+from restore_cli.layers.fused import add_convolution, convolve
 from restore_cli.layers.local_attention import (
     CELL,
     RECEPTIVE_FIELD,
@@ -59,8 +59,15 @@ class Block(nn.Module):
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, place: Place | None) -> Tensor:
-        for layer in self.body:
-            x = layer(x, place) if isinstance(layer, LocalAttention) else layer(x)
+        layers = list(self.body)
+        while layers:
+            match layers:
+                case [nn.Conv2d() as convolution, nn.LeakyReLU() as rectifier, *layers]:
+                    x = convolve(x, convolution, rectifier)
+                case [LocalAttention() as attention, *layers]:
+                    x = attention(x, place)
+                case [layer, *layers]:
+                    x = layer(x)
         return x
 
     def fold(self) -> None:

@@ -35,8 +35,8 @@ class AttBlock(nn.Module):
         self.ccm = CCM(dim, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.safm(self.norm1(x)) + x
-        mixed: Tensor = self.ccm(self.norm2(x)) + x
+        x = self.safm(self.norm1(x), skip=x)
+        mixed: Tensor = self.ccm(self.norm2(x), skip=x)
         return mixed
 
 

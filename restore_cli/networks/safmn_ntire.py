@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.norm import GlobalResponseNorm, channel_energy
 from restore_cli.layers.safm import CCM, SAFM
-from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 
@@ -28,8 +27,8 @@ class AttBlock(nn.Module):
         self.ccm = CCM(dim, hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.safm(x) + x
-        mixed: Tensor = self.ccm(x) + x
+        x = self.safm(x, skip=x)
+        mixed: Tensor = self.ccm(x, skip=x)
         return mixed
 
 
@@ -63,6 +62,4 @@ class SAFMNChallenge(Network):
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         energy = None if part is None else part.statistic
         features = self.norm(self.to_feat(x.to(self.to_feat.weight.dtype)), energy)  # n, dim, h, w
-        residual: Tensor = self.to_img(self.feats(features))  # n, 3, h·scale, w·scale
-        plain: Tensor = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        return plain + residual.float()
+        return enlarge(self.to_img, self.feats(features), x)  # n, 3, h·scale, w·scale

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore_cli.layers.fused import add_convolution, convolve
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
-from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 
 class CCM(nn.Module):
-    """Mix channels: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back. n, dim, h, w both ways."""
+    """Mix channels, and add them to a skip: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back.
+
+    Both inputs and the output: n, dim, h, w. The skip is overwritten, other than in training.
+    """
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(dim, hidden, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(hidden, dim, 1, bias=False)
+        self.gelu = nn.GELU()
 
-    def forward(self, x: Tensor) -> Tensor:
-        mixed: Tensor = self.conv2(F.gelu(self.conv1(x)))
-        return mixed
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return add_convolution(skip, convolve(x, self.conv1, self.gelu), self.conv2.weight)
 
 
 class AttBlock(nn.Module):
@@ -38,8 +41,8 @@ class AttBlock(nn.Module):
         self.conv2 = CCM(dim, hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        mixed: Tensor = self.conv2(self.conv1(x))
-        return mixed + x
+        mixed: Tensor = self.conv2(self.conv1(x), skip=x)
+        return mixed
 
 
 class SAFMNPP(Network):
@@ -65,6 +68,4 @@ class SAFMNPP(Network):
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.feats(self.to_feat(x.to(self.to_feat.weight.dtype)))  # n, dim, h, w
-        residual: Tensor = self.to_img(features)  # n, 3, h·scale, w·scale
-        plain: Tensor = F.interpolate(x, scale_factor=self.scale, mode="bilinear", align_corners=False)
-        return plain + residual.float()
+        return enlarge(self.to_img, features, x)  # n, 3, h·scale, w·scale

@@ -1,12 +1,36 @@
-"""Convolutions with a sum after them."""
+"""Convolutions with an activation or a sum after them."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from restore_cli.layers import fused
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("known", [True, False], ids=["fused", "apart"])
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.GELU("tanh"), nn.LeakyReLU(0.05)])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_activation_is_the_same(
+    kernel: int, activation: nn.GELU | nn.LeakyReLU, known: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    convolution = nn.Conv2d(5, 8, kernel, padding=kernel // 2).to(dtype)
+    x = torch.randn(2, 5, 13, 9).to(dtype).contiguous(memory_format=torch.channels_last)
+    expected = activation(convolution.double()(x.double()))
+    convolution.to(dtype)
+    if not known:
+        monkeypatch.setattr(fused, "_POINTWISE", None)
+    trained = fused.convolve(x, convolution, activation)
+    assert trained.requires_grad
+    with torch.no_grad():
+        result = fused.convolve(x, convolution, activation)
+    tolerance = 1e-6 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(result.double(), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(trained.double(), expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -22,7 +46,7 @@ def test_the_sum_is_the_same_and_in_place(
     padding = dilation * (kernel // 2)
     expected = total + F.conv2d(x, weight, bias, 1, padding, dilation, groups)
     if not known:
-        monkeypatch.setattr(fused, "_FUSED", None)
+        monkeypatch.setattr(fused, "_SUM", None)
     options = {"padding": padding, "dilation": dilation, "groups": groups}
     trained = fused.add_convolution(total, x, weight, bias, **options)
     assert trained.data_ptr() != total.data_ptr()

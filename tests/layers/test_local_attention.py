@@ -20,10 +20,17 @@ from restore_cli.layers.local_attention import (
     SoftPool,
     count_cells,
     place_samples,
-    stretch,
+    stretch_columns,
+    stretch_rows,
 )
 
 sides = st.integers(1, 90)
+
+
+def stretch(cells: torch.Tensor, place: Place) -> torch.Tensor:
+    """Return the stretched map, n, c, h, w."""
+    lines = stretch_columns(cells, place.columns)
+    return torch.cat([rows for _, rows in stretch_rows(lines, place.rows)], dim=1).permute(0, 3, 1, 2)
 
 
 def whole(x: Tensor) -> Place:

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from restore_cli.layers.upsampler import PixelShuffle
+from restore_cli.layers.upsampler import PixelShuffle, enlarge, pixel_shuffle_head
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -12,3 +12,21 @@ from restore_cli.layers.upsampler import PixelShuffle
 def test_pixels_are_shuffled_as_torch_does(scale: int, layout: torch.memory_format) -> None:
     x = torch.rand(2, 3 * scale**2, 5, 4).contiguous(memory_format=layout)
     assert torch.equal(PixelShuffle(scale)(x), F.pixel_shuffle(x, scale))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (5, 8)])
+def test_a_head_adds_to_the_bilinearly_interpolated_picture(
+    size: tuple[int, int], scale: int, dtype: torch.dtype
+) -> None:
+    torch.manual_seed(1)
+    head, x, features = (
+        pixel_shuffle_head(4, scale).to(dtype),
+        torch.rand(2, 3, *size),
+        torch.randn(2, 4, *size).to(dtype),
+    )
+    expected = F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False) + head(features)
+    torch.testing.assert_close(enlarge(head, features, x), expected, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(enlarge(head, features, x), expected, rtol=0, atol=1e-6)

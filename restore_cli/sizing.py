@@ -77,10 +77,22 @@ def parse_sizing(
             raise UsageError(f"the scale {scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
         return Sizing(scale=scale)
     if size is not None:
-        match = re.fullmatch(r"(\d+)[xX](\d+)", size.strip())
-        if match is None:
-            raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
-        width, height = int(match[1]), int(match[2])
+        width, height = parse_frame(size)
     if any(side is not None and side < 1 for side in (width, height, long_edge)):
         raise UsageError("a size must be at least 1 pixel")
     return Sizing(width=width, height=height, long_edge=long_edge)
+
+
+def parse_frame(size: str) -> tuple[int, int]:
+    """Turn WIDTHxHEIGHT into width and height.
+
+    Raises:
+        UsageError: it has another form.
+    """
+    match = re.fullmatch(r"(\d+)[xX](\d+)", size.strip())
+    if match is None:
+        raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
+    width, height = int(match[1]), int(match[2])
+    if min(width, height) < 1:
+        raise UsageError("a size must be at least 1 pixel")
+    return width, height

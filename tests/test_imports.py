@@ -19,6 +19,7 @@ LAYERS = (
     ("batch",),
     ("planning",),
     ("chain",),
+    ("benchmark",),
     ("enhance", "upscale"),
     ("ensemble", "light", "task"),
     ("restorer",),
@@ -73,7 +74,7 @@ def test_imports_run_downwards(source: str, target: str) -> None:
         ("huggingface_hub", {"download"}),
         ("pyvips", {"picture"}),
         ("spandrel", {"networks"}),
-        ("matplotlib", {"training"}),
+        ("matplotlib", {"benchmark", "training"}),
         ("pytorch_msssim", {"training"}),
     ],
 )

@@ -58,6 +58,8 @@ def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
         Path("out.png").unlink()
     if "3840" in words or "1920x1080" in words:  # as written these are large; what is tried is the option
         words = [{"3840": "100", "1920x1080": "100x100"}.get(word, word) for word in words]
+    if words[0] == "bench":
+        words += ["--size", "24x16", "--runs", "1"]
     if words[0] == "train":  # a step on two pictures
         words = [
             {"60": "1", "2000": "1", "--minutes": "--steps", "photos/": "large/"}.get(word, word) for word in words

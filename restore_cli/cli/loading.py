@@ -35,5 +35,10 @@ def load_restorer(network: Network, engine: EngineOptions) -> Restorer:
     Raises:
         DeviceError: the device is absent, or the precision does not suit the network.
     """
-    tile: TilePolicy = int(engine.tile) if engine.tile.isdigit() else "off" if engine.tile == "off" else "auto"
+    tile = tile_policy(engine.tile)
     return Restorer(network, find_device(engine.device), precision=engine.precision.value, tile=tile)
+
+
+def tile_policy(option: str) -> TilePolicy:
+    """Return what `--tile` asks for."""
+    return int(option) if option.isdigit() else "off" if option == "off" else "auto"

@@ -25,7 +25,12 @@ class PrecisionChoice(StrEnum):
     FP16 = "fp16"
 
 
-def _parse_tile(value: str) -> str:
+def parse_tile(value: str) -> str:
+    """Check what `--tile` is given.
+
+    Raises:
+        typer.BadParameter: it is neither auto, off nor a number of pixels.
+    """
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
@@ -108,7 +113,7 @@ class EngineOptions:
     tile: Annotated[
         str,
         typer.Option(
-            parser=_parse_tile, metavar="auto|off|N", help="Pixels a side of a tile; the result does not depend on it."
+            parser=parse_tile, metavar="auto|off|N", help="Pixels a side of a tile; the result does not depend on it."
         ),
     ] = "auto"
     threads: Annotated[

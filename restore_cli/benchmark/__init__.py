@@ -1,0 +1,1 @@
+"""How fast networks run on a machine, and in how much memory."""

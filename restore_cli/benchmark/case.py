@@ -1,0 +1,164 @@
+"""One network on one device in one way: how long it takes for a picture, and how much memory it needs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from restore_cli.catalog import find_card, names_file
+from restore_cli.device import Device, find_device, prepare_host
+from restore_cli.enhance import Enhancer
+from restore_cli.errors import DeviceError
+from restore_cli.networks import Network, build_network
+from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
+from restore_cli.restorer import Restorer
+from restore_cli.sizing import Sizing
+from restore_cli.tile_pass import TilePolicy
+from restore_cli.upscale import Upscaler
+from restore_cli.weights import load_card, load_path
+
+SEED = 1
+"""Of the noise that stands for a picture; the time does not depend on what a picture shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is measured."""
+
+    model: str
+    """Name of a card, or a file."""
+    width: int
+    height: int
+    device: str = "auto"
+    precision: str = "auto"
+    tile: TilePolicy = "auto"
+    threads: int | None = None
+    plain: bool = False
+    """Run the network operation by operation instead, as PyTorch does by itself: whole, float32, channel by channel,
+    with the memory settings of the system."""
+    key: str | None = None
+    """Where a .pth file holds its weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was measured; the time is from an array of 8-bit samples to another one."""
+
+    case: Case
+    device: str
+    precision: str
+    tile: int | None
+    """Side of the tiles in input pixels; None where the picture went through whole."""
+    seconds: tuple[float, ...]
+    """Time of each run, after one that is not counted."""
+    peak_memory: int | None
+    """Bytes that the whole process held at most; None where the system does not say."""
+
+    @property
+    def median(self) -> float:
+        """Seconds of the median run."""
+        return statistics.median(self.seconds)
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Millions of input pixels a second."""
+        return self.case.width * self.case.height / self.median / 1e6
+
+
+def measure_apart(case: Case, runs: int) -> Timing:
+    """Do `measure` in a process of its own, whose memory and settings are those of the case alone.
+
+    Raises:
+        RestoreError: as `measure` does.
+        DeviceError: the process was ended from outside, as systems do that are out of memory.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(measure, case, runs).result()
+        except BrokenProcessPool as error:
+            raise DeviceError(
+                f"{case.model} at {case.width}x{case.height} was ended by the system", "it may be out of memory"
+            ) from error
+
+
+def measure(case: Case, runs: int) -> Timing:
+    """Put a picture through the network `runs` times, after one run that is not counted.
+
+    Raises:
+        WeightsError: the weights are missing or wrong.
+        DeviceError: the device is absent or out of memory, or the precision does not suit the network.
+    """
+    if not case.plain:
+        prepare_host(case.threads)
+    elif case.threads is not None:
+        torch.set_num_threads(case.threads)
+    device, network = find_device(case.device), _load(case)
+    pixels = np.random.default_rng(SEED).integers(0, 256, (case.height, case.width, 3), np.uint8)
+    run = _plainly(network, device) if case.plain else _restoring(network, device, case)
+    _, precision, tile = run(pixels)
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        run(pixels)
+        seconds.append(time.perf_counter() - start)
+    return Timing(case, device.name, precision, tile, tuple(seconds), _peak_memory(device))
+
+
+Run = Callable[[Samples], tuple[Samples, str, int | None]]
+"""From 8-bit samples (h, w, 3) to those of the result, the precision and the tiles."""
+
+
+def _load(case: Case) -> Network:
+    weights = load_path(Path(case.model), case.key) if names_file(case.model) else load_card(find_card(case.model))
+    return build_network(weights.state).fold()
+
+
+def _restoring(network: Network, device: Device, case: Case) -> Run:
+    """Return what commands do with a picture between reading and writing."""
+    restorer = Restorer(network, device, precision=case.precision, tile=case.tile)
+    task = (
+        Enhancer(restorer, model=case.model)
+        if network.scale == 1
+        else Upscaler(restorer, Sizing(scale=network.scale), model=case.model)
+    )
+
+    def run(pixels: Samples) -> tuple[Samples, str, int | None]:
+        restored, how = task(Picture(pixels))
+        return restored.pixels, str(how.precision), how.tile
+
+    return run
+
+
+def _plainly(network: Network, device: Device) -> Run:
+    """Return the plain form. Where gradients are enabled, networks are carried out as they are trained."""
+    network = network.to(device.torch_device)
+
+    def run(pixels: Samples) -> tuple[Samples, str, int | None]:
+        with torch.enable_grad():
+            x = torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None].contiguous()  # 1, 3, h, w
+            restored = network(x.to(device.torch_device))[0].permute(1, 2, 0).cpu()
+        return to_samples(restored.numpy(), 8), "fp32", None
+
+    return run
+
+
+def _peak_memory(device: Device) -> int | None:
+    if device.torch_device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device.torch_device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

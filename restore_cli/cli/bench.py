@@ -1,0 +1,131 @@
+"""`restore bench`."""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from restore_cli.catalog import CARDS, find_card, names_file
+from restore_cli.cli.options import PrecisionChoice, complete_model, parse_tile
+from restore_cli.display import Display
+from restore_cli.errors import UsageError
+from restore_cli.sizing import parse_frame
+
+if TYPE_CHECKING:
+    from restore_cli.benchmark.case import Timing
+
+COLUMNS = "{:28} {:>11} {:8} {:9} {:>6} {:>9} {:>8} {:>8} {:>8}"
+HEADER = ("model", "size", "device", "precision", "tile", "ms", "MP/s", "memory", "speed-up")
+
+
+def bench(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME|FILE",
+            help="Model or weights file to measure, may be given several times; by default all that are built in.",
+            autocompletion=complete_model,
+        ),
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="NAME", help="Where a .pth file holds its weights.")] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="WxH", help="Size of the input, may be given several times.")
+    ] = None,
+    precision: Annotated[
+        list[PrecisionChoice] | None, typer.Option(help="Numbers to compute with, may be given several times.")
+    ] = None,
+    tile: Annotated[
+        list[str] | None,
+        typer.Option(parser=parse_tile, metavar="auto|off|N", help="Side of a tile, may be given several times."),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processor threads; all by default.")] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Also measure the plain form, and tell by how much it is slower.")
+    ] = False,
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that are counted, after one that is not.")] = 3,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the speeds.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per measurement.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure how fast models run on this machine, and in how much memory.
+
+    The time is from an array of 8-bit samples to that of the result, the median of several runs; megapixels are those
+    of the input, memory is that of the whole process. Every measurement runs in a process of its own. The plain form is
+    the network in one piece, operation by operation, in float32.
+    """
+    display = Display(quiet=quiet, json=json)
+    models = model or [card.name for card in CARDS if card.embedded]
+    for name in models:
+        if not names_file(name):
+            find_card(name)
+    sizes = [parse_frame(text) for text in size or ["1024x1024"]]
+    draw = _import_plot() if plot else None
+
+    from restore_cli.benchmark.case import Case, measure_apart
+    from restore_cli.cli.loading import tile_policy
+
+    if not json:
+        print(COLUMNS.format(*HEADER), flush=True)
+    told: list[tuple[Timing, float | None]] = []
+    for name in models:
+        for width, height in sizes:
+            common = Case(name, width, height, device, threads=threads, key=key)
+            plain = measure_apart(replace(common, plain=True), runs) if baseline else None
+            if plain:
+                _tell(plain, 1.0, display)
+                told.append((plain, 1.0))
+            for numbers in precision or [PrecisionChoice.AUTO]:
+                for side in tile or ["auto"]:
+                    case = replace(common, precision=numbers.value, tile=tile_policy(side))
+                    timing = measure_apart(case, runs)
+                    ratio = plain.median / timing.median if plain else None
+                    _tell(timing, ratio, display)
+                    told.append((timing, ratio))
+    if draw and plot:
+        draw([_name(timing) for timing, _ in told], [timing.megapixels_per_second for timing, _ in told], plot)
+
+
+def _import_plot() -> Any:
+    try:
+        from restore_cli.benchmark.plot import plot_speeds
+    except ImportError as error:
+        raise UsageError(f"drawing needs {error.name}, which is not installed", "pip install matplotlib") from error
+    return plot_speeds
+
+
+def _name(timing: Timing) -> str:
+    how = "plain" if timing.case.plain else timing.precision
+    return f"{timing.case.model} {timing.case.width}x{timing.case.height} {how}"
+
+
+def _tell(timing: Timing, ratio: float | None, display: Display) -> None:
+    case = timing.case
+    if display.json:
+        record = asdict(timing) | {
+            "median": timing.median,
+            "megapixels_per_second": timing.megapixels_per_second,
+            "speed_up": ratio,
+        }
+        print(json_format.dumps(record), flush=True)
+        return
+    memory = f"{timing.peak_memory / 1e9:.2f} GB" if timing.peak_memory else "-"
+    cells = (
+        Path(case.model).name,
+        f"{case.width}x{case.height}",
+        timing.device,
+        "plain" if case.plain else timing.precision,
+        timing.tile or "whole",
+        f"{1000 * timing.median:.0f}",
+        f"{timing.megapixels_per_second:.3g}",
+        memory,
+        f"{ratio:.2f}" if ratio else "-",
+    )
+    print(COLUMNS.format(*cells), flush=True)

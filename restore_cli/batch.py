@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from restore_cli.errors import RestoreError
-from restore_cli.planning import Job, Refusal
+from restore_cli.planning import Job
+from restore_cli.sources import Refusal
 
 Status = Literal["done", "skipped", "failed"]
 

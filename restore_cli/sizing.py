@@ -47,6 +47,11 @@ class Sizing:
         return max(1, round(height * factor)), max(1, round(width * factor))
 
     @property
+    def label(self) -> str:
+        """What a template's {scale} stands for: 4, 2.7, 1920x1080, w1920, h1080, l3840."""
+        return self.suffix.removeprefix("_x" if self.scale is not None else "_")
+
+    @property
     def suffix(self) -> str:
         """What file names of results carry: `_x4`, `_1920x1080`, `_w1920`, `_h1080`, `_l3840`."""
         if self.scale is not None:

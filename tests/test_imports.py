@@ -18,6 +18,8 @@ LAYERS = (
     ("training", "worker"),
     ("batch",),
     ("planning",),
+    ("targets",),
+    ("sources",),
     ("chain",),
     ("benchmark",),
     ("enhance", "upscale"),

@@ -165,3 +165,67 @@ def test_standard_streams(tree: Path) -> None:
 def test_links_in_a_circle_end(tree: Path) -> None:
     (tree / "photos/inner/round").symlink_to(tree / "photos", target_is_directory=True)
     assert len(plan("photos").jobs) == 4
+
+
+def test_a_suffix_of_ones_own_stands_in_for_the_usual_one(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", ending="-big"), tree) == ["photos/a-big.jpg"]
+    assert targets(plan("photos", ending="-big", recursive=False), tree) == [
+        "photos-big/a-big.jpg",
+        "photos-big/b-big.PNG",
+    ]
+    assert targets(plan("photos/a.jpg", ending="-big", output="out"), tree) == ["out/a-big.jpg"]
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos/a.jpg", ending="")
+    with pytest.raises(UsageError, match="names a folder"):
+        plan("photos/a.jpg", ending="/big")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (
+            "out/{parent}/{stem}_x4.{ext}",
+            ["out/a_x4.jpg", "out/b_x4.PNG", "out/inner/c_x4.tif", "out/inner/deep/f_x4.webp"],
+        ),
+        (
+            "{model}/x{scale}/{stem}-{ext}.png",
+            ["m/x4/a-jpg.png", "m/x4/b-PNG.png", "m/x4/c-tif.png", "m/x4/f-webp.png"],
+        ),
+        ("out/{{{stem}}}.png", ["out/{a}.png", "out/{b}.png", "out/{c}.png", "out/{f}.png"]),
+    ],
+)
+def test_a_template_says_where_results_go(output: str, expected: list[str], tree: Path) -> None:
+    found = plan("photos", output=output, facts={"model": "m", "scale": "4"})
+    assert targets(found, tree) == expected
+
+
+def test_a_template_follows_the_format_and_decides_it(tree: Path) -> None:
+    job = plan("photos/a.jpg", output="{stem}.{ext}", format_name="webp").jobs[0]
+    assert (job.target, job.format and job.format.name) == (Path("a.webp"), "webp")
+    job = plan("photos/a.jpg", output="{parent}/{stem}-new.tif").jobs[0]
+    assert (job.target, job.format and job.format.name) == (Path("photos/a-new.tif"), "tiff")
+
+
+def test_braces_in_the_name_of_a_folder_that_exists_are_no_template(tree: Path) -> None:
+    (tree / "{old}").mkdir()
+    assert targets(plan("photos/a.jpg", output="{old}"), tree) == ["{old}/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("{nosuch}.png", "{nosuch}"),
+        ("{stem!r}.png", "{stem}"),
+        ("{stem:>9}.png", "{stem}"),
+        ("{stem.upper}.png", "{stem.upper}"),
+        ("{}.png", "{}"),
+        ("{stem.png", "brace without its partner"),
+        ("{stem}.xyz", "names no format"),
+        ("{parent}.png", "would both be written"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_refused(output: str, words: str, tree: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan("photos", output=output)
+    assert words in caught.value.message
+    assert caught.value.hint

@@ -13,8 +13,9 @@ from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
-from restore_cli.planning import Job, Refusal
+from restore_cli.planning import Job
 from restore_cli.restorer import Run
+from restore_cli.sources import Refusal
 from restore_cli.worker import Worker
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
 from restore_cli.errors import UsageError
@@ -45,3 +47,8 @@ def choose_enhancer(model: str | None, task: Task) -> ModelCard | None:
     if card.task != task:
         raise UsageError(f"{card.name} is made for {card.task}, not for {task}", f"restore {card.task} runs it")
     return card
+
+
+def name_of_model(card: ModelCard | None, model: str | None) -> str:
+    """Return what files of results may be named after: the card's name, or that of the weights file `model`."""
+    return card.name if card else Path(str(model)).stem

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.card import Task
+from restore_cli.card import ModelCard, Task
 from restore_cli.catalog import default_for
-from restore_cli.cli.choice import choose_enhancer
-from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, Tta, expand_options
+from restore_cli.cli.choice import choose_enhancer, name_of_model
+from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.session import plan_session, run_session
 from restore_cli.display import Display
 
@@ -26,7 +26,12 @@ PURPOSES: dict[Task, str] = {
 
 
 def enhance(
-    task: Task, inputs: list[str], output: OutputOptions, engine: EngineOptions, report: ReportOptions, **settings: Any
+    task: Task,
+    inputs: list[str] | None,
+    files: FileOptions,
+    engine: EngineOptions,
+    report: ReportOptions,
+    **settings: Any,
 ) -> None:
     """Carry out the command `task`; `settings` are those of its `Enhancer`.
 
@@ -35,19 +40,16 @@ def enhance(
         typer.Exit: as `run_session` does.
     """
     display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
-    load = prepare_enhancer(task, engine, display, settings)
-    run_session(plan_session(inputs, output, f"_{task}"), load, output, report, display)
+    card = choose_enhancer(engine.model, task)
+    load = prepare_enhancer(task, card, engine, display, settings)
+    facts = {"scale": "1", "model": name_of_model(card, engine.model)}
+    run_session(plan_session(inputs, files, f"_{task}", facts), load, files, report, display)
 
 
 def prepare_enhancer(
-    task: Task, engine: EngineOptions, display: Display, settings: dict[str, Any]
+    task: Task, card: ModelCard | None, engine: EngineOptions, display: Display, settings: dict[str, Any]
 ) -> Callable[[], Enhancer]:
-    """Choose the model for `task`; return what loads it when there is work.
-
-    Raises:
-        UsageError: as `choose_enhancer` does.
-    """
-    card = choose_enhancer(engine.model, task)
+    """Return what loads the model for `task` when there is work; `card` is None for a file."""
 
     def load() -> Enhancer:
         from restore_cli.cli.tasks import load_enhancer
@@ -61,7 +63,7 @@ def make_command(task: Task) -> Callable[..., None]:
     """Make the command of a task in `PURPOSES`."""
 
     def command(
-        inputs: Inputs,
+        inputs: Inputs = None,
         strength: Annotated[
             float,
             typer.Option(
@@ -73,11 +75,11 @@ def make_command(task: Task) -> Callable[..., None]:
         ] = 1.0,
         tta: Tta = False,
         *,
-        output: OutputOptions,
+        files: FileOptions,
         engine: EngineOptions,
         report: ReportOptions,
     ) -> None:
-        enhance(task, inputs, output, engine, report, strength=strength, tta=tta)
+        enhance(task, inputs, files, engine, report, strength=strength, tta=tta)
 
     command.__doc__ = f"""{PURPOSES[task]}{_model_note(task)}
 

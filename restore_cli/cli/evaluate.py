@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.planning import PICTURE_SUFFIXES
+from restore_cli.sources import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from restore_cli.picture.picture import Samples

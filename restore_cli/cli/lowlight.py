@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from restore_cli.cli.enhance import enhance
-from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, Tta, expand_options
+from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 
 
 @expand_options
 def lowlight(
-    inputs: Inputs,
+    inputs: Inputs = None,
     strength: Annotated[
         float | None,
         typer.Option(
@@ -27,7 +27,7 @@ def lowlight(
     ] = True,
     tta: Tta = False,
     *,
-    output: OutputOptions,
+    files: FileOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -36,4 +36,4 @@ def lowlight(
     Without -o a result lies beside its input as NAME_lowlight; a folder's results lie in FOLDER_lowlight.
     """
     settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights}
-    enhance("lowlight", inputs, output, engine, report, **settings)
+    enhance("lowlight", inputs, files, engine, report, **settings)

@@ -46,8 +46,12 @@ def _complete_format(incomplete: str) -> list[str]:
 
 
 Inputs = Annotated[
-    list[str],
-    typer.Argument(help="Pictures, folders or globs; - reads one picture from standard input.", metavar="PATH..."),
+    list[str] | None,
+    typer.Argument(
+        help="Pictures, folders or globs; - reads one picture from standard input.",
+        metavar="PATH...",
+        show_default=False,
+    ),
 ]
 
 Tta = Annotated[
@@ -56,12 +60,31 @@ Tta = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputOptions:
-    """Where results go and how they are stored."""
+class FileOptions:
+    """What is read besides the arguments, where results go and how they are stored."""
 
+    from_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="Also restore what the file LIST names, one a line; - reads names from standard input."
+        ),
+    ] = None
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Names in LIST end with NUL, as 'find -print0' writes them.")
+    ] = False
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="File or folder to write; - is standard output.", metavar="PATH"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File or folder to write, - for standard output, or a template of {stem}, {parent}, {ext} "
+            "and, where one model runs, {model} and {scale}.",
+            metavar="PATH",
+        ),
+    ] = None
+    suffix: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Put TEXT at the end of names of results, instead of _x4 and such."),
     ] = None
     format: Annotated[
         str | None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.cli.choice import choose_upscaler
+from restore_cli.cli.choice import choose_enhancer, choose_upscaler
 from restore_cli.cli.enhance import prepare_enhancer
-from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, expand_options
+from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.session import plan_session, run_session
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 @expand_options
 def run(
-    inputs: Inputs,
+    inputs: Inputs = None,
+    *,
     step: Annotated[
         list[str],
         typer.Option(
@@ -33,8 +34,7 @@ def run(
             help=f"A step, in the order given: {', '.join(STEPS)}; for example upscale:scale=2,strength=0.8.",
         ),
     ],
-    *,
-    output: OutputOptions,
+    files: FileOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -53,7 +53,7 @@ def run(
         return Chain([load_task() for _, load_task in steps])
 
     suffix = "".join(suffix for suffix, _ in steps)
-    run_session(plan_session(inputs, output, suffix), load, output, report, display)
+    run_session(plan_session(inputs, files, suffix), load, files, report, display)
 
 
 def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
@@ -62,7 +62,8 @@ def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, 
     engine = replace(engine, model=values.pop("model", None))
     if step.name == "upscale":
         return _prepare_upscale(values, engine, display)
-    return f"_{step.name}", prepare_enhancer(step.name, engine, display, values)
+    card = choose_enhancer(engine.model, step.name)
+    return f"_{step.name}", prepare_enhancer(step.name, card, engine, display, values)
 
 
 def _prepare_upscale(values: dict[str, Any], engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import typer
 
 from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, refused, run_jobs
 from restore_cli.cli.interruption import INTERRUPTED, interruption
-from restore_cli.cli.options import OutputOptions, ReportOptions
+from restore_cli.cli.options import FileOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.planning import Plan, plan_jobs
+from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
     from restore_cli.task import Task
 
 
-def plan_session(inputs: list[str], output: OutputOptions, suffix: str) -> Plan:
+def plan_session(
+    inputs: list[str] | None, files: FileOptions, suffix: str, facts: Mapping[str, str] | None = None
+) -> Plan:
     """Plan what the user named; `suffix` tells the results of the command from its inputs.
 
+    `facts` is what a template of `--output` may hold besides the input's own name.
+
     Raises:
-        UsageError: as `plan_jobs` does.
+        UsageError: nothing was named, a list cannot be read, or as `plan_jobs` does.
     """
+    names = list(inputs or ())
+    if files.from_file is not None:
+        if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
+            raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
+        names += read_list(files.from_file, null=files.null)
+    elif not names:
+        raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
     return plan_jobs(
-        inputs,
-        output=output.output,
+        names,
+        output=files.output,
         suffix=suffix,
-        format_name=output.format,
-        recursive=output.recursive,
-        overwrite=output.overwrite,
+        ending=files.suffix,
+        facts=facts,
+        format_name=files.format,
+        recursive=files.recursive,
+        overwrite=files.overwrite,
     )
 
 
 def run_session(
-    plan: Plan, load_task: Callable[[], Task], output: OutputOptions, report: ReportOptions, display: Display
+    plan: Plan, load_task: Callable[[], Task], files: FileOptions, report: ReportOptions, display: Display
 ) -> None:
     """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
 
@@ -49,7 +63,7 @@ def run_session(
             "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
         )
     if report.dry_run:
-        _show_plan(plan, output, display)
+        _show_plan(plan, files, display)
         return
     if to_stdout and typer.get_text_stream("stdout").isatty():
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
@@ -57,7 +71,7 @@ def run_session(
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
     watch = Stopwatch()
-    interrupted = _run(plan, load_task, output, report, display, outcomes)
+    interrupted = _run(plan, load_task, files, report, display, outcomes)
     display.summary(outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
     code = INTERRUPTED if interrupted else exit_code_of(outcomes)
     if code:
@@ -67,7 +81,7 @@ def run_session(
 def _run(
     plan: Plan,
     load_task: Callable[[], Task],
-    output: OutputOptions,
+    files: FileOptions,
     report: ReportOptions,
     display: Display,
     outcomes: list[Outcome],
@@ -79,10 +93,10 @@ def _run(
 
     worker = Worker(
         load_task,
-        max_pixels=output.max_pixels,
-        overwrite=output.overwrite,
-        quality=output.quality,
-        strip_metadata=output.strip_metadata,
+        max_pixels=files.max_pixels,
+        overwrite=files.overwrite,
+        quality=files.quality,
+        strip_metadata=files.strip_metadata,
     )
     try:
         with interruption() as interrupted, display.progress(len(plan.jobs)) as progress:
@@ -97,11 +111,11 @@ def _run(
         return True
 
 
-def _show_plan(plan: Plan, output: OutputOptions, display: Display) -> None:
+def _show_plan(plan: Plan, files: FileOptions, display: Display) -> None:
     for refusal in plan.refusals:
         display.outcome(refused(refusal), alone=False)
     for job in plan.jobs:
-        exists = job.target is not None and job.target.exists() and not output.overwrite
+        exists = job.target is not None and job.target.exists() and not files.overwrite
         display.planned(name_of_source(job), str(job.target or "-"), "skip, it exists" if exists else "restore")
     code = exit_code_of(refused(refusal) for refusal in plan.refusals)
     if code:

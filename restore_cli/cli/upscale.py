@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restore_cli.card import Speed
-from restore_cli.cli.choice import choose_upscaler
-from restore_cli.cli.options import EngineOptions, Inputs, OutputOptions, ReportOptions, Tta, expand_options
+from restore_cli.cli.choice import choose_upscaler, name_of_model
+from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.session import plan_session, run_session
 from restore_cli.display import Display
 from restore_cli.sizing import Sizing, parse_sizing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @expand_options
 def upscale(
-    inputs: Inputs,
+    inputs: Inputs = None,
     scale: Annotated[
         float | None,
         typer.Option("--scale", "-s", metavar="N", help="Factor from 1 to 16; by default that of the model, 4."),
@@ -44,7 +44,7 @@ def upscale(
     ] = 1.0,
     tta: Tta = False,
     *,
-    output: OutputOptions,
+    files: FileOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -66,7 +66,8 @@ def upscale(
 
         return load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
 
-    run_session(plan_session(inputs, output, sizing.suffix), load, output, report, display)
+    facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
+    run_session(plan_session(inputs, files, sizing.suffix, facts), load, files, report, display)
 
 
 def _scale_of_file(engine: EngineOptions) -> float:

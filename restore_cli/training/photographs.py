@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from restore_cli.errors import PictureError, RestoreError, UsageError
 from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.reading import read_picture
-from restore_cli.planning import PICTURE_SUFFIXES
+from restore_cli.sources import find_sources
 
 Samples = NDArray[np.uint8]
 """h, w, 3."""
@@ -68,7 +68,7 @@ def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> li
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     found = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES):
+    for path in sorted(source.path for source in find_sources([str(folder)], recursive=True, output=None).sources):
         if path.parent.name == INPUTS and (path.parent.parent / TARGETS).is_dir():
             continue  # it is read with its target
         try:

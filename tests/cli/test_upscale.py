@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -361,7 +362,7 @@ def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.C
         (["empty/"], 1, "there are no pictures in empty/"),
         (["photo.png", "--max-pixels", "1000"], 1, "45x37 pixels are more than the limit of 1,000"),
         (["photo.png", "--width", "5000"], 1, "more than 16"),
-        ([], 2, "Missing argument"),
+        ([], 2, "no pictures were named"),
     ],
 )
 def test_bad_input_gets_an_error_a_hint_and_a_code(
@@ -468,3 +469,33 @@ def test_an_interrupt_leaves_whole_files_and_exits_130(photo: Path, here: Path) 
     assert f"interrupted: {len(written)} done" in errors
     for path in written:
         assert open_pixels(path).shape == (148, 180, 3)
+
+
+def test_pictures_are_named_by_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list and an argument together; names hold a space, an emoji, a line break and bytes that are not UTF-8."""
+    picture, folder = Image.new("RGB", (9, 8), "teal"), tmp_path
+    names = [b"a b.png", "\N{OTTER}.png".encode(), b"line\nbreak.png", b"\xff.png"]
+    for name in names:
+        picture.save(os.fsdecode(os.path.join(os.fsencode(folder), name)), "png")
+    listed = folder / "list"
+    listed.write_bytes(b"\0".join(os.path.join(os.fsencode(folder), name) for name in names[1:]) + b"\0")
+    output = str(folder / "new" / "{stem}-{model}-x{scale}.{ext}")
+    options = ["--from-file", str(listed), "-0", "-o", output, "--scale", "2", "-q"]
+    assert run(["upscale", str(folder / "a b.png"), *options]) == 0
+    made = {os.fsencode(path.name) for path in (folder / "new").iterdir()}
+    assert made == {name.replace(b".png", b"-safmn-any-x2.png") for name in names}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--from-file", "nosuch"], "cannot read the list nosuch"),
+        (["-", "--from-file", "-"], "standard input cannot be a picture and a list"),
+    ],
+)
+def test_nothing_to_read_is_a_wrong_request(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", *arguments]) == 2
+    assert words in capsys.readouterr().err

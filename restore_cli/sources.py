@@ -1,0 +1,127 @@
+"""What the user names, as pictures to read: files, folders, globs, and lists of them. No picture is opened."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from restore_cli.errors import PictureError, RestoreError, UnreadablePictureError, UsageError
+from restore_cli.picture.formats import FORMATS
+
+STANDARD_STREAM = "-"
+"""The name of standard input and standard output on the command line."""
+PICTURE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
+"""Endings by which a folder's files are taken for pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A picture to read."""
+
+    path: Path
+    root: Path | None
+    """The folder the user named, in which this file was found; None where the file itself was named."""
+
+    @property
+    def below(self) -> Path:
+        """The folders between `root` and the file."""
+        return self.path.parent.relative_to(self.root) if self.root is not None else Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something the user named that cannot become a job."""
+
+    name: str
+    error: RestoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that the names stand for, each picture once."""
+
+    sources: tuple[Source, ...]
+    refusals: tuple[Refusal, ...]
+    passed_over: int
+    """Files in folders that are hidden or no pictures."""
+
+
+def find_sources(names: Iterable[str], *, recursive: bool, output: str | None) -> Found:
+    """Expand files, folders and globs; what lies in the folder `output` is not read back."""
+    sources: list[Source] = []
+    refusals: list[Refusal] = []
+    passed_over = 0
+    for name in names:
+        found, ignored, error = _expand(name, recursive, output)
+        sources += found
+        passed_over += ignored
+        if error is not None:
+            refusals.append(Refusal(name, error))
+    unique = {os.path.abspath(source.path): source for source in sources}
+    return Found(tuple(unique.values()), tuple(refusals), passed_over)
+
+
+def read_list(file: str, *, null: bool = False) -> list[str]:
+    """Read names, one a line, from a file, or from standard input where it is called `-`.
+
+    `null` says that each ends with NUL, as `find -print0` writes them, which is also understood without it; they may
+    then hold line breaks. Names are bytes to the system, and stay the bytes they are.
+
+    Raises:
+        UsageError: the list cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot read the list {file}: {reason}") from error
+    if null or b"\0" in content:
+        names = content.split(b"\0")
+    else:
+        names = [line.rstrip(b"\r") for line in content.split(b"\n")]
+    return [os.fsdecode(name) for name in names if name]
+
+
+def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[Source], int, PictureError | None]:
+    """Return the pictures that `name` stands for, how many files were passed over, and why there are none."""
+    path = Path(name)
+    if path.is_dir():
+        files, passed_over = _pictures_in(path, recursive, Path(output).resolve() if output else None)
+        error = None if files else UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
+        return [Source(file, path) for file in files], passed_over, error
+    if path.exists():
+        return [Source(path, None)], 0, None
+    matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]
+    if files:
+        return [Source(file, None) for file in files], len(matches) - len(files), None
+    what = "no picture matches" if glob.has_magic(name) else "there is no file"
+    return [], 0, UnreadablePictureError(f"{what} {name}", "check the name and the folder; quote a name with spaces")
+
+
+def _known_endings() -> str:
+    return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
+
+
+def _pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
+    """List the pictures below `folder`, sorted, without hidden files and without what lies in `output`."""
+    pictures, passed_over = [], 0
+    for path in _files_in(folder, recursive, output):
+        if path.name.startswith(".") or path.suffix.lower() not in PICTURE_SUFFIXES:
+            passed_over += 1
+        else:
+            pictures.append(path)
+    return pictures, passed_over
+
+
+def _files_in(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        yield from (here / file for file in sorted(files))
+        folders[:] = sorted(
+            name for name in folders if recursive and not name.startswith(".") and (here / name).resolve() != output
+        )

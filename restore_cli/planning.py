@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
-from restore_cli.sources import STANDARD_STREAM, Refusal, find_sources
+from restore_cli.sources import STANDARD_STREAM, Refusal, Shard, find_sources
 from restore_cli.targets import Place, names_folder
 
 
@@ -45,12 +45,13 @@ def plan_jobs(
     format_name: str | None = None,
     recursive: bool = True,
     overwrite: bool = False,
+    shard: Shard | None = None,
 ) -> Plan:
     """Expand files, folders and globs, and pair each picture with its target.
 
     `output` is a file, a folder, `-`, a template or None. With a folder a result keeps its input's name and relative
     folder. Without one it lies beside its input, or in `<folder><suffix>` beside an input folder, with `suffix` in its
-    name. `ending` and `facts` are as `Place` takes them.
+    name. `ending` and `facts` are as `Place` takes them. Of all jobs those of `shard` are kept.
 
     Raises:
         UsageError: formats or targets contradict each other, or the result would replace its input.
@@ -63,9 +64,10 @@ def plan_jobs(
         return _plan_standard_input(names, output, format)
     found = find_sources(names, recursive=recursive, output=output)
     place = Place(output, format, suffix=suffix, ending=ending, facts=facts, count=len(found.sources))
-    jobs = tuple(Job(source.path, *place.target(source)) for source in found.sources)
-    _refuse_collisions(jobs, overwrite)
-    return Plan(jobs, found.refusals, found.passed_over)
+    jobs = {source: Job(source.path, *place.target(source)) for source in found.sources}
+    _refuse_collisions(jobs.values(), overwrite)
+    kept = tuple(job for source, job in jobs.items() if shard is None or shard.holds(source))
+    return Plan(kept, found.refusals, found.passed_over)
 
 
 def _chosen_format(name: str | None) -> Format | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,20 @@ class Source:
     def below(self) -> Path:
         """The folders between `root` and the file."""
         return self.path.parent.relative_to(self.root) if self.root is not None else Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts into which pictures fall by their names, wherever and whenever that is asked."""
+
+    number: int
+    """1 to `count`."""
+    count: int
+
+    def holds(self, source: Source) -> bool:
+        """Tell whether `source` is in this part; its name and the folders below the one that was named decide."""
+        name = os.fsencode((source.below / source.path.name).as_posix())
+        return zlib.crc32(name) % self.count == self.number - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import pytest
 
 from restore_cli.errors import UnreadablePictureError, UsageError
 from restore_cli.planning import Plan, plan_jobs
+from restore_cli.sources import Shard
 
 
 @pytest.fixture
@@ -229,3 +230,29 @@ def test_a_template_that_cannot_be_filled_in_is_refused(output: str, words: str,
         plan("photos", output=output)
     assert words in caught.value.message
     assert caught.value.hint
+
+
+def test_shards_are_all_pictures_and_none_twice(tree: Path) -> None:
+    for index in range(40):
+        (tree / "photos" / f"{index}.png").write_bytes(b"")
+    whole = {job.source for job in plan("photos").jobs}
+    parts = [{job.source for job in plan("photos", shard=Shard(number, 3)).jobs} for number in (1, 2, 3)]
+    assert set().union(*parts) == whole
+    assert sum(map(len, parts)) == len(whole)
+    assert min(map(len, parts)) > 5
+
+
+def test_a_shard_does_not_depend_on_where_the_folder_is_called_from(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [str(job.source) for job in plan("photos", shard=Shard(1, 2)).jobs]
+    assert here
+    monkeypatch.chdir(tree / "photos")
+    assert [f"photos/{job.source}" for job in plan(".", shard=Shard(1, 2)).jobs] == here
+
+
+def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
+    (tree / "photos/a.png").write_bytes(b"")
+    for number in (1, 2, 3, 4):
+        with pytest.raises(UsageError, match="would both be written"):
+            plan("photos", format_name="tiff", shard=Shard(number, 4))

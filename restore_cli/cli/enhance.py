@@ -10,8 +10,8 @@ import typer
 from restore_cli.card import ModelCard, Task
 from restore_cli.catalog import default_for
 from restore_cli.cli.choice import choose_enhancer, name_of_model
-from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.session import Request, plan_session, run_session
 from restore_cli.display import Display
 
 if TYPE_CHECKING:
@@ -25,25 +25,18 @@ PURPOSES: dict[Task, str] = {
 """The commands that differ in nothing but their model, and what each is for."""
 
 
-def enhance(
-    task: Task,
-    inputs: list[str] | None,
-    files: FileOptions,
-    engine: EngineOptions,
-    report: ReportOptions,
-    **settings: Any,
-) -> None:
+def enhance(task: Task, request: Request, engine: EngineOptions, **settings: Any) -> None:
     """Carry out the command `task`; `settings` are those of its `Enhancer`.
 
     Raises:
         UsageError: as `choose_enhancer` and `plan_session` do.
         typer.Exit: as `run_session` does.
     """
-    display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
+    display = request.display()
     card = choose_enhancer(engine.model, task)
     load = prepare_enhancer(task, card, engine, display, settings)
     facts = {"scale": "1", "model": name_of_model(card, engine.model)}
-    run_session(plan_session(inputs, files, f"_{task}", facts), load, files, report, display)
+    run_session(plan_session(request, f"_{task}", facts), load, request, display)
 
 
 def prepare_enhancer(
@@ -76,10 +69,11 @@ def make_command(task: Task) -> Callable[..., None]:
         tta: Tta = False,
         *,
         files: FileOptions,
+        batch: BatchOptions,
         engine: EngineOptions,
         report: ReportOptions,
     ) -> None:
-        enhance(task, inputs, files, engine, report, strength=strength, tta=tta)
+        enhance(task, Request(inputs, files, batch, report), engine, strength=strength, tta=tta)
 
     command.__doc__ = f"""{PURPOSES[task]}{_model_note(task)}
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from restore_cli.cli.enhance import enhance
-from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.session import Request
 
 
 @expand_options
@@ -28,6 +29,7 @@ def lowlight(
     tta: Tta = False,
     *,
     files: FileOptions,
+    batch: BatchOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -36,4 +38,4 @@ def lowlight(
     Without -o a result lies beside its input as NAME_lowlight; a folder's results lie in FOLDER_lowlight.
     """
     settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights}
-    enhance("lowlight", inputs, files, engine, report, **settings)
+    enhance("lowlight", Request(inputs, files, batch, report), engine, **settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ import typer
 
 from restore_cli.catalog import CARDS
 from restore_cli.picture.formats import FORMATS, MAX_PIXELS
+from restore_cli.sources import Shard
 
 
 class PrecisionChoice(StrEnum):
@@ -34,6 +36,18 @@ def parse_tile(value: str) -> str:
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
+
+
+def parse_shard(value: str) -> Shard:
+    """Read what `--shard` is given.
+
+    Raises:
+        typer.BadParameter: it is not of the form K/N with K from 1 to N.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", value)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise typer.BadParameter(f"{value!r} is not of the form K/N with K from 1 to N, for example 1/4")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
@@ -142,6 +156,31 @@ class EngineOptions:
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
     ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """How much of a batch is done."""
+
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first picture that fails.")] = False
+    max_failures: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop when N pictures have failed.")] = (
+        None
+    )
+    shard: Annotated[
+        Shard | None,
+        typer.Option(
+            parser=parse_shard,
+            metavar="K/N",
+            help="Restore the K-th of N parts, which together are all pictures; a picture's name decides its part.",
+        ),
+    ] = None
+
+    @property
+    def failures_allowed(self) -> int | None:
+        """How many pictures may fail before the batch stops; None is any number."""
+        if self.fail_fast:
+            return 0
+        return None if self.max_failures is None else self.max_failures - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ import typer
 
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler
 from restore_cli.cli.enhance import prepare_enhancer
-from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
+from restore_cli.cli.session import Request, plan_session, run_session
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing, parse_sizing
@@ -35,6 +35,7 @@ def run(
         ),
     ],
     files: FileOptions,
+    batch: BatchOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -42,7 +43,8 @@ def run(
 
     Without -o a result lies beside its input with the steps in its name; a folder's results lie in such a folder.
     """
-    display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
+    request = Request(inputs, files, batch, report)
+    display = request.display()
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
     steps = [_prepare(parse_step(text), engine, display) for text in step]
@@ -53,7 +55,7 @@ def run(
         return Chain([load_task() for _, load_task in steps])
 
     suffix = "".join(suffix for suffix, _ in steps)
-    run_session(plan_session(inputs, files, suffix), load, files, report, display)
+    run_session(plan_session(request, suffix), load, request, display)
 
 
 def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
 
 from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, refused, run_jobs
 from restore_cli.cli.interruption import INTERRUPTED, interruption
-from restore_cli.cli.options import FileOptions, ReportOptions
+from restore_cli.cli.options import BatchOptions, FileOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.planning import Plan, plan_jobs
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     from restore_cli.task import Task
 
 
-def plan_session(
-    inputs: list[str] | None, files: FileOptions, suffix: str, facts: Mapping[str, str] | None = None
-) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks for, whichever the command."""
+
+    inputs: list[str] | None
+    files: FileOptions
+    batch: BatchOptions
+    report: ReportOptions
+
+    def display(self) -> Display:
+        """Return what the user shall see."""
+        return Display(quiet=self.report.quiet, verbose=self.report.verbose, json=self.report.json)
+
+
+def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None = None) -> Plan:
     """Plan what the user named; `suffix` tells the results of the command from its inputs.
 
     `facts` is what a template of `--output` may hold besides the input's own name.
@@ -29,7 +42,7 @@ def plan_session(
     Raises:
         UsageError: nothing was named, a list cannot be read, or as `plan_jobs` does.
     """
-    names = list(inputs or ())
+    names, files = list(request.inputs or ()), request.files
     if files.from_file is not None:
         if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
             raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
@@ -45,12 +58,11 @@ def plan_session(
         format_name=files.format,
         recursive=files.recursive,
         overwrite=files.overwrite,
+        shard=request.batch.shard,
     )
 
 
-def run_session(
-    plan: Plan, load_task: Callable[[], Task], files: FileOptions, report: ReportOptions, display: Display
-) -> None:
+def run_session(plan: Plan, load_task: Callable[[], Task], request: Request, display: Display) -> None:
     """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
 
     Raises:
@@ -58,12 +70,12 @@ def run_session(
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
     to_stdout = any(job.target is None for job in plan.jobs)
-    if report.json and to_stdout and not report.dry_run:
+    if request.report.json and to_stdout and not request.report.dry_run:
         raise UsageError(
             "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
         )
-    if report.dry_run:
-        _show_plan(plan, files, display)
+    if request.report.dry_run:
+        _show_plan(plan, request.files, display)
         return
     if to_stdout and typer.get_text_stream("stdout").isatty():
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
@@ -71,7 +83,7 @@ def run_session(
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
     watch = Stopwatch()
-    interrupted = _run(plan, load_task, files, report, display, outcomes)
+    interrupted = _run(plan, load_task, request, display, outcomes)
     display.summary(outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
     code = INTERRUPTED if interrupted else exit_code_of(outcomes)
     if code:
@@ -79,18 +91,16 @@ def run_session(
 
 
 def _run(
-    plan: Plan,
-    load_task: Callable[[], Task],
-    files: FileOptions,
-    report: ReportOptions,
-    display: Display,
-    outcomes: list[Outcome],
+    plan: Plan, load_task: Callable[[], Task], request: Request, display: Display, outcomes: list[Outcome]
 ) -> bool:
-    """Add the outcome of every job to `outcomes`; return whether the user interrupted the run."""
-    if not plan.jobs:
+    """Add the outcome of every job to `outcomes`, until too many failed; return whether the run was interrupted."""
+    failed = len(outcomes)
+    allowed = request.batch.failures_allowed
+    if not plan.jobs or _is_too_many(failed, allowed, len(plan.jobs), display):
         return False
     from restore_cli.worker import Worker
 
+    files = request.files
     worker = Worker(
         load_task,
         max_pixels=files.max_pixels,
@@ -100,15 +110,27 @@ def _run(
     )
     try:
         with interruption() as interrupted, display.progress(len(plan.jobs)) as progress:
-            for outcome in run_jobs(plan.jobs, worker, progress.part, debug=report.debug):
+            for done, outcome in enumerate(
+                run_jobs(plan.jobs, worker, progress.part, debug=request.report.debug), start=1
+            ):
                 progress.picture_done()
                 outcomes.append(outcome)
                 display.outcome(outcome, alone=len(plan.jobs) == 1)
-                if interrupted():
+                failed += outcome.status == "failed"
+                if interrupted() or _is_too_many(failed, allowed, len(plan.jobs) - done, display):
                     break
             return interrupted()
     except KeyboardInterrupt:
         return True
+
+
+def _is_too_many(failed: int, allowed: int | None, left: int, display: Display) -> bool:
+    """Tell whether a batch must stop, and tell the user so where that leaves pictures undone."""
+    if allowed is None or failed <= allowed:
+        return False
+    if left:
+        display.note(f"stopped: {failed} failed, {left} left undone")
+    return True
 
 
 def _show_plan(plan: Plan, files: FileOptions, display: Display) -> None:

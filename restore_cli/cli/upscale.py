@@ -8,8 +8,8 @@ import typer
 
 from restore_cli.card import Speed
 from restore_cli.cli.choice import choose_upscaler, name_of_model
-from restore_cli.cli.options import EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.session import Request, plan_session, run_session
 from restore_cli.display import Display
 from restore_cli.sizing import Sizing, parse_sizing
 
@@ -45,6 +45,7 @@ def upscale(
     tta: Tta = False,
     *,
     files: FileOptions,
+    batch: BatchOptions,
     engine: EngineOptions,
     report: ReportOptions,
 ) -> None:
@@ -52,7 +53,8 @@ def upscale(
 
     Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4.
     """
-    display = Display(quiet=report.quiet, verbose=report.verbose, json=report.json)
+    request = Request(inputs, files, batch, report)
+    display = request.display()
     sizing = parse_sizing(scale, size, width, height, long_edge)
     card = choose_upscaler(engine.model, sizing, speed)
     if sizing is None:
@@ -67,7 +69,7 @@ def upscale(
         return load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
 
     facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
-    run_session(plan_session(inputs, files, sizing.suffix, facts), load, files, report, display)
+    run_session(plan_session(request, sizing.suffix, facts), load, request, display)
 
 
 def _scale_of_file(engine: EngineOptions) -> float:

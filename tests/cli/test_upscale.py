@@ -499,3 +499,31 @@ def test_nothing_to_read_is_a_wrong_request(
 ) -> None:
     assert run(["upscale", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "tried", "told"),
+    [
+        ([], 4, None),
+        (["--fail-fast"], 1, "note: stopped: 1 failed, 3 left undone"),
+        (["--max-failures", "2"], 3, "note: stopped: 2 failed, 1 left undone"),
+        (["--max-failures", "3"], 4, None),
+    ],
+)
+def test_a_batch_stops_when_too_much_fails(
+    options: list[str], tried: int, told: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "c", "d"):
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    assert run(["upscale", str(tmp_path), "--json", *options]) == 1
+    captured = capsys.readouterr()
+    assert [record["status"] for record in records(captured.out)] == ["failed", "done", "failed", "failed"][:tried]
+    notes = [line for line in captured.err.splitlines() if line.startswith("note: stopped")]
+    assert notes == ([told] if told else [])
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_refused(shard: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), "--shard", shard]) == 2
+    assert "not of the form K/N" in capsys.readouterr().err

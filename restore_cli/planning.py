@@ -23,6 +23,8 @@ class Job:
     """None is standard output."""
     format: Format | None
     """Format to write; None follows the input's, where only its content tells."""
+    replaces: bool = False
+    """Whether an existing target is replaced even where the run leaves others alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Worker:
         Raises:
             RestoreError: the task itself cannot be loaded, so no picture can be restored.
         """
-        if not self.overwrite and job.target is not None and job.target.exists():
+        if job.target is not None and job.target.exists() and not (self.overwrite or job.replaces):
             return Outcome(
                 name_of_source(job), str(job.target), "skipped", "its target exists (--overwrite replaces it)"
             )

@@ -16,6 +16,7 @@ LAYERS = (
     ("cli",),
     ("display",),
     ("training", "worker"),
+    ("manifest",),
     ("batch",),
     ("planning",),
     ("targets",),

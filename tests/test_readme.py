@@ -13,6 +13,7 @@ from PIL import Image
 from restore_cli.card import Speed
 from restore_cli.catalog import CARDS, ModelCard, default_upscaler
 from restore_cli.cli import run
+from restore_cli.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,6 +33,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "night").mkdir()
     (tmp_path / "large").mkdir()
     shutil.copy(ROOT / "weights" / "darkir-s.safetensors", "own.safetensors")
+    with Manifest(Path("batch.db")) as manifest:
+        assert manifest.status().left == 0
     with Image.open(ROOT / "docs" / "otter.png") as otter:
         small = otter.resize((60, 40))
         for name in ("photo.jpg", "photos/a.jpg", "night/a.jpg", "scan.tif"):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import restore_cli
-from restore_cli.cli import bench, enhance, evaluate, lowlight, models, train, upscale
+from restore_cli.cli import bench, enhance, evaluate, lowlight, models, status, train, upscale
 from restore_cli.cli import run as run_steps
 from restore_cli.cli.interruption import INTERRUPTED
 from restore_cli.display import Display
@@ -29,7 +29,8 @@ app = typer.Typer(
     context_settings={
         "help_option_names": ["-h", "--help"],
         "default_map": FLAGS
-        | dict.fromkeys(("upscale", "lowlight", *enhance.PURPOSES, "run", "evaluate", "bench", "train"), FLAGS)
+        | dict.fromkeys(("upscale", "lowlight", *enhance.PURPOSES, "run"), FLAGS)
+        | dict.fromkeys(("evaluate", "status", "bench", "train"), FLAGS)
         | {"models": FLAGS | dict.fromkeys(("list", "show", "path"), FLAGS)},
     },
 )
@@ -39,6 +40,7 @@ for task in enhance.PURPOSES:
     app.command(task)(enhance.make_command(task))
 app.command("run")(run_steps.run)
 app.command("evaluate")(evaluate.evaluate)
+app.command("status")(status.status)
 app.command("bench")(bench.bench)
 app.command("train")(train.train)
 app.add_typer(models.app, name="models")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
+from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing
 
@@ -52,3 +55,22 @@ def choose_enhancer(model: str | None, task: Task) -> ModelCard | None:
 def name_of_model(card: ModelCard | None, model: str | None) -> str:
     """Return what files of results may be named after: the card's name, or that of the weights file `model`."""
     return card.name if card else Path(str(model)).stem
+
+
+def identify_model(card: ModelCard | None, engine: EngineOptions) -> dict[str, Any]:
+    """Return what tells the network and the way it runs from all others, fit for JSON."""
+    weights = card.sha256 or card.name if card else _hash(Path(str(engine.model)))
+    return {
+        "weights": weights,
+        "key": engine.key,
+        "device": engine.device,
+        "precision": engine.precision.value,
+    }
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # whoever loads it says so
+        return None

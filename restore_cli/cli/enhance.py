@@ -9,7 +9,7 @@ import typer
 
 from restore_cli.card import ModelCard, Task
 from restore_cli.catalog import default_for
-from restore_cli.cli.choice import choose_enhancer, name_of_model
+from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.session import Request, plan_session, run_session
 from restore_cli.display import Display
@@ -36,7 +36,8 @@ def enhance(task: Task, request: Request, engine: EngineOptions, **settings: Any
     card = choose_enhancer(engine.model, task)
     load = prepare_enhancer(task, card, engine, display, settings)
     facts = {"scale": "1", "model": name_of_model(card, engine.model)}
-    run_session(plan_session(request, f"_{task}", facts), load, request, display)
+    plan = plan_session(request, f"_{task}", facts)
+    run_session(plan, load, request, display, lambda: identify_model(card, engine) | {"task": task} | settings)
 
 
 def prepare_enhancer(

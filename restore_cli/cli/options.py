@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -174,6 +175,18 @@ class BatchOptions:
             help="Restore the K-th of N parts, which together are all pictures; a picture's name decides its part.",
         ),
     ] = None
+
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Record what becomes of each picture, and do again what was done with other options or has changed; "
+            "'restore status FILE' tells how far it is.",
+        ),
+    ] = None
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try pictures again that failed according to the manifest.")
+    ] = False
 
     @property
     def failures_allowed(self) -> int | None:

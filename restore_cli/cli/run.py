@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.cli.choice import choose_enhancer, choose_upscaler
+from restore_cli.card import ModelCard
+from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
 from restore_cli.cli.enhance import prepare_enhancer
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.session import Request, plan_session, run_session
@@ -52,23 +53,41 @@ def run(
     def load() -> Chain:
         from restore_cli.chain import Chain
 
-        return Chain([load_task() for _, load_task in steps])
+        return Chain([prepared.load() for prepared in steps])
 
-    suffix = "".join(suffix for suffix, _ in steps)
-    run_session(plan_session(request, suffix), load, request, display)
+    suffix = "".join(prepared.suffix for prepared in steps)
+    settings = [*step, *(identify_model(prepared.card, prepared.engine) for prepared in steps)]
+    run_session(plan_session(request, suffix), load, request, display, lambda: settings)
 
 
-def _prepare(step: Step, engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
-    """Check a step; return what it adds to names of results, and what loads its task when there is work."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A step that was checked."""
+
+    suffix: str
+    """What it adds to names of results."""
+    card: ModelCard | None
+    engine: EngineOptions
+    """With the step's own model."""
+    load: Callable[[], Task]
+    """Loads its task when there is work."""
+
+
+def _prepare(step: Step, engine: EngineOptions, display: Display) -> Prepared:
+    """Check a step.
+
+    Raises:
+        UsageError: its model does not fit it.
+    """
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in step.values.items()}
     engine = replace(engine, model=values.pop("model", None))
     if step.name == "upscale":
         return _prepare_upscale(values, engine, display)
     card = choose_enhancer(engine.model, step.name)
-    return f"_{step.name}", prepare_enhancer(step.name, card, engine, display, values)
+    return Prepared(f"_{step.name}", card, engine, prepare_enhancer(step.name, card, engine, display, values))
 
 
-def _prepare_upscale(values: dict[str, Any], engine: EngineOptions, display: Display) -> tuple[str, Callable[[], Task]]:
+def _prepare_upscale(values: dict[str, Any], engine: EngineOptions, display: Display) -> Prepared:
     keys = ("scale", "size", "width", "height", "long_edge")
     wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
     card = choose_upscaler(engine.model, wanted, values.pop("speed", None))
@@ -81,4 +100,4 @@ def _prepare_upscale(values: dict[str, Any], engine: EngineOptions, display: Dis
 
         return tasks.load_upscaler(card, engine, display, sizing=sizing, **values)
 
-    return sizing.suffix, load
+    return Prepared(sizing.suffix, card, engine, load)

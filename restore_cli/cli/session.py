@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,7 +14,8 @@ from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.options import BatchOptions, FileOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
-from restore_cli.planning import Plan, plan_jobs
+from restore_cli.manifest import Manifest
+from restore_cli.planning import Job, Plan, plan_jobs
 from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
@@ -62,41 +64,63 @@ def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None 
     )
 
 
-def run_session(plan: Plan, load_task: Callable[[], Task], request: Request, display: Display) -> None:
+def run_session(
+    plan: Plan, load_task: Callable[[], Task], request: Request, display: Display, settings: Callable[[], Any]
+) -> None:
     """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
 
+    `settings` returns, fit for JSON, what the command does to a picture; a manifest asks for it.
+
     Raises:
-        UsageError: results and reports would both go to standard output.
+        UsageError: results and reports would both go to standard output, or there is something about the manifest.
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
+    report, batch = request.report, request.batch
     to_stdout = any(job.target is None for job in plan.jobs)
-    if request.report.json and to_stdout and not request.report.dry_run:
+    if report.json and to_stdout and not report.dry_run:
         raise UsageError(
             "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
         )
-    if request.report.dry_run:
+    if batch.retry_failed and batch.manifest is None:
+        raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
+    if report.dry_run:
         _show_plan(plan, request.files, display)
         return
     if to_stdout and typer.get_text_stream("stdout").isatty():
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
-    outcomes = [refused(refusal) for refusal in plan.refusals]
-    for outcome in outcomes:
-        display.outcome(outcome, alone=False)
     watch = Stopwatch()
-    interrupted = _run(plan, load_task, request, display, outcomes)
+    outcomes = [refused(refusal) for refusal in plan.refusals]
+    with ExitStack() as stack:
+        jobs, manifest = plan.jobs, None
+        if batch.manifest is not None:
+            manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
+            known = stack.enter_context(manifest).sort(jobs, retry_failed=batch.retry_failed)
+            jobs, outcomes = known.left, [*outcomes, *known.known]
+        for outcome in outcomes:
+            display.outcome(outcome, alone=len(plan.jobs) == 1)
+        interrupted = _run(jobs, load_task, request, display, outcomes, manifest)
     display.summary(outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
     code = INTERRUPTED if interrupted else exit_code_of(outcomes)
     if code:
         raise typer.Exit(code)
 
 
+def _settings_of(files: FileOptions) -> dict[str, Any]:
+    return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
+
+
 def _run(
-    plan: Plan, load_task: Callable[[], Task], request: Request, display: Display, outcomes: list[Outcome]
+    jobs: Sequence[Job],
+    load_task: Callable[[], Task],
+    request: Request,
+    display: Display,
+    outcomes: list[Outcome],
+    manifest: Manifest | None,
 ) -> bool:
     """Add the outcome of every job to `outcomes`, until too many failed; return whether the run was interrupted."""
-    failed = len(outcomes)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
     allowed = request.batch.failures_allowed
-    if not plan.jobs or _is_too_many(failed, allowed, len(plan.jobs), display):
+    if not jobs or _is_too_many(failed, allowed, len(jobs), display):
         return False
     from restore_cli.worker import Worker
 
@@ -109,15 +133,16 @@ def _run(
         strip_metadata=files.strip_metadata,
     )
     try:
-        with interruption() as interrupted, display.progress(len(plan.jobs)) as progress:
-            for done, outcome in enumerate(
-                run_jobs(plan.jobs, worker, progress.part, debug=request.report.debug), start=1
-            ):
+        with interruption() as interrupted, display.progress(len(jobs)) as progress:
+            results = run_jobs(jobs, worker, progress.part, debug=request.report.debug)
+            for done, (job, outcome) in enumerate(zip(jobs, results, strict=False), start=1):
+                if manifest is not None:
+                    manifest.record(job, outcome)
                 progress.picture_done()
                 outcomes.append(outcome)
-                display.outcome(outcome, alone=len(plan.jobs) == 1)
+                display.outcome(outcome, alone=len(jobs) == 1)
                 failed += outcome.status == "failed"
-                if interrupted() or _is_too_many(failed, allowed, len(plan.jobs) - done, display):
+                if interrupted() or _is_too_many(failed, allowed, len(jobs) - done, display):
                     break
             return interrupted()
     except KeyboardInterrupt:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from restore_cli.card import Speed
-from restore_cli.cli.choice import choose_upscaler, name_of_model
+from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.session import Request, plan_session, run_session
 from restore_cli.display import Display
@@ -69,7 +69,12 @@ def upscale(
         return load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
 
     facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
-    run_session(plan_session(request, sizing.suffix, facts), load, request, display)
+
+    def settings() -> dict[str, Any]:
+        chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
+        return identify_model(card, engine) | chosen
+
+    run_session(plan_session(request, sizing.suffix, facts), load, request, display, settings)
 
 
 def _scale_of_file(engine: EngineOptions) -> float:

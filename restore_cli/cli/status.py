@@ -1,0 +1,31 @@
+"""`restore status`."""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from restore_cli.manifest import read_status
+
+
+def status(
+    manifest: Annotated[Path, typer.Argument(metavar="FILE", help="What --manifest named.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Tell how far a batch is: pictures done, failed and left, its speed, the time to go, and what failed."""
+    found = read_status(manifest)
+    if json:
+        print(json_format.dumps(asdict(found) | {"seconds_to_go": found.seconds_to_go}))
+        return
+    print(f"{found.done} done, {found.skipped} skipped, {found.failed} failed, {found.left} left")
+    if found.pictures_per_second is not None and found.seconds_to_go is not None and found.left:
+        to_go = timedelta(seconds=round(found.seconds_to_go))
+        print(f"{found.pictures_per_second:.2f} pictures a second, {to_go} to go")
+    for source, reason in found.failures:
+        print(f"failed\t{source}\t{reason}")

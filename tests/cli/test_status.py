@@ -1,0 +1,81 @@
+"""`--manifest` and `restore status`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.cli import run
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `photos` with a picture and a file that is none; the current folder is above it."""
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (12, 10), "teal").save(photos / "a.png")
+    (photos / "b.png").write_bytes(b"no picture")
+    return photos
+
+
+def restore(*options: str) -> int:
+    return run(["denoise", "photos", "-o", "out", "--manifest", "batch.db", *options])
+
+
+def test_a_batch_is_gone_on_with(folder: Path, capsys: Capture) -> None:
+    assert restore() == 1
+    assert restore("--json") == 1
+    captured = capsys.readouterr()
+    outcomes = {record["source"]: record["status"] for record in map(json.loads, captured.out.splitlines())}
+    assert outcomes == {"photos/a.png": "skipped", "photos/b.png": "failed"}
+    assert "it failed before" in captured.err
+    Image.new("RGB", (9, 8)).save(folder / "b.png")
+    assert restore("-q") == 0
+    assert run(["status", "batch.db", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["done"], found["failed"], found["left"], found["failures"]) == (2, 0, 0, [])
+
+
+def test_other_options_replace_a_result(folder: Path) -> None:
+    (folder / "b.png").unlink()
+    noise = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "a.png")
+    contents = []
+    for options in ([], [], ["--strength", "0"]):
+        assert restore(*options) == 0
+        contents.append((Path("out") / "a.png").read_bytes())
+    assert contents[0] == contents[1] != contents[2]
+    assert restore("--strength", "0", "--format", "webp") == 0
+    assert (Path("out") / "a.webp").exists()
+
+
+def test_what_is_said_of_a_batch(folder: Path, capsys: Capture) -> None:
+    restore()
+    capsys.readouterr()
+    assert run(["status", "batch.db"]) == 0
+    first, failure = capsys.readouterr().out.splitlines()
+    assert first == "1 done, 0 skipped, 1 failed, 0 left"
+    assert failure.split("\t")[:2] == ["failed", str(folder / "b.png")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status", "nosuch"], "there is no manifest nosuch"),
+        (["status", "photos/b.png"], "cannot use the manifest photos/b.png"),
+        (["denoise", "photos", "--manifest", "photos/b.png"], "cannot use the manifest photos/b.png"),
+        (["denoise", "photos", "--retry-failed"], "does not know what failed"),
+    ],
+)
+def test_wrong_requests_get_one_line(arguments: list[str], words: str, folder: Path, capsys: Capture) -> None:
+    assert run(arguments) == 2
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert words in first
+    assert len(rest) <= 1

@@ -1,0 +1,154 @@
+"""Manifests: what is known of pictures, and what is done again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restore_cli.batch import Outcome, Seconds, Status
+from restore_cli.errors import UsageError
+from restore_cli.manifest import Manifest, Sorted, read_status
+from restore_cli.planning import Job
+
+SETTINGS = {"strength": 1.0}
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    """Three jobs, one of a name that is not UTF-8."""
+    made = []
+    for name in (b"a.png", b"b.png", b"\xff.png"):
+        source = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+        source.write_bytes(name)
+        made.append(Job(source, source.with_suffix(".out"), None))
+    return made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "manifest"
+
+
+def outcome_of(job: Job, status: Status = "done") -> Outcome:
+    if status == "done" and job.target:
+        job.target.touch()
+    reason = "broken" if status == "failed" else ""
+    return Outcome(str(job.source), str(job.target), status, reason, seconds=Seconds(1, 1))
+
+
+def run(
+    file: Path,
+    jobs: list[Job],
+    *statuses: Status,
+    settings: Mapping[str, Any] = SETTINGS,
+    retry_failed: bool = False,
+) -> Sorted:
+    """Open the manifest, sort the jobs and record the first of what is left with these outcomes."""
+    with Manifest(file, settings) as manifest:
+        found = manifest.sort(jobs, retry_failed=retry_failed)
+        for job, status in zip(found.left, statuses, strict=False):
+            manifest.record(job, outcome_of(job, status))
+    return found
+
+
+def test_what_was_done_is_not_done_again(file: Path, jobs: list[Job]) -> None:
+    assert run(file, jobs, "done", "done") == Sorted(tuple(jobs), ())
+    found = run(file, jobs)
+    assert found.left == (jobs[2],)
+    assert [(known.source, known.status) for known in found.known] == [(str(job.source), "skipped") for job in jobs[:2]]
+
+
+def test_what_failed_is_tried_again_when_asked_for(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "failed", "done", "done")
+    (known, *_) = run(file, jobs).known
+    assert (known.status, known.reason, known.exit_code) == ("failed", "it failed before: broken", 1)
+    assert run(file, jobs, retry_failed=True).left == (jobs[0],)
+
+
+def test_a_changed_input_is_done_again(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "done", "failed", "done")
+    for job in jobs[:2]:
+        assert job.source
+        job.source.write_bytes(b"other")
+    assert run(file, jobs).left == tuple(replace(job, replaces=True) for job in jobs[:2])
+
+
+def test_a_new_time_alone_is_no_change(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "done", "done", "done")
+    assert jobs[0].source
+    os.utime(jobs[0].source, (1, 1))
+    assert run(file, jobs).left == ()
+    jobs[0].source.write_bytes(b"b.png")  # as long as before
+    assert run(file, jobs).left == (replace(jobs[0], replaces=True),)
+
+
+def test_other_settings_are_done_again_even_after_a_kill(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "done", "done", "done")
+    other = {"strength": 0.5}
+    again = tuple(replace(job, replaces=True) for job in jobs)
+    assert run(file, jobs, "done", settings=other).left == again
+    assert run(file, jobs, settings=other).left == again[1:], "the run was killed after the first"
+
+
+def test_a_result_that_is_gone_is_made_again(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "done", "done", "done")
+    assert jobs[1].target
+    jobs[1].target.unlink()
+    assert run(file, jobs).left == (jobs[1],)
+
+
+def test_an_input_that_vanishes_is_recorded(file: Path, jobs: list[Job]) -> None:
+    assert jobs[0].source
+    with Manifest(file, SETTINGS) as manifest:
+        manifest.sort(jobs, retry_failed=False)
+        jobs[0].source.unlink()
+        manifest.record(jobs[0], outcome_of(jobs[0], "failed"))
+        assert manifest.status().failures == ((str(jobs[0].source), "broken"),)
+
+
+def test_standard_input_is_always_done(file: Path) -> None:
+    job = Job(None, Path("x.png"), None)
+    with Manifest(file, SETTINGS) as manifest:
+        manifest.record(job, Outcome("-", "x.png", "done"))
+        assert manifest.sort([job], retry_failed=False).left == (job,)
+
+
+def test_status_counts_and_judges_the_speed(file: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 104.0])
+    monkeypatch.setattr("time.time", lambda: next(clock))
+    run(file, jobs, "done", "done")
+    found = read_status(file)
+    assert (found.done, found.skipped, found.failed, found.left) == (2, 0, 0, 1)
+    assert found.pictures_per_second == pytest.approx(0.25)
+    assert found.seconds_to_go == pytest.approx(4)
+
+
+def test_two_runs_share_a_manifest(file: Path, jobs: list[Job]) -> None:
+    with Manifest(file, SETTINGS) as one, Manifest(file, SETTINGS) as other:
+        one.sort(jobs[:1], retry_failed=False)
+        other.sort(jobs[1:], retry_failed=False)
+        one.record(jobs[0], outcome_of(jobs[0]))
+        other.record(jobs[1], outcome_of(jobs[1]))
+        assert (one.status().done, one.status().left) == (2, 1)
+
+
+def test_what_is_no_manifest_is_refused(file: Path, tmp_path: Path) -> None:
+    file.write_bytes(b"something else, and long enough to be looked at")
+    with pytest.raises(UsageError, match="cannot use the manifest"):
+        Manifest(file)
+    other = tmp_path / "other.db"
+    database = sqlite3.connect(other)
+    database.execute("CREATE TABLE t (x)")
+    database.close()
+    with pytest.raises(UsageError, match="no manifest of this version"):
+        Manifest(other)
+    with pytest.raises(UsageError, match="cannot use the manifest"):
+        Manifest(tmp_path / "none" / "m")
+    with pytest.raises(UsageError, match="there is no manifest"):
+        read_status(tmp_path / "nosuch")

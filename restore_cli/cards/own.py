@@ -59,9 +59,9 @@ OWN: tuple[ModelCard, ...] = (
         summary="noise of any strength up to 50 of 255 levels; trained from scratch for this project",
         made_by=f"convolutions after {_CONVOLUTIONS}",
         source="SPConv arXiv:2006.12085, SAConv arXiv:2006.02334",
-        sha256="ec67431994fb443f26a0a112d9caad482f2f99e313107673b5715ee9ffb6fda2",
-        bytes=1_609_600,
-        parameters=397_392,
+        sha256="a74c0852357c2d28282725dd5e21d58cf51f40f8ee14641f215977ab9f9c310a",
+        bytes=1_060_440,
+        parameters=260_174,
     ),
     _own(
         "darkir-s",

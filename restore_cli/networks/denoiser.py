@@ -5,6 +5,11 @@ arXiv:1608.03981) at the reduced resolution of FFDNet (Zhang et al., TIP 2018, a
 SPConv (Zhang et al., IJCAI 2020, arXiv:2006.12085) and SAConv (Qiao et al., CVPR 2021, arXiv:2006.02334), whose
 averages over the whole picture tell how noisy it is. It is trained with batch normalisation and standardised weights,
 and that is the form of its state dict; for inference both are folded, see `Denoiser.fold`.
+
+Why two SAConv among SPConv: after 2,500 steps of training at width 48, with one seed, held-out photographs stand at
+31.17 dB, and at 31.09 dB with plain convolutions, which take 0.93 of the time. A third SAConv adds 0.01 dB, a single
+one in first place costs 0.17 dB. In turn with SPConv they take 1.3 times as long, or lose 0.2 to 0.3 dB where they are
+divided into groups.
 """
 
 from __future__ import annotations
@@ -27,6 +32,8 @@ from restore_cli.networks.network import Part, StateDict, SteppedNetwork, count_
 Kind = Literal["plain", "sp", "sa"]
 """Of a convolution: an ordinary 3x3 one, SPConv or SAConv."""
 Convolution = NormedConv | SPConv | SAConv2d
+MIXTURE: tuple[Kind, ...] = ("sp", "sa", "sp", "sp", "sp", "sp", "sp", "sa")
+"""What a denoiser is made of by default."""
 MARKS: dict[str, Kind] = {"conv.weight": "plain", "gwc.weight": "sp", "switch.weight": "sa"}
 """Keys of a state dict by which each kind is recognised."""
 SMALLEST_SIDE = 4
@@ -72,9 +79,9 @@ class Denoiser(SteppedNetwork):
 
     def __init__(
         self,
-        width: int = 48,
+        width: int = 64,
         *,
-        kinds: Sequence[Kind] = ("sp", "sa") * 4,
+        kinds: Sequence[Kind] = MIXTURE,
         shrink: int = 2,
         sa_groups: int = 1,
         folded: bool = False,

@@ -11,7 +11,7 @@ from restore_cli.display import Display
 from restore_cli.errors import StateDictError
 from restore_cli.networks import Network, build_network
 from restore_cli.restorer import Restorer
-from restore_cli.tile_pass import TilePolicy
+from restore_cli.tile_plan import TilePolicy
 from restore_cli.weights import load_card, load_path
 
 

@@ -55,9 +55,18 @@ class Room:
         self._left = in_memory
         self._mappings: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
-    def holds(self, shape: tuple[int, ...], dtype: DTypeLike) -> bool:
-        """Tell whether the next array would lie in memory."""
-        return math.prod(shape) * np.dtype(dtype).itemsize <= self._left
+    def claim(self, wanted: int) -> bool:
+        """Tell whether `wanted` bytes more may lie in memory, and count them as taken if so."""
+        fits = wanted <= self._left
+        if fits:
+            self._left -= wanted
+        return fits
+
+    def settled(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return `array` contiguous, where it is a view and there is memory for a copy; else as it is."""
+        if array.flags.c_contiguous or not self.claim(array.nbytes):
+            return array
+        return np.ascontiguousarray(array)
 
     def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of undefined content.
@@ -66,8 +75,7 @@ class Room:
             UnwritablePictureError: it does not fit the folder for scratch files.
         """
         wanted = math.prod(shape) * np.dtype(dtype).itemsize
-        if self.holds(shape, dtype):
-            self._left -= wanted
+        if self.claim(wanted):
             return np.empty(shape, dtype)
         try:
             mapping = map_scratch(wanted)
@@ -77,7 +85,8 @@ class Room:
                 "set RESTORE_TMPDIR to a folder with more room",
             ) from error
         self._mappings.add(mapping)
-        return np.frombuffer(mapping, dtype).reshape(shape)
+        array = np.frombuffer(mapping, dtype, count=math.prod(shape))
+        return array.reshape(shape)
 
     def release(self) -> None:
         """Let go of the memory in which parts of scratch files lie; their content stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from typing import IO, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
 from restore_cli.picture.png_chunks import insert_chunks
 from restore_cli.picture.tiff_tags import append_tags
 from restore_cli.picture.xmp import sized_xmp
+from restore_cli.scratch import Room, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
 pyvips.cache_set_max(0)  # a cached file would hide that it has changed, and hold memory over a long batch
@@ -39,6 +41,8 @@ LOADERS = {
     "gif": "gifload_source",
 }
 """Named, since libvips would also open documents and drawings, and takes JPEGs with a gain map for another format."""
+DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
+"""NumPy's types of the samples that are read, by libvips' names."""
 UNSAID = (1.0, 72 / 25.4)
 """Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
@@ -73,23 +77,45 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error") -> Any:
     return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on)
 
 
-def decode(image: Any) -> Samples:
+def decode(image: Any, room: Room | None = None) -> Samples:
     """Decode an image to h, w, bands as the file holds them, not yet turned; every damage in the file shows here.
 
     Raises:
         UnreadablePictureError: the samples are floats or of more than 16 bits.
+        UnwritablePictureError: `room` has no place for them.
         pyvips.Error: the file is cut or damaged.
     """
     if image.interpretation in ("lab", "labs"):
         image = image.colourspace("rgb16" if image.format == "short" else "srgb")
-    if image.format not in ("uchar", "ushort"):
+    if image.format not in DTYPES:
         raise UnreadablePictureError(
             f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
         )
-    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
+    samples = _decode_whole(image) if room is None else _decode_into(room, image)
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
     if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
-        return spread_bits(samples, bits)
+        for rows in rows_in_bands(len(samples), samples[0].nbytes):
+            spread_bits(samples[rows], bits)
+    return samples
+
+
+def _decode_into(room: Room, image: Any) -> Samples:
+    """Decode in one go if there is memory for it, and else band by band."""
+    shape, dtype = (image.height, image.width, image.bands), np.dtype(DTYPES[image.format])
+    if room.claim(math.prod(shape) * dtype.itemsize):
+        return _decode_whole(image)
+    samples = room.empty(shape, dtype)
+    region = pyvips.Region.new(image)
+    for rows in rows_in_bands(image.height, samples[0].nbytes):
+        count = rows.stop - rows.start
+        band = np.frombuffer(region.fetch(0, rows.start, image.width, count), dtype)
+        samples[rows] = band.reshape(count, *shape[1:])
+        room.release()
+    return samples
+
+
+def _decode_whole(image: Any) -> Samples:
+    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
     return samples
 
 

@@ -96,7 +96,7 @@ class Room:
                     mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def rows_in_bands(height: int, row_bytes: int) -> list[slice]:
-    """Divide `height` rows of `row_bytes` each into bands of at most BAND_BYTES, or of one row."""
-    rows = max(1, BAND_BYTES // max(1, row_bytes))
+def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[slice]:
+    """Divide `height` rows of `row_bytes` each into bands of at most `most` bytes, or BAND_BYTES, or of one row."""
+    rows = max(1, (most or BAND_BYTES) // max(1, row_bytes))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,14 @@ def _parse_tile(value: str) -> str:
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
+
+
+def _parse_memory(value: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** "_KMGT".index(match[2].upper() or "_")) if match else 0
+    if size == 0:
+        raise typer.BadParameter(f"{value!r} is not a size such as 800M or 2G")
+    return size
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
@@ -113,6 +122,15 @@ class EngineOptions:
     ] = "auto"
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
+    ] = None
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            parser=_parse_memory,
+            metavar="SIZE",
+            help="Memory to stay within, such as 800M or 2G; by default what is free. What does not fit lies in "
+            "RESTORE_TMPDIR.",
+        ),
     ] = None
 
 

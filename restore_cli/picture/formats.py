@@ -28,6 +28,8 @@ class Format:
     """Holds pictures of one channel; where not, grey is written as equal red, green and blue."""
     metadata: bool = True
     """Holds an ICC profile, EXIF and XMP."""
+    streams: bool = False
+    """Is written row by row; others take the whole picture at once."""
     max_side: int | None = None
     """Pixels a side may have; None where the format sets no practical limit."""
     default_quality: int | None = None
@@ -35,14 +37,22 @@ class Format:
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "vips", alpha=False, max_side=65_500, default_quality=95),
-    Format("png", (".png",), "vips", depths=(8, 16)),
-    Format("tiff", (".tif", ".tiff"), "vips", depths=(8, 16)),
+    Format(
+        "jpeg",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        "vips",
+        streams=True,
+        alpha=False,
+        max_side=65_500,
+        default_quality=95,
+    ),
+    Format("png", (".png",), "vips", streams=True, depths=(8, 16)),
+    Format("tiff", (".tif", ".tiff"), "vips", streams=True, depths=(8, 16)),
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), grey=False, max_side=16_384, default_quality=85),
     Format("gif", (".gif",), "vips", grey=False, metadata=False, max_side=65_535),
     Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False),
-    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", depths=(8, 16), alpha=False, metadata=False),
+    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", streams=True, depths=(8, 16), alpha=False, metadata=False),
     Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),
     Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", metadata=False),
 )

@@ -21,7 +21,7 @@ class Gathering:
     def add(self, band: Picture) -> None:
         """Take the next rows."""
         if band.height == self.height:
-            self._picture = band
+            self._picture, self._reached = band, band.height
             return
         whole = self._picture = self._picture or self._room_for(band)
         rows = slice(self._reached, self._reached + band.height)
@@ -34,6 +34,7 @@ class Gathering:
     def picture(self) -> Picture:
         """The whole picture; all of its rows must have been added."""
         assert self._picture is not None
+        assert self._reached == self.height
         return self._picture
 
     def _room_for(self, band: Picture) -> Picture:

@@ -41,12 +41,17 @@ LOADERS = {
     "gif": "gifload_source",
 }
 """Named, since libvips would also open documents and drawings, and takes JPEGs with a gain map for another format."""
+DECODED_BYTES = 1 << 21
+"""Bytes that are decoded at a time; libvips holds several times as much."""
 DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 """NumPy's types of the samples that are read, by libvips' names."""
 UNSAID = (1.0, 72 / 25.4)
 """Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
 """What is written to PNG and TIFF for a picture that states none, as other programs do."""
+BIG_TIFF_BYTES = 4_000_000_000
+"""Bytes of samples from which on a TIFF is a BigTIFF, which has no limit, and cut into tiles."""
+TILE = 256
 PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
@@ -106,7 +111,7 @@ def _decode_into(room: Room, image: Any) -> Samples:
         return _decode_whole(image)
     samples = room.empty(shape, dtype)
     region = pyvips.Region.new(image)
-    for rows in rows_in_bands(image.height, samples[0].nbytes):
+    for rows in rows_in_bands(image.height, samples[0].nbytes, DECODED_BYTES):
         count = rows.stop - rows.start
         band = np.frombuffer(region.fetch(0, rows.start, image.width, count), dtype)
         samples[rows] = band.reshape(count, *shape[1:])
@@ -137,22 +142,29 @@ def pages_of(image: Any) -> int:
     return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
 
 
-def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
-    """Write samples (h, w, 1 to 4; alpha last) as `format` to an empty `file`.
+def image_of(samples: Samples) -> Any:
+    """Return samples (h, w, 1 to 4; alpha last) as an image."""
+    return pyvips.Image.new_from_array(np.ascontiguousarray(samples))
+
+
+def encode(
+    image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes], *, in_stream: bool = False
+) -> None:
+    """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`.
+
+    `in_stream` says that it is larger than memory may be.
 
     Raises:
         pyvips.Error: the encoder failed, or the file could not be written.
         OSError: the file could not be written.
     """
-    height, width, bands = samples.shape
-    colour = "grey" if bands < 3 else "rgb"
-    kinds = {"grey1": "b-w", "grey2": "grey16", "rgb1": "srgb", "rgb2": "rgb16"}
+    colour, deep = ("grey" if image.bands < 3 else "rgb"), image.format == "ushort"
+    kinds = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
     across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
-    image = image.copy(interpretation=kinds[f"{colour}{samples.itemsize}"], xres=across, yres=down)
+    image = image.copy(interpretation=kinds[colour][deep], xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    exif = _exif_to_write(metadata, format, width, height)
-    xmp = metadata.xmp and sized_xmp(metadata.xmp, width, height)
+    exif = _exif_to_write(metadata, format, image.width, image.height)
+    xmp = metadata.xmp and sized_xmp(metadata.xmp, image.width, image.height)
     placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
     blobs = {
         "icc": metadata.icc,
@@ -163,7 +175,7 @@ def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | 
     kept = [name for name, blob in blobs.items() if blob]
     for name in kept:
         image.set_type(pyvips.GValue.blob_type, BLOBS[name], blobs[name])
-    options = _save_options(format, quality, samples) | {"keep": "|".join(kept) or "none"}
+    options = _save_options(format, quality, image, in_stream) | {"keep": "|".join(kept) or "none"}
     _save(image, format, options, file)
     if placeholder is not None:
         placeholder.replace(file)
@@ -199,19 +211,21 @@ def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes
         image.write_to_target(target, format.suffixes[0], **options)
 
 
-def _save_options(format: Format, quality: int | None, samples: Samples) -> dict[str, object]:
-    lossy = quality or format.default_quality
+def _save_options(format: Format, quality: int | None, image: Any, in_stream: bool) -> dict[str, object]:
+    lossy, deep = quality or format.default_quality, image.format == "ushort"
     match format.name:
-        case "jpeg":
-            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": True}
+        case "jpeg":  # optimised tables need all coefficients at once, 6 bytes a pixel
+            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": not in_stream}
         case "png":
             return {"compression": 3, "filter": "all"}
         case "tiff":
-            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": samples.nbytes >= 4_000_000_000}
+            is_big = image.width * image.height * image.bands * (2 if deep else 1) >= BIG_TIFF_BYTES
+            tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if is_big or in_stream else {}
+            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": is_big or in_stream} | tiles
         case "webp":
             return {"Q": lossy, "smart_subsample": True}
         case "avif":
-            depth = 8 if samples.itemsize == 1 else 12
+            depth = 12 if deep else 8
             return {"Q": lossy, "compression": "av1", "subsample_mode": "off", "bitdepth": depth, "effort": 3}
         case _:
             return {}

@@ -126,7 +126,7 @@ class _Stream:
     def _encode(self) -> None:
         of = self._encoder
         try:
-            vips.encode(self.pipe.open(), self._metadata, of.format, of.quality, of.file, in_stream=True)
+            vips.encode(self.pipe.open(), self._metadata, of.format, of.quality, of.file)
         except Exception as error:  # told by the thread that makes the rows
             self._error = error
         finally:

@@ -49,8 +49,12 @@ UNSAID = (1.0, 72 / 25.4)
 """Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
 """What is written to PNG and TIFF for a picture that states none, as other programs do."""
+OPTIMISED_BYTES = 1 << 26
+"""Bytes of samples up to which a JPEG has tables made for it: to that end, all of it must be held in memory."""
+TILED_BYTES = 1 << 30
+"""Bytes of samples from which on a TIFF is cut into tiles, so that its parts can be read."""
 BIG_TIFF_BYTES = 4_000_000_000
-"""Bytes of samples from which on a TIFF is a BigTIFF, which has no limit, and cut into tiles."""
+"""Bytes of samples from which on a TIFF is a BigTIFF."""
 TILE = 256
 PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
@@ -147,12 +151,8 @@ def image_of(samples: Samples) -> Any:
     return pyvips.Image.new_from_array(np.ascontiguousarray(samples))
 
 
-def encode(
-    image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes], *, in_stream: bool = False
-) -> None:
+def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
     """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`.
-
-    `in_stream` says that it is larger than memory may be.
 
     Raises:
         pyvips.Error: the encoder failed, or the file could not be written.
@@ -175,7 +175,7 @@ def encode(
     kept = [name for name, blob in blobs.items() if blob]
     for name in kept:
         image.set_type(pyvips.GValue.blob_type, BLOBS[name], blobs[name])
-    options = _save_options(format, quality, image, in_stream) | {"keep": "|".join(kept) or "none"}
+    options = _save_options(format, quality, image) | {"keep": "|".join(kept) or "none"}
     _save(image, format, options, file)
     if placeholder is not None:
         placeholder.replace(file)
@@ -211,17 +211,17 @@ def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes
         image.write_to_target(target, format.suffixes[0], **options)
 
 
-def _save_options(format: Format, quality: int | None, image: Any, in_stream: bool) -> dict[str, object]:
+def _save_options(format: Format, quality: int | None, image: Any) -> dict[str, object]:
     lossy, deep = quality or format.default_quality, image.format == "ushort"
+    size = image.width * image.height * image.bands * (2 if deep else 1)  # bytes of samples
     match format.name:
-        case "jpeg":  # optimised tables need all coefficients at once, 6 bytes a pixel
-            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": not in_stream}
+        case "jpeg":
+            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": size <= OPTIMISED_BYTES}
         case "png":
             return {"compression": 3, "filter": "all"}
         case "tiff":
-            is_big = image.width * image.height * image.bands * (2 if deep else 1) >= BIG_TIFF_BYTES
-            tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if is_big or in_stream else {}
-            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": is_big or in_stream} | tiles
+            tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
+            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": size >= BIG_TIFF_BYTES} | tiles
         case "webp":
             return {"Q": lossy, "smart_subsample": True}
         case "avif":

@@ -8,6 +8,10 @@ import sys
 
 MEBIBYTE = 1 << 20
 UNLIMITED = 1 << 62
+KEPT_TILES = 1.5
+"""Freed memory that a heap may keep while tiles are done, in tiles."""
+KEPT_BYTES = 32 * MEBIBYTE
+"""And in bytes: less is not worth giving back."""
 
 _limit = UNLIMITED
 
@@ -41,6 +45,24 @@ def resident_memory() -> int:
 
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == "darwin" else most * 1024
+
+
+class HeapTrimmer:
+    """Keeps the heap from growing from tile to tile, since pieces of unlike sizes leave gaps in it.
+
+    Freed memory is kept as long as it does not become more than a few tiles: to have it fresh from the system takes as
+    long as a good part of the work. Under a limit none is kept.
+    """
+
+    def __init__(self, tile_bytes: int) -> None:
+        """`tile_bytes` is about what one tile takes."""
+        kept = KEPT_TILES * tile_bytes if memory_limit() is None else 0
+        self._most = resident_memory() + max(int(kept), KEPT_BYTES)
+
+    def __call__(self) -> None:
+        """Give memory back if there is too much of it."""
+        if resident_memory() > self._most:
+            trim_heap()
 
 
 def trim_heap() -> None:

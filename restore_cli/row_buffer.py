@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restore_cli.tiling import Box
+
+OWN_MAPPING = 1 << 20
+"""Bytes from which on rows do not come from the heap."""
 
 
 class RowBuffer:
@@ -25,10 +30,11 @@ class RowBuffer:
         """Take a tile (h, w, c) that lies at `box` of the picture."""
         missing = box.bottom - self._top - (0 if self._rows is None else len(self._rows))
         if self._rows is None:
-            self._rows = np.empty((missing, self.width, tile.shape[2]), tile.dtype)
+            self._rows = _fresh((missing, self.width, tile.shape[2]), tile.dtype)
         elif missing > 0:  # the tiles of this row became smaller on the way
-            more = np.empty((missing, *self._rows.shape[1:]), self._rows.dtype)
-            self._rows = np.concatenate([self._rows, more])
+            higher = _fresh((len(self._rows) + missing, *self._rows.shape[1:]), self._rows.dtype)
+            higher[: len(self._rows)] = self._rows
+            self._rows = higher
         self._rows[box.top - self._top : box.bottom - self._top, box.left : box.right] = tile
 
     def finish(self, bottom: int) -> None:
@@ -37,3 +43,11 @@ class RowBuffer:
         assert rows is not None
         self._rows, self._top = None, bottom
         self.emit(top, rows[: bottom - top])
+
+
+def _fresh(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array of undefined content; large ones go back to the system when they are gone, and leave no gaps."""
+    wanted = math.prod(shape) * dtype.itemsize
+    if wanted < OWN_MAPPING:
+        return np.empty(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, wanted), dtype).reshape(shape)

@@ -11,6 +11,7 @@ from torch import Tensor
 from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.layers.sampling import place_centres
+from restore_cli.memory import HeapTrimmer
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.tile_plan import SMALLEST_TILE, TilePlanner, TilePolicy
 from restore_cli.tiling import Box, plan_cores, round_up
@@ -112,11 +113,12 @@ class TilePass:
             core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
             self._side = core.side
             self._left = plan_cores(self.whole, core.side, self.network.grid, core.height)[::-1]
-        left = self._left
+        left, trim = self._left, HeapTrimmer(self._tile_bytes(self._left[-1]))
 
         def restore(core: Box) -> None:
             if core != self.whole:
                 self._measure(core)
+                trim()
             kept = core.resized((self.height, self.width), self.size)
             take(self._restore(core, kept), kept)
             self._done += core.height * core.width
@@ -142,6 +144,12 @@ class TilePass:
                 f"{self._canvas_bytes / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
                 "ask for a smaller size, or restore the picture in parts",
             )
+
+    def _tile_bytes(self, core: Box) -> int:
+        """Return about how much host memory a tile takes."""
+        outer = core.grown(self.halo, self.whole.height, self.whole.width)
+        on_host = self.device.torch_device.type == "cpu"
+        return outer.height * outer.width * self.network.bytes_per_pixel if on_host else 0
 
     def _restore(self, core: Box, kept: Box) -> Tensor:
         """Return the pixels `kept` of the result (3, h, w), which are those made of `core`."""

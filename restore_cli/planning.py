@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore_cli.errors import PictureError, RestoreError, UnreadablePictureError, UsageError
-from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import DEEP_ZOOM, FORMATS, WRITTEN, Format, format_by_name, format_of_path
 
 STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
@@ -88,6 +88,7 @@ def plan_jobs(
     place = _Place(output, suffix, format, count=len(sources))
     jobs = tuple(place.job(source) for source in sources)
     _refuse_collisions(jobs, overwrite)
+    _refuse_many_files_in_a_stream(jobs)
     return Plan(jobs, tuple(refusals), passed_over)
 
 
@@ -132,7 +133,7 @@ def _chosen_format(name: str | None) -> Format | None:
         return None
     format = format_by_name(name)
     if format is None:
-        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in FORMATS)}")
+        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
     return format
 
 
@@ -140,7 +141,8 @@ def _plan_standard_input(names: list[str], output: str | None, format: Format | 
     if len(names) > 1:
         raise UsageError("standard input (-) cannot be mixed with other inputs")
     if output is None or output == STANDARD_STREAM:
-        return Plan((Job(None, None, format),), (), 0)
+        _refuse_many_files_in_a_stream(jobs := (Job(None, None, format),))
+        return Plan(jobs, (), 0)
     if _names_folder(output):
         raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
     return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
@@ -158,7 +160,7 @@ def _names_folder(output: str) -> bool:
     if format_of_path(path) is None:
         raise UsageError(
             f"{output} names no format that can be written",
-            f"for a folder write {output}/, for a file use {', '.join(format.suffixes[0] for format in FORMATS)}",
+            f"for a folder write {output}/, for a file use {', '.join(format.suffixes[0] for format in WRITTEN)}",
         )
     return False
 
@@ -217,3 +219,8 @@ def _refuse_collisions(jobs: Iterable[Job], overwrite: bool) -> None:
         taken[key] = job.source
         if not overwrite and key == os.path.normcase(os.path.abspath(job.source)):
             raise UsageError(f"the result would replace its input {job.source}", "choose another -o, or --overwrite")
+
+
+def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:
+    if any(job.target is None and job.format is DEEP_ZOOM for job in jobs):
+        raise UsageError("a Deep Zoom picture is many files, which standard output cannot take", "name one with -o")

@@ -46,6 +46,14 @@ class Sizing:
             )
         return max(1, round(height * factor)), max(1, round(width * factor))
 
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of a picture's result; None if the picture is as large as asked for already.
+
+        Raises:
+            PictureError: the picture would have to grow too much.
+        """
+        return None if self.is_reached_by(height, width) else self.target(height, width)
+
     @property
     def suffix(self) -> str:
         """What file names of results carry: `_x4`, `_1920x1080`, `_w1920`, `_h1080`, `_l3840`."""

@@ -63,7 +63,7 @@ class Upscaler:
         Raises:
             PictureError: the picture would have to grow too much.
         """
-        return None if self.sizing.is_reached_by(height, width) else self.sizing.target(height, width)
+        return self.sizing.output_size(height, width)
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Upscale `picture`; the result has as many bits in its pixels as the picture has.

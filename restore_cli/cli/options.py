@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from restore_cli.catalog import CARDS
-from restore_cli.picture.formats import FORMATS, MAX_PIXELS
+from restore_cli.picture.formats import MAX_PIXELS, WRITTEN
 
 
 class PrecisionChoice(StrEnum):
@@ -46,7 +46,7 @@ def complete_model(incomplete: str) -> list[tuple[str, str]]:
 
 
 def _complete_format(incomplete: str) -> list[str]:
-    return [format.name for format in FORMATS if format.name.startswith(incomplete)]
+    return [format.name for format in WRITTEN if format.name.startswith(incomplete)]
 
 
 Inputs = Annotated[
@@ -70,13 +70,18 @@ class OutputOptions:
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Format to write; follows the input by default.", autocompletion=_complete_format
+            metavar="NAME",
+            help="Format to write; follows the input by default. dz makes Deep Zoom tiles for the web.",
+            autocompletion=_complete_format,
         ),
     ] = None
     quality: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, metavar="1..100", help="Quality of JPEG (95 by default), WebP (95) and AVIF (85)."
+            min=1,
+            max=100,
+            metavar="1..100",
+            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85).",
         ),
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False

@@ -66,7 +66,7 @@ def upscale(
 
         return load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
 
-    run_session(plan_session(inputs, output, sizing.suffix), load, output, report, display)
+    run_session(plan_session(inputs, output, sizing.suffix), load, output, report, display, sizing.output_size)
 
 
 def _scale_of_file(engine: EngineOptions) -> float:

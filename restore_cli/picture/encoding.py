@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import replace
-from typing import IO
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pyvips
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture import colour, netpbm, pillow, vips
+from restore_cli.picture import colour, deep_zoom, netpbm, pillow, vips
 from restore_cli.picture.formats import Format
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture, Samples
@@ -28,9 +29,17 @@ class Encoder:
     """
 
     def __init__(
-        self, file: IO[bytes], height: int, width: int, format: Format, suffix: str, quality: int | None, *, strip: bool
+        self,
+        file: IO[bytes] | Path,
+        height: int,
+        width: int,
+        format: Format,
+        suffix: str,
+        quality: int | None,
+        *,
+        strip: bool,
     ) -> None:
-        """`strip` leaves metadata out, but for the ICC profile."""
+        """`file` is a folder for a Deep Zoom pyramid. `strip` leaves metadata out, but for the ICC profile."""
         self.file = file
         self.height = height
         self.width = width
@@ -55,6 +64,7 @@ class Encoder:
         metadata = self._metadata_of(band)
         samples = to_file_samples(band, self.format, metadata.icc)
         if self.format.name == "ppm":
+            assert not isinstance(self.file, Path)
             if not self._has_written:
                 netpbm.write_header(self.height, self.width, samples.shape[2], 8 * samples.itemsize, self.file)
             self._has_written = True
@@ -83,6 +93,19 @@ class Encoder:
         if self._stream is not None:
             self._stream.abandon()
 
+    def encode_image(self, image: Any, metadata: Metadata) -> None:
+        """Encode with libvips.
+
+        Raises:
+            pyvips.Error, OSError: the encoder failed, or a file could not be written.
+        """
+        if isinstance(self.file, Path):
+            quality = self.quality or self.format.default_quality
+            assert quality is not None
+            deep_zoom.encode(vips.in_kind(image), self.file, quality)
+        else:
+            vips.encode(image, metadata, self.format, self.quality, self.file)
+
     def _metadata_of(self, picture: Picture) -> Metadata:
         metadata = replace(picture.metadata, icc=_profile_to_write(picture, self.format))
         if self.strip:
@@ -94,8 +117,10 @@ class Encoder:
         samples = to_file_samples(picture, self.format, metadata.icc)
         try:
             if self.format.codec == "vips":
-                vips.encode(vips.image_of(samples), metadata, self.format, self.quality, self.file)
-            elif self.format.name == "ppm":
+                self.encode_image(vips.image_of(samples), metadata)
+                return
+            assert not isinstance(self.file, Path)
+            if self.format.name == "ppm":
                 netpbm.encode(samples, self.file)
             else:
                 pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
@@ -124,16 +149,15 @@ class _Stream:
         self._thread.join()
 
     def _encode(self) -> None:
-        of = self._encoder
         try:
-            vips.encode(self.pipe.open(), self._metadata, of.format, of.quality, of.file)
+            self._encoder.encode_image(self.pipe.open(), self._metadata)
         except Exception as error:  # told by the thread that makes the rows
             self._error = error
         finally:
             self.pipe.close()
 
 
-def raise_reason(error: Exception, file: IO[bytes]) -> None:
+def raise_reason(error: Exception, file: IO[bytes] | Path) -> None:
     """Say why an encoder failed: the system's reason where the file cannot be written, else the encoder's own.
 
     Raises:
@@ -141,9 +165,12 @@ def raise_reason(error: Exception, file: IO[bytes]) -> None:
         OSError: the disk is full, or failing.
     """
     if isinstance(error, pyvips.Error):  # some bytes at its end make the system say what libvips does not
-        file.seek(0, io.SEEK_END)
-        file.write(bytes(PROBE_BYTES))
-        file.flush()
+        if isinstance(file, Path):
+            file.joinpath("probe").write_bytes(bytes(PROBE_BYTES))
+        else:
+            file.seek(0, io.SEEK_END)
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
         raise UnwritablePictureError(vips.reason(error)) from error
     if isinstance(error, ValueError):
         raise UnwritablePictureError(str(error)) from error

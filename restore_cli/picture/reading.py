@@ -63,6 +63,28 @@ def read_picture(
         raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
 
 
+def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return height and width of the first picture of a file, upright, from its header alone.
+
+    Raises:
+        UnreadablePictureError: as `read_picture` does, as far as the header tells.
+    """
+
+    def stop(height: int, width: int) -> None:
+        raise _MeasuredError(height, width)
+
+    try:
+        picture = read_picture(source, max_pixels=max_pixels, check=stop)
+    except _MeasuredError as measured:
+        height, width = measured.args
+        return height, width
+    return picture.height, picture.width
+
+
+class _MeasuredError(Exception):
+    """Carries a height and a width past the decoder."""
+
+
 def _open(source: Path | bytes) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)

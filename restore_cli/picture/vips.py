@@ -151,6 +151,12 @@ def image_of(samples: Samples) -> Any:
     return pyvips.Image.new_from_array(np.ascontiguousarray(samples))
 
 
+def in_kind(image: Any) -> Any:
+    """Say of an image of 1 to 4 bands, alpha last, that it is sRGB or grey."""
+    kinds = ("b-w", "grey16") if image.bands < 3 else ("srgb", "rgb16")
+    return image.copy(interpretation=kinds[image.format == "ushort"])
+
+
 def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
     """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`.
 
@@ -158,10 +164,8 @@ def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, 
         pyvips.Error: the encoder failed, or the file could not be written.
         OSError: the file could not be written.
     """
-    colour, deep = ("grey" if image.bands < 3 else "rgb"), image.format == "ushort"
-    kinds = {"grey": ("b-w", "grey16"), "rgb": ("srgb", "rgb16")}
     across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
-    image = image.copy(interpretation=kinds[colour][deep], xres=across, yres=down)
+    image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     exif = _exif_to_write(metadata, format, image.width, image.height)
     xmp = metadata.xmp and sized_xmp(metadata.xmp, image.width, image.height)

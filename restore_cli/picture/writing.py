@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
-from restore_cli.picture.formats import Format
+from restore_cli.picture.formats import DEEP_ZOOM, Format
 from restore_cli.picture.naming import shown
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.replacing import folders_for, replacing
 
+OTHERS = "choose TIFF or PNG with --format"
+"""The hint for what a format cannot hold."""
 Add = Callable[[Picture], None]
 """Takes the next rows of a picture."""
 
@@ -42,7 +45,10 @@ def writing(
         if "\0" in str(target):
             raise UnwritablePictureError("no file can have this name")
         check_size(width, height, format)
-        with folders_for(target), replacing(target) as file:
+        place: AbstractContextManager[IO[bytes] | Path] = (
+            replacing_pyramid(target) if format is DEEP_ZOOM else replacing(target)
+        )
+        with folders_for(target), place as file:
             encoder = Encoder(file, height, width, format, target.suffix.lower(), quality, strip=strip_metadata)
             with _finished(encoder) as add:
                 yield add
@@ -99,12 +105,16 @@ def check_size(width: int, height: int, format: Format) -> None:
     """Refuse a size that `format` cannot hold.
 
     Raises:
-        UnwritablePictureError: a side is longer than the format allows.
+        UnwritablePictureError: a side is longer than the format allows, or there are too many pixels.
     """
+    name = format.name.upper()
     if format.max_side is not None and max(width, height) > format.max_side:
         raise UnwritablePictureError(
-            f"{width}x{height} is more than the {format.max_side:,} pixels a side that {format.name.upper()} can hold",
-            "choose TIFF or PNG with --format",
+            f"{width}x{height} is more than the {format.max_side:,} pixels a side that {name} can hold", OTHERS
+        )
+    if format.max_bytes is not None and 3 * width * height > format.max_bytes:
+        raise UnwritablePictureError(
+            f"{width}x{height} is more than the {format.max_bytes // 3:,} pixels that {name} can hold", OTHERS
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from restore_cli.ensemble import from_colour, restore_once, to_colour
+from restore_cli.ensemble import from_colour, restore_once
 from restore_cli.light import keep_highlights, mean_luminance, mix
 from restore_cli.picture.picture import Picture, to_samples, to_unit
 from restore_cli.resampling import Planes, bleed_colour
@@ -58,8 +58,8 @@ class Enhancer:
         if strength == 0:
             return picture, Run(self.restorer.precision, None, notes)
         if picture.alpha is not None:
-            plain = bleed_colour(plain, to_unit(picture.alpha))
-        x, run = restore_once(self.restorer, to_colour(plain), progress, tta=self.tta)
+            plain = bleed_colour(plain, picture.alpha)
+        x, run = restore_once(self.restorer, plain, progress, tta=self.tta)
         restored = self.finish(plain, from_colour(x, plain.shape[2]))
         if strength < 1:
             restored = self.blend(plain, restored, strength)

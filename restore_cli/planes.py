@@ -6,8 +6,6 @@ import contextlib
 import ctypes
 import math
 import mmap
-import os
-import tempfile
 import weakref
 
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from restore_cli.device import GIBIBYTE, free_host_memory
 from restore_cli.errors import DeviceError
+from restore_cli.scratch import map_scratch, scratch_folder
 
 OWN_MAPPING = GIBIBYTE // 8
 """Bytes from which on planes do not come from the heap."""
@@ -71,18 +70,11 @@ def _new_mapping(wanted: int) -> mmap.mmap:
 
 
 def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:
-    descriptor, name = tempfile.mkstemp(prefix="restore-", suffix=".scratch")
     try:
-        if hasattr(os, "posix_fallocate"):  # a full disk shall be an error now, not a crash later
-            os.posix_fallocate(descriptor, 0, wanted)
-        flat = torch.from_file(name, shared=True, size=count, dtype=dtype)
+        memory = map_scratch(wanted)
     except OSError as error:
         raise DeviceError(
-            f"features of {wanted / GIBIBYTE:.1f} GiB fit neither memory nor {tempfile.gettempdir()}: {error.strerror}",
-            "close other programs, or set TMPDIR to a folder with more room",
+            f"features of {wanted / GIBIBYTE:.1f} GiB fit neither memory nor {scratch_folder()}: {error.strerror}",
+            "close other programs, or set RESTORE_TMPDIR to a folder with more room",
         ) from error
-    finally:
-        os.close(descriptor)
-        with contextlib.suppress(PermissionError):  # Windows, where a mapped file keeps its name
-            os.unlink(name)
-    return flat
+    return torch.frombuffer(memory, dtype=dtype, count=count)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 from restore_cli.sources import STANDARD_STREAM, Refusal, Shard, find_sources
 from restore_cli.targets import Place, names_folder
 
@@ -68,6 +68,7 @@ def plan_jobs(
     place = Place(output, format, suffix=suffix, ending=ending, facts=facts, count=len(found.sources))
     jobs = {source: Job(source.path, *place.target(source)) for source in found.sources}
     _refuse_collisions(jobs.values(), overwrite)
+    _refuse_many_files_in_a_stream(jobs.values())
     kept = tuple(job for source, job in jobs.items() if shard is None or shard.holds(source))
     return Plan(kept, found.refusals, found.passed_over)
 
@@ -77,7 +78,7 @@ def _chosen_format(name: str | None) -> Format | None:
         return None
     format = format_by_name(name)
     if format is None:
-        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in FORMATS)}")
+        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
     return format
 
 
@@ -85,7 +86,8 @@ def _plan_standard_input(names: list[str], output: str | None, format: Format | 
     if len(names) > 1:
         raise UsageError("standard input (-) cannot be mixed with other inputs")
     if output is None or output == STANDARD_STREAM:
-        return Plan((Job(None, None, format),), (), 0)
+        _refuse_many_files_in_a_stream(jobs := (Job(None, None, format),))
+        return Plan(jobs, (), 0)
     if names_folder(output):
         raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
     return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
@@ -104,3 +106,8 @@ def _refuse_collisions(jobs: Iterable[Job], overwrite: bool) -> None:
         taken[key] = job.source
         if not overwrite and key == os.path.normcase(os.path.abspath(job.source)):
             raise UsageError(f"the result would replace its input {job.source}", "choose another -o, or --overwrite")
+
+
+def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:
+    if any(job.target is None and job.format is DEEP_ZOOM for job in jobs):
+        raise UsageError("a Deep Zoom picture is many files, which standard output cannot take", "name one with -o")

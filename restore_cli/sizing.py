@@ -46,6 +46,14 @@ class Sizing:
             )
         return max(1, round(height * factor)), max(1, round(width * factor))
 
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of a picture's result; None if the picture is as large as asked for already.
+
+        Raises:
+            PictureError: the picture would have to grow too much.
+        """
+        return None if self.is_reached_by(height, width) else self.target(height, width)
+
     @property
     def label(self) -> str:
         """What a template's {scale} stands for: 4, 2.7, 1920x1080, w1920, h1080, l3840."""

@@ -12,7 +12,8 @@ from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.networks.network import SteppedNetwork
-from restore_cli.tile_pass import Progress, TilePolicy, check_finite, pad_to_grid
+from restore_cli.tile_pass import Progress, check_finite, pad_to_grid
+from restore_cli.tile_plan import TilePolicy
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import WRITTEN, Format, format_by_name, format_of_path
 from restore_cli.sources import STANDARD_STREAM, Source
 
 Target = tuple[Path | None, Format]
@@ -136,4 +136,4 @@ def _format_of_filled(path: Path) -> Format:
 
 
 def _endings() -> str:
-    return ", ".join(format.suffixes[0] for format in FORMATS)
+    return ", ".join(format.suffixes[0] for format in WRITTEN)

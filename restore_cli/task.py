@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
@@ -21,3 +22,11 @@ class Task(Protocol):
 
     def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         """Restore `picture`."""
+
+
+@runtime_checkable
+class StreamingTask(Task, Protocol):
+    """A task that need not hold the whole result."""
+
+    def stream(self, picture: Picture, receive: Callable[[Picture], None], progress: Progress) -> Run:
+        """Restore `picture` and hand the result on in bands of its rows, from the top down."""

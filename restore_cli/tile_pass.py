@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,30 +11,35 @@ from torch import Tensor
 from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.layers.sampling import place_centres
-from restore_cli.networks import ContinuousNetwork, Locality, Network, Part
+from restore_cli.memory import HeapTrimmer
+from restore_cli.networks import ContinuousNetwork, Network, Part
+from restore_cli.tile_plan import SMALLEST_TILE, TilePlanner, TilePolicy
 from restore_cli.tiling import Box, plan_cores, round_up
 
-TilePolicy = Literal["auto", "off"] | int
-"""How to cut a picture: by free memory, not at all, or into cores of so many input pixels a side."""
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
+Take = Callable[[Tensor, Box], None]
+"""Takes the result of a tile (3, h, w float32 on the host) and where it lies in the whole result."""
 
-SMALLEST_TILE = 32
-LARGEST_AUTO_TILE = 1024
-LARGEST_AUTO_TILE_IN_HALOS = 16
-"""`auto` cuts no larger tiles than the larger of these two: halos then cost about a quarter more at the most, and the
-progress bar moves."""
+
+class ColourSource(Protocol):
+    """What can be read in parts as 3, h, w float32 on the host: a tensor, or what converts the part that is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, part: tuple[slice, slice, slice], /) -> Tensor: ...
 
 
 class TilePass:
-    """A picture, padded to the network's grid if need be, the tiles still to do, and the canvas for their results.
+    """A picture, padded to the network's grid if need be, and the tiles still to do.
 
-    Only tiles go to the device. A tile that runs out of memory there is cut into smaller ones.
+    Only tiles are read, and only they go to the device. A tile that runs out of memory there is cut into smaller ones.
     """
 
     def __init__(
         self,
-        picture: Tensor,
+        picture: ColourSource,
         network: Network,
         device: Device,
         policy: TilePolicy,
@@ -42,21 +47,30 @@ class TilePass:
         reduced_precision: bool,
         size: tuple[int, int] | None = None,
     ) -> None:
-        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already.
+        """Take `picture` (3, h, w) and a network that is on `device` already.
 
         `size` is the height and width that a continuous network shall make; h·scale, w·scale if None.
         """
-        self.network = network
+        self.picture = picture
         self.device = device
         self.policy = policy
         self.height, self.width = picture.shape[1:]
         self.size = size or (self.height * network.scale, self.width * network.scale)
-        self.padded = pad_to_grid(picture, network.grid) if network.pads_to_grid else picture  # 3, h', w'
-        self.whole = Box(0, 0, *self.padded.shape[1:])
+        grid = network.grid if network.pads_to_grid else 1
+        self.rows, self.columns = (_reflected(length, round_up(length, grid)) for length in (self.height, self.width))
+        self.whole = Box(0, 0, len(self.rows), len(self.columns))
+        self._canvas: Tensor | None = None
+        self._left: list[Box] | None = None
+        self._side = 0
+        self._done = 0
+        self.switch_to(network, reduced_precision=reduced_precision)
+
+    def switch_to(self, network: Network, *, reduced_precision: bool) -> None:
+        """Do what is still to do with `network`, the same one in another precision."""
+        self.network = network
         self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
         self.statistic: Tensor | None = None
 
-    @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
         """Return the result (3, height, width float32 on the host) and the side of its tiles, None if it is whole.
 
@@ -64,22 +78,58 @@ class TilePass:
             DeviceError: the device is out of memory even with the smallest tile, or the host has none for the result.
             NotFiniteError: a value of the result is infinite or NaN.
         """
-        self._check_canvas()
-        canvas = torch.empty(3, *self.size)
-        done = 0
+        if self._canvas is None:
+            self._check_canvas()
+            self._canvas = torch.empty(3, *self.size)
+        canvas = self._canvas
+
+        def take(tile: Tensor, kept: Box) -> None:
+            canvas[:, *kept.slices] = tile
+
+        return canvas, self.restore_tiles(take, progress, held=self._canvas_bytes)
+
+    @torch.inference_mode()
+    def restore_tiles(
+        self,
+        take: Take,
+        progress: Progress,
+        finish_rows: Callable[[int], None] = lambda bottom: None,
+        *,
+        held: int = 0,
+        row_bytes: int = 0,
+    ) -> int | None:
+        """Restore tile after tile, row by row of tiles; return the side of the tiles, None if there was a single one.
+
+        `finish_rows` is called when the result is whole down to a row. `held` and `row_bytes` are the memory that the
+        caller needs for all of the result, and for one of its rows while a row of tiles is done. After a NotFiniteError
+        another call does what is left.
+
+        Raises:
+            DeviceError: the device is out of memory even with the smallest tile.
+            NotFiniteError: a value of a tile's result is infinite or NaN.
+        """
+        if self._left is None:
+            planner = TilePlanner(self.network, self.device, self.policy, self.whole, self.halo)
+            core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
+            self._side = core.side
+            self._left = plan_cores(self.whole, core.side, self.network.grid, core.height)[::-1]
+        left, trim = self._left, HeapTrimmer(self._tile_bytes(self._left[-1]))
 
         def restore(core: Box) -> None:
-            nonlocal done
             if core != self.whole:
-                self._measure(max(core.height, core.width))
+                self._measure(core)
+                trim()
             kept = core.resized((self.height, self.width), self.size)
-            canvas[:, *kept.slices] = self._restore(core, kept)
-            done += core.height * core.width
-            progress(done / (self.whole.height * self.whole.width))
+            take(self._restore(core, kept), kept)
+            self._done += core.height * core.width
 
-        side = self._for_each_core(self._choose_side(), restore)
-        whole = side >= max(self.whole.height, self.whole.width)
-        return canvas, None if whole else side
+        def finish(core: Box) -> None:
+            if not left or (left[-1].top >= core.bottom and min(box.top for box in left) >= core.bottom):
+                finish_rows(min(self.size[0], core.resized((self.height, self.width), self.size).bottom))
+            progress(self._done / (self.whole.height * self.whole.width))
+
+        self._side = self._for_each_core(left, self._side, restore, finish)
+        return None if self._side >= max(self.whole.height, self.whole.width) else self._side
 
     @property
     def _canvas_bytes(self) -> int:
@@ -95,6 +145,12 @@ class TilePass:
                 "ask for a smaller size, or restore the picture in parts",
             )
 
+    def _tile_bytes(self, core: Box) -> int:
+        """Return about how much host memory a tile takes."""
+        outer = core.grown(self.halo, self.whole.height, self.whole.width)
+        on_host = self.device.torch_device.type == "cpu"
+        return outer.height * outer.width * self.network.bytes_per_pixel if on_host else 0
+
     def _restore(self, core: Box, kept: Box) -> Tensor:
         """Return the pixels `kept` of the result (3, h, w), which are those made of `core`."""
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
@@ -109,8 +165,11 @@ class TilePass:
         check_finite(restored)
         return restored
 
-    def _measure(self, side: int) -> None:
-        """Sum the network's statistic over the whole picture in tiles, if it has one and it is not known yet."""
+    def _measure(self, first: Box) -> None:
+        """Sum the network's statistic over the whole picture, if it has one and it is not known yet.
+
+        It is done in tiles whose cores are as large as `first`.
+        """
         halo = self.network.statistic_halo
         if halo is None or self.statistic is not None:
             return
@@ -121,26 +180,44 @@ class TilePass:
             inner = core.within(outer)
             parts.append(self.network.measure(self._on_device(outer), inner.top, inner.left, inner.height, inner.width))
 
-        self._for_each_core(side, measure)
+        cores = plan_cores(self.whole, first.width, self.network.grid, first.height)[::-1]
+        self._for_each_core(cores, max(first.height, first.width), measure)
         self.statistic = torch.stack(parts).sum(dim=0)
 
     def _on_device(self, box: Box) -> Tensor:
-        tile = self.padded[None, :, *box.slices]  # 1, 3, h, w
+        tile = self._read(box)[None]  # 1, 3, h, w
         return tile.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
 
-    def _for_each_core(self, side: int, work: Callable[[Box], None]) -> int:
-        """Call `work` on cores that cover the picture; where memory runs out, on smaller ones from there on.
+    def _read(self, box: Box) -> Tensor:
+        """Read 3, h, w; what lies beyond the picture is its reflection."""
+        rows, columns = self.rows[box.top : box.bottom], self.columns[box.left : box.right]
+        area = tuple(slice(int(indices.min()), int(indices.max()) + 1) for indices in (rows, columns))
+        tile = self.picture[slice(None), area[0], area[1]]
+        if box.bottom > self.height or box.right > self.width:
+            tile = tile[:, rows - area[0].start][:, :, columns - area[1].start]
+        return tile
 
-        Returns the longest side that a core had at the end.
+    def _for_each_core(
+        self,
+        left: list[Box],
+        side: int,
+        work: Callable[[Box], None],
+        finish: Callable[[Box], None] = lambda core: None,
+    ) -> int:
+        """Call `work` on the cores `left`, the last one first; where memory runs out, on smaller ones from there on.
+
+        After `work` a core is taken from `left`, and `finish` is called. Returns the longest side that a core had at
+        the end.
         """
-        left = plan_cores(self.whole, side, self.network.grid)[::-1]
         while left:
-            core = left.pop()
+            core = left[-1]
             if succeeds_in_memory(lambda: work(core)):  # noqa: B023 called at once
+                left.pop()
+                finish(core)
                 continue
             self.device.release_memory()
             side = min(side, self._half(core))
-            left = [part for bigger in [*left, core] for part in plan_cores(bigger, side, self.network.grid)[::-1]]
+            left[:] = [part for bigger in left for part in plan_cores(bigger, side, self.network.grid)[::-1]]
         return side
 
     def _half(self, core: Box) -> int:
@@ -154,22 +231,6 @@ class TilePass:
                 "close other programs, or use --device cpu",
             )
         return side
-
-    def _choose_side(self) -> int:
-        """Return the side of the first cores to try; that of the whole picture where it may go in one piece."""
-        longest = max(self.whole.height, self.whole.width)
-        if self.policy == "off" or (self.policy == "auto" and self.network.locality is Locality.GLOBAL):
-            return longest
-        if self.policy != "auto":
-            return round_up(self.policy, self.network.grid)
-        free = self.device.free_memory()
-        if self.device.torch_device.type == "cpu":
-            free -= self._canvas_bytes  # which is not yet taken from it
-        pixels = max(free, 0) // 2 // self.network.bytes_per_pixel
-        largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
-        if self.whole.height * self.whole.width <= min(pixels, largest**2):
-            return longest
-        return round_up(min(max(int(pixels**0.5) - 2 * self.halo, SMALLEST_TILE), largest), self.network.grid)
 
 
 def check_finite(result: Tensor) -> None:

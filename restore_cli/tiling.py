@@ -61,21 +61,21 @@ class Box:
         return Box(top, left, bottom - top, right - left)
 
 
-def plan_cores(area: Box, side: int, grid: int) -> list[Box]:
-    """Divide `area` into cores of about equal size, none longer than `side`, row by row.
+def plan_cores(area: Box, side: int, grid: int, height: int | None = None) -> list[Box]:
+    """Divide `area` into cores of about equal size, none longer than `side` or higher than `height`, row by row.
 
-    `area` begins on the grid, and cores do; `side` is rounded up to the grid.
+    `area` begins on the grid, and cores do; `side` and `height` are rounded up to the grid.
 
     Raises:
-        ValueError: the area begins off the grid or is empty, or `side` or `grid` is below 1.
+        ValueError: the area begins off the grid or is empty, or `side`, `height` or `grid` is below 1.
     """
-    if grid < 1 or side < 1 or min(area.height, area.width) < 1:
+    height = side if height is None else min(side, height)
+    if grid < 1 or height < 1 or min(area.height, area.width) < 1:
         raise ValueError(f"no tiles of side {side} on grid {grid} cover {area}")
     if area.top % grid or area.left % grid:
         raise ValueError(f"{area} begins off the grid of {grid}")
-    side = round_up(side, grid)
-    rows = _divide(area.top, area.height, side, grid)
-    columns = _divide(area.left, area.width, side, grid)
+    rows = _divide(area.top, area.height, round_up(height, grid), grid)
+    columns = _divide(area.left, area.width, round_up(side, grid), grid)
     return [Box(top, left, height, width) for top, height in rows for left, width in columns]
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from restore_cli.ensemble import from_colour, part_of, restore_once, to_colour
-from restore_cli.picture.picture import Picture, to_samples, to_unit
-from restore_cli.resampling import Planes, bleed_colour, resize
+from restore_cli.ensemble import Colour, from_colour, part_of, restore_onto
+from restore_cli.picture.gathering import Gathering
+from restore_cli.picture.picture import Picture, Samples, to_samples
+from restore_cli.resampling import Planes, UnitValues, Values, bleed_colour, resize
 from restore_cli.restorer import Restorer, Run
+from restore_cli.row_buffer import RowBuffer
+from restore_cli.scratch import rows_in_bands
 from restore_cli.sizing import Sizing
 from restore_cli.tile_pass import Progress
+from restore_cli.tile_plan import BAND_BYTES
+from restore_cli.tiling import Box
 
 Size = tuple[int, int]
 """Height and width."""
@@ -25,11 +35,19 @@ class Upscaler:
     """
 
     def __init__(
-        self, restorer: Restorer, sizing: Sizing, *, model: str, strength: float = 1.0, tta: bool = False
+        self,
+        restorer: Restorer,
+        sizing: Sizing,
+        *,
+        model: str,
+        strength: float = 1.0,
+        tta: bool = False,
+        whole_bytes: int = BAND_BYTES,
     ) -> None:
         """`strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture.
 
-        `tta` averages the results of the eight flips and turns of the picture.
+        `tta` averages the results of the eight flips and turns of the picture. A result whose samples are more than
+        `whole_bytes` is handed on in bands.
         """
         self.restorer = restorer
         self.sizing = sizing
@@ -37,6 +55,7 @@ class Upscaler:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
+        self.whole_bytes = whole_bytes
 
     def output_size(self, height: int, width: int) -> tuple[int, int] | None:
         """Return height and width of a picture's result; None if the picture is as large as asked for already.
@@ -44,7 +63,7 @@ class Upscaler:
         Raises:
             PictureError: the picture would have to grow too much.
         """
-        return None if self.sizing.is_reached_by(height, width) else self.sizing.target(height, width)
+        return self.sizing.output_size(height, width)
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Upscale `picture`; the result has as many bits in its pixels as the picture has.
@@ -53,22 +72,104 @@ class Upscaler:
             PictureError: the picture would have to grow too much.
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
-        height, width = self.sizing.target(picture.height, picture.width)
-        plain = to_unit(picture.pixels)  # h, w, c
+        gathering = Gathering(self.sizing.target(picture.height, picture.width)[0])
+        run = self.stream(picture, gathering.add, progress)
+        return gathering.picture, run
+
+    def stream(
+        self, picture: Picture, receive: Callable[[Picture], None], progress: Progress = lambda share: None
+    ) -> Run:
+        """Upscale `picture` and hand the result to `receive` in bands of rows, from the top down.
+
+        A small result comes in one piece. Of a large one no more is held than the tiles in hand; what must be whole at
+        some point, as between two passes, lies in the picture's room.
+
+        Raises:
+            PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
+        """
+        return _Upscaling(self, picture, receive).run(progress)
+
+
+class _Upscaling:
+    """One picture on its way to its size."""
+
+    def __init__(self, upscaler: Upscaler, picture: Picture, receive: Callable[[Picture], None]) -> None:
+        self.restorer = upscaler.restorer
+        self.strength = upscaler.strength
+        self.tta = upscaler.tta
+        self.whole_bytes = upscaler.whole_bytes
+        self.picture = picture
+        self.receive = receive
+        self.room = picture.room
+        self.height, self.width = upscaler.sizing.target(picture.height, picture.width)
+        self.plain: Values = UnitValues(picture.pixels)
         if picture.alpha is not None:
-            plain = bleed_colour(plain, to_unit(picture.alpha))
-        restored, run = _run_passes(plain, self.restorer, height, width, self.tta, progress)
-        if restored.shape[:2] != (height, width):
-            restored = resize(restored, height, width)
+            self.plain = bleed_colour(self.plain, picture.alpha, self.room)
+
+    def run(self, progress: Progress) -> Run:
+        """Put the picture through the network until it is at least as large as asked for."""
+        have, wanted = (self.picture.height, self.picture.width), (self.height, self.width)
+        sizes = plan_sizes(self.restorer.scale, have, wanted, is_continuous=self.restorer.is_continuous)
+        efforts = [height * width for height, width in [have, *sizes[:-1]]]
+        source = Colour(self.plain)
+        for index, size in enumerate(sizes):
+            share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
+            if size == wanted and index == len(sizes) - 1 and not self.tta:
+                return self._restore_in_rows(source, share)
+            canvas = self.room.empty((*size, 3), np.float32)
+            run = restore_onto(canvas, self.restorer, source, share, tta=self.tta, release=self.room.release)
+            source = Colour(canvas, clipped=True)
+        self._emit_canvas(canvas)
+        return run
+
+    def _restore_in_rows(self, source: Colour, progress: Progress) -> Run:
+        """Let the last pass make the samples of the result, tile by tile; no whole canvas is needed."""
+        rows = RowBuffer(self.width, self._emit)
+        channels, size = self.picture.pixels.shape[2], (self.height, self.width)
+
+        def take(tile: Tensor, box: Box) -> None:
+            rows.put(self._finish(from_colour(tile, channels), box), box)
+
+        row_bytes = self.width * channels * self.picture.pixels.itemsize
+        return self.restorer.restore_tiles(source, take, progress, rows.finish, size=size, row_bytes=row_bytes)
+
+    def _emit_canvas(self, canvas: Planes) -> None:
+        """Make the samples of the result from the network's, and reduce that where it is larger than asked for."""
+        channels = self.picture.pixels.shape[2]
+        is_larger = canvas.shape[:2] != (self.height, self.width)
+        planes: Values = _Luma(canvas) if channels == 1 else canvas
+        for rows in self._bands(0, self.height, canvas[0].nbytes):
+            box = Box(rows.start, 0, rows.stop - rows.start, self.width)
+            restored = resize(planes, self.height, self.width, box) if is_larger else planes[rows, slice(None)]
+            self._emit(rows.start, self._finish(restored, box))
+
+    def _finish(self, restored: Planes, box: Box) -> Samples:
+        """Mix the network's result (h, w, c) at `box` with the plainly resized picture, and round it."""
         if self.strength < 1:
-            restored = self.strength * restored + (1 - self.strength) * resize(plain, height, width)
-        depth = 8 * picture.pixels.itemsize
-        alpha, beyond = picture.alpha, picture.beyond_srgb
-        if alpha is not None:
-            alpha = to_samples(resize(to_unit(alpha)[..., None], height, width)[..., 0], depth)
-        if beyond is not None:
-            beyond = np.rint(resize(beyond, height, width)).astype(np.int32)
-        return replace(picture, pixels=to_samples(restored, depth), alpha=alpha, beyond_srgb=beyond), run
+            plain = resize(self.plain, self.height, self.width, box)
+            restored = self.strength * restored + (1 - self.strength) * plain
+        return to_samples(restored, 8 * self.picture.pixels.itemsize)
+
+    def _emit(self, top: int, pixels: NDArray[Any]) -> None:
+        """Hand rows of the result on, with what belongs to them."""
+        picture = self.picture
+        for rows in self._bands(top, top + len(pixels), pixels[0].nbytes):
+            box = Box(rows.start, 0, rows.stop - rows.start, self.width)
+            alpha, beyond = picture.alpha, picture.beyond_srgb
+            if alpha is not None:
+                resized = resize(UnitValues(alpha[..., None]), self.height, self.width, box)
+                alpha = to_samples(resized[..., 0], 8 * picture.pixels.itemsize)
+            if beyond is not None:
+                beyond = np.rint(resize(beyond, self.height, self.width, box)).astype(np.int32)
+            band = pixels[rows.start - top : rows.stop - top]
+            self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond))
+            self.room.release()
+
+    def _bands(self, top: int, bottom: int, row_bytes: int) -> list[slice]:
+        """Divide rows into bands; those of a small result stay in one piece."""
+        if self.height * row_bytes <= self.whole_bytes:
+            return [slice(top, bottom)]
+        return [slice(top + rows.start, top + rows.stop) for rows in rows_in_bands(bottom - top, row_bytes)]
 
 
 def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:
@@ -95,15 +196,15 @@ def plan_sizes(scale: int, have: Size, wanted: Size, *, is_continuous: bool) -> 
     return [*between, wanted]
 
 
-def _run_passes(
-    plain: Planes, restorer: Restorer, height: int, width: int, tta: bool, progress: Progress
-) -> tuple[Planes, Run]:
-    """Put h, w, c planes through the network until they are at least as large as asked for."""
-    x = to_colour(plain)
-    have = (plain.shape[0], plain.shape[1])
-    sizes = plan_sizes(restorer.scale, have, (height, width), is_continuous=restorer.is_continuous)
-    efforts = [height * width for height, width in [have, *sizes[:-1]]]
-    for index, size in enumerate(sizes):
-        share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
-        x, run = restore_once(restorer, x if index == 0 else x.clamp(0, 1), share, tta=tta, size=size)
-    return from_colour(x, plain.shape[2]), run
+@dataclass(frozen=True, slots=True)
+class _Luma:
+    """Colour planes that are read as grey."""
+
+    canvas: Planes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.canvas.shape[:2], 1)
+
+    def __getitem__(self, part: tuple[slice, slice]) -> Planes:
+        return from_colour(torch.from_numpy(self.canvas[part]).permute(2, 0, 1), 1)

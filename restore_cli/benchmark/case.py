@@ -23,7 +23,7 @@ from restore_cli.networks import Network, build_network
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
-from restore_cli.tile_pass import TilePolicy
+from restore_cli.tile_plan import TilePolicy
 from restore_cli.upscale import Upscaler
 from restore_cli.weights import load_card, load_path
 

@@ -9,9 +9,10 @@ from restore_cli.cli.options import EngineOptions
 from restore_cli.device import find_device, prepare_host
 from restore_cli.display import Display
 from restore_cli.errors import StateDictError
+from restore_cli.memory import limit_host_memory
 from restore_cli.networks import Network, build_network
 from restore_cli.restorer import Restorer
-from restore_cli.tile_pass import TilePolicy
+from restore_cli.tile_plan import TilePolicy
 from restore_cli.weights import load_card, load_path
 
 
@@ -22,6 +23,7 @@ def load_network(card: ModelCard | None, engine: EngineOptions, display: Display
         WeightsError: the weights are missing, wrong, or of no known architecture.
     """
     prepare_host(engine.threads)
+    limit_host_memory(engine.memory_limit)
     weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
     try:
         return build_network(weights.state).fold()

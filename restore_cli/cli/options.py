@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from restore_cli.catalog import CARDS
-from restore_cli.picture.formats import FORMATS, MAX_PIXELS
+from restore_cli.picture.formats import MAX_PIXELS, WRITTEN
 from restore_cli.sources import Shard
 
 
@@ -51,13 +51,21 @@ def parse_shard(value: str) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
+def _parse_memory(value: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** "_KMGT".index(match[2].upper() or "_")) if match else 0
+    if size == 0:
+        raise typer.BadParameter(f"{value!r} is not a size such as 800M or 2G")
+    return size
+
+
 def complete_model(incomplete: str) -> list[tuple[str, str]]:
     """Return the names and summaries of the models whose names begin with `incomplete`."""
     return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
 
 
 def _complete_format(incomplete: str) -> list[str]:
-    return [format.name for format in FORMATS if format.name.startswith(incomplete)]
+    return [format.name for format in WRITTEN if format.name.startswith(incomplete)]
 
 
 Inputs = Annotated[
@@ -104,13 +112,18 @@ class FileOptions:
     format: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Format to write; follows the input by default.", autocompletion=_complete_format
+            metavar="NAME",
+            help="Format to write; follows the input by default. dz makes Deep Zoom tiles for the web.",
+            autocompletion=_complete_format,
         ),
     ] = None
     quality: Annotated[
         int | None,
         typer.Option(
-            min=1, max=100, metavar="1..100", help="Quality of JPEG (95 by default), WebP (95) and AVIF (85)."
+            min=1,
+            max=100,
+            metavar="1..100",
+            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85).",
         ),
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False
@@ -156,6 +169,15 @@ class EngineOptions:
     ] = "auto"
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
+    ] = None
+    memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            parser=_parse_memory,
+            metavar="SIZE",
+            help="Memory to stay within, such as 800M or 2G; by default what is free. What does not fit lies in "
+            "RESTORE_TMPDIR.",
+        ),
     ] = None
 
 

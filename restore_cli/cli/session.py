@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from restore_cli.batch import Outcome, Stopwatch, exit_code_of, name_of_source, refused, run_jobs
+from restore_cli.batch import Outcome, Stopwatch, exit_code_of, failure, name_of_source, refused, run_jobs
 from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.options import BatchOptions, FileOptions, ReportOptions
 from restore_cli.display import Display
-from restore_cli.errors import UsageError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.manifest import Manifest
 from restore_cli.planning import Job, Plan, plan_jobs
 from restore_cli.sources import STANDARD_STREAM, read_list
@@ -64,12 +64,22 @@ def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None 
     )
 
 
+OutputSize = Callable[[int, int], tuple[int, int] | None]
+"""Returns height and width of the result of a picture; None if it is to be left alone."""
+
+
 def run_session(
-    plan: Plan, load_task: Callable[[], Task], request: Request, display: Display, settings: Callable[[], Any]
+    plan: Plan,
+    load_task: Callable[[], Task],
+    request: Request,
+    display: Display,
+    settings: Callable[[], Any],
+    output_size: OutputSize = lambda height, width: (height, width),
 ) -> None:
     """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
 
-    `settings` returns, fit for JSON, what the command does to a picture; a manifest asks for it.
+    `settings` returns, fit for JSON, what the command does to a picture; a manifest asks for it. `output_size` tells
+    what a dry run needs to know of the task.
 
     Raises:
         UsageError: results and reports would both go to standard output, or there is something about the manifest.
@@ -84,7 +94,7 @@ def run_session(
     if batch.retry_failed and batch.manifest is None:
         raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
     if report.dry_run:
-        _show_plan(plan, request.files, display)
+        _show_plan(plan, request.files, display, output_size)
         return
     if to_stdout and typer.get_text_stream("stdout").isatty():
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
@@ -158,12 +168,38 @@ def _is_too_many(failed: int, allowed: int | None, left: int, display: Display) 
     return True
 
 
-def _show_plan(plan: Plan, files: FileOptions, display: Display) -> None:
-    for refusal in plan.refusals:
-        display.outcome(refused(refusal), alone=False)
+def _show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize) -> None:
+    outcomes = [refused(refusal) for refusal in plan.refusals]
+    for outcome in outcomes:
+        display.outcome(outcome, alone=False)
     for job in plan.jobs:
-        exists = job.target is not None and job.target.exists() and not files.overwrite
-        display.planned(name_of_source(job), str(job.target or "-"), "skip, it exists" if exists else "restore")
-    code = exit_code_of(refused(refusal) for refusal in plan.refusals)
+        source, target = name_of_source(job), str(job.target or "-")
+        if job.target is not None and job.target.exists() and not files.overwrite:
+            display.planned(source, target, "skip, it exists")
+            continue
+        error = _foreseen_error(job, files, output_size)
+        if error is None:
+            display.planned(source, target, "restore")
+        else:
+            display.planned(source, target, "fail")
+            display.error(error)
+            outcomes.append(failure(job, error))
+    code = exit_code_of(outcomes)
     if code:
         raise typer.Exit(code)
+
+
+def _foreseen_error(job: Job, files: FileOptions, output_size: OutputSize) -> RestoreError | None:
+    """Return why a picture cannot be restored, as far as its header tells."""
+    if job.source is None or job.format is None:
+        return None
+    from restore_cli.picture.reading import measure_picture
+    from restore_cli.picture.writing import check_size
+
+    try:
+        size = output_size(*measure_picture(job.source, max_pixels=files.max_pixels))
+        if size is not None:
+            check_size(size[1], size[0], job.format)
+    except RestoreError as error:
+        return error
+    return None

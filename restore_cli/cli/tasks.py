@@ -11,8 +11,11 @@ from restore_cli.display import Display
 from restore_cli.enhance import Brightener, Cleaner, Enhancer
 from restore_cli.errors import StateDictError
 from restore_cli.sizing import Sizing
+from restore_cli.tile_plan import BAND_BYTES
 from restore_cli.upscale import Upscaler
 
+SHARE_OF_WHOLE = 16
+"""A result is handed on in one piece up to this part of the memory limit: a sixteenth."""
 ENHANCERS: dict[Task, type[Enhancer]] = {
     "lowlight": Brightener,
     "deblur": Enhancer,
@@ -37,7 +40,8 @@ def load_upscaler(
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
     """
     restorer = load_restorer(load_network(card, engine, display), engine)
-    return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta)
+    whole = BAND_BYTES if engine.memory_limit is None else min(BAND_BYTES, engine.memory_limit // SHARE_OF_WHOLE)
+    return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole)
 
 
 def load_enhancer(

@@ -74,7 +74,7 @@ def upscale(
         chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
         return identify_model(card, engine) | chosen
 
-    run_session(plan_session(request, sizing.suffix, facts), load, request, display, settings)
+    run_session(plan_session(request, sizing.suffix, facts), load, request, display, settings, sizing.output_size)
 
 
 def _scale_of_file(engine: EngineOptions) -> float:

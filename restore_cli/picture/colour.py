@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
 from restore_cli.picture.picture import Samples
+from restore_cli.scratch import Room, rows_in_bands
 
 RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
 LEVEL = 257
 """One 8-bit level, in 16-bit levels."""
 VISIBLE = 128
 """A difference of half an 8-bit level, in 16-bit levels."""
+LARGEST_ITEM = 12
+"""Bytes that a sample takes while it is converted."""
 
 
 def is_srgb(profile: bytes) -> bool:
@@ -36,22 +39,33 @@ def is_srgb(profile: bytes) -> bool:
     return int(np.abs(difference).max()) <= LEVEL
 
 
-def into_srgb(samples: Samples, profile: bytes) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
+def into_srgb(
+    samples: Samples, profile: bytes, room: Room | None = None
+) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
     """Convert samples (h, w, 1 or 3) in `profile` to 16-bit sRGB; also return what sRGB cannot hold, or None.
+
+    Both lie in `room`.
 
     Raises:
         ValueError: the profile is damaged, or made for another number of channels.
     """
+    room = room or Room()
     channels = samples.shape[2]
     if channels_of(profile) != channels:
         raise ValueError(f"no profile for {channels} channels")
-    own, deep = read_matrix_profile(profile), to_16_bit(samples)
+    own = read_matrix_profile(profile)
+    pixels, beyond = room.empty(samples.shape, np.uint16), room.empty(samples.shape, np.int32)
+    most = 0
     try:
-        pixels = _import(deep, profile) if own is None else convert(deep, own, srgb_profile(channels))
-        beyond = np.subtract(deep, out_of_srgb(pixels, profile), dtype=np.int32)
+        for rows in rows_in_bands(len(samples), LARGEST_ITEM * samples.shape[1] * channels):
+            deep = to_16_bit(samples[rows])
+            pixels[rows] = _import(deep, profile) if own is None else convert(deep, own, srgb_profile(channels))
+            band = np.subtract(deep, out_of_srgb(pixels[rows], profile), out=beyond[rows], dtype=np.int32)
+            most = max(most, int(band.max()), -int(band.min()))
+            room.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
-    return pixels, beyond if max(beyond.max(), -beyond.min()) >= VISIBLE else None
+    return pixels, beyond if most >= VISIBLE else None
 
 
 def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
@@ -69,20 +83,26 @@ def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
     return levels.reshape(*pixels.shape[:2], -1)[..., :channels]
 
 
-def cmyk_to_srgb(inks: Samples, profile: bytes | None) -> Samples:
+def cmyk_to_srgb(inks: Samples, profile: bytes | None, room: Room | None = None) -> Samples:
     """Convert inks (h, w, 4) in `profile`, or in a common press profile when None, to sRGB of the same depth.
+
+    The result lies in `room`.
 
     Raises:
         ValueError: the profile is damaged, or not made for inks.
     """
     if profile is not None and channels_of(profile) != 4:
         raise ValueError("no profile for inks")
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(inks)).copy(interpretation="cmyk")
-    if profile is not None:
-        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    room = room or Room()
+    srgb: Samples = room.empty((*inks.shape[:2], 3), inks.dtype)
     own = {"embedded": True} if profile is not None else {"input_profile": "cmyk"}
     try:
-        srgb: Samples = image.icc_transform("srgb", **own, **RELATIVE, depth=8 * inks.itemsize).numpy()
+        for rows in rows_in_bands(len(inks), LARGEST_ITEM * inks[0].size):
+            image = pyvips.Image.new_from_array(np.ascontiguousarray(inks[rows])).copy(interpretation="cmyk")
+            if profile is not None:
+                image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+            srgb[rows] = image.icc_transform("srgb", **own, **RELATIVE, depth=8 * inks.itemsize).numpy()
+            room.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
     return srgb
@@ -93,6 +113,17 @@ def to_16_bit(samples: Samples) -> NDArray[np.uint16]:
     if samples.dtype == np.uint8:
         return samples.astype(np.uint16) * np.uint16(LEVEL)
     return samples.astype(np.uint16, copy=False)
+
+
+def spread_to_16_bit(samples: Samples, room: Room) -> NDArray[np.uint16]:
+    """Do what `to_16_bit` does, band by band; the result lies in `room`."""
+    if samples.dtype == np.uint16:
+        return samples.view(np.uint16)
+    deep: NDArray[np.uint16] = room.empty(samples.shape, np.uint16)
+    for rows in rows_in_bands(len(samples), deep[0].nbytes):
+        deep[rows] = to_16_bit(samples[rows])
+        room.release()
+    return deep
 
 
 def to_8_bit(samples: Samples) -> NDArray[np.uint8]:

@@ -28,27 +28,43 @@ class Format:
     """Holds pictures of one channel; where not, grey is written as equal red, green and blue."""
     metadata: bool = True
     """Holds an ICC profile, EXIF and XMP."""
+    streams: bool = False
+    """Is written row by row; others take the whole picture at once."""
     max_side: int | None = None
     """Pixels a side may have; None where the format sets no practical limit."""
+    max_bytes: int | None = None
+    """Bytes of samples it can hold, for formats that count them in 32 bits."""
     default_quality: int | None = None
     """Quality 1 to 100 where the format is lossy."""
 
 
 FORMATS: tuple[Format, ...] = (
-    Format("jpeg", (".jpg", ".jpeg", ".jpe", ".jfif"), "vips", alpha=False, max_side=65_500, default_quality=95),
-    Format("png", (".png",), "vips", depths=(8, 16)),
-    Format("tiff", (".tif", ".tiff"), "vips", depths=(8, 16)),
+    Format(
+        "jpeg",
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
+        "vips",
+        streams=True,
+        alpha=False,
+        max_side=65_500,
+        default_quality=95,
+    ),
+    Format("png", (".png",), "vips", streams=True, depths=(8, 16)),
+    Format("tiff", (".tif", ".tiff"), "vips", streams=True, depths=(8, 16)),
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), grey=False, max_side=16_384, default_quality=85),
     Format("gif", (".gif",), "vips", grey=False, metadata=False, max_side=65_535),
-    Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False),
-    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", depths=(8, 16), alpha=False, metadata=False),
+    Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
+    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", streams=True, depths=(8, 16), alpha=False, metadata=False),
     Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),
     Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", metadata=False),
 )
 
-_BY_SUFFIX = {suffix: format for format in FORMATS for suffix in format.suffixes}
-_BY_NAME = {format.name: format for format in FORMATS} | {suffix[1:]: format for suffix, format in _BY_SUFFIX.items()}
+DEEP_ZOOM = Format("dz", (".dzi",), "vips", streams=True, alpha=False, metadata=False, default_quality=85)
+"""A pyramid of tiles: many files, which are written and never read."""
+WRITTEN = (*FORMATS, DEEP_ZOOM)
+
+_BY_SUFFIX = {suffix: format for format in WRITTEN for suffix in format.suffixes}
+_BY_NAME = {format.name: format for format in WRITTEN} | {suffix[1:]: format for suffix, format in _BY_SUFFIX.items()}
 
 
 def format_of_path(path: str | PurePath) -> Format | None:

@@ -90,8 +90,17 @@ def encode(samples: Samples, file: IO[bytes]) -> None:
         OSError: the file cannot be written.
     """
     height, width, channels = samples.shape
-    kind, largest = (b"P6" if channels == 3 else b"P5"), np.iinfo(samples.dtype).max
-    file.write(b"%s\n%d %d\n%d\n" % (kind, width, height, largest))
+    write_header(height, width, channels, 8 * samples.itemsize, file)
+    write_rows(samples, file)
+
+
+def write_header(height: int, width: int, channels: int, bits: int, file: IO[bytes]) -> None:
+    """Write what stands before the rows of a binary PGM or PPM; `channels` is 1 or 3, `bits` 8 or 16."""
+    file.write(b"%s\n%d %d\n%d\n" % (b"P6" if channels == 3 else b"P5", width, height, 2**bits - 1))
+
+
+def write_rows(samples: Samples, file: IO[bytes]) -> None:
+    """Write the next rows (h, w, channels)."""
     file.write(np.ascontiguousarray(samples, ">u2" if samples.itemsize == 2 else "u1").data)
 
 

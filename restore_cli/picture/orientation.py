@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from restore_cli.picture.picture import Samples
 
 TRANSPOSED = (5, 6, 7, 8)
@@ -15,11 +13,11 @@ MIRRORED_DOWN = (3, 4, 7, 8)
 def turn_upright(samples: Samples, orientation: int) -> Samples:
     """Turn and mirror stored samples (h, w, c) to how EXIF's `orientation`, 1 to 8, says they are to be seen.
 
-    The result is w, h, c for orientations 5 to 8; other numbers leave the samples as they are.
+    The result is a view, w, h, c for orientations 5 to 8; other numbers leave the samples as they are.
     """
     upright = samples.transpose(1, 0, 2) if orientation in TRANSPOSED else samples
     if orientation in MIRRORED_ACROSS:
         upright = upright[:, ::-1]
     if orientation in MIRRORED_DOWN:
         upright = upright[::-1]
-    return np.ascontiguousarray(upright)
+    return upright

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.scratch import Room
+
 BAND = 256
 """Rows that are converted at a time."""
 
@@ -48,6 +50,8 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""
+    room: Room = field(default_factory=Room, repr=False, compare=False)
+    """Where its arrays lie, and others that are made for it."""
 
     @property
     def height(self) -> int:

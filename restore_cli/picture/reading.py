@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
@@ -16,9 +16,10 @@ from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.formats import MAX_PIXELS
 from restore_cli.picture.metadata import UNFIT_PROFILE, gather_metadata
 from restore_cli.picture.naming import shown
-from restore_cli.picture.orientation import turn_upright
+from restore_cli.picture.orientation import TRANSPOSED, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
+from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
 
@@ -30,8 +31,21 @@ GAIN_MAP = re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple
 HEAD_BYTES = 1 << 18
 
 
-def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+Check = Callable[[int, int], None]
+"""Called with the height and width of an upright picture before its samples are decoded; raises to refuse it."""
+
+
+def read_picture(
+    source: Path | bytes,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    room: Room | None = None,
+    check: Check = lambda height, width: None,
+) -> Picture:
     """Read the first picture of a file, or of the bytes of one.
+
+    Its arrays lie in `room`, in memory if None. A large one is decoded in bands, all of it before it is returned: so
+    damage is found before any work is done, and its parts can be read in any order and orientation.
 
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
@@ -39,7 +53,7 @@ def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Pictu
     name = shown(source) if isinstance(source, Path) else "standard input"
     try:
         with _open(source) as file:
-            return _read(file, max_pixels)
+            return _read(file, max_pixels, room or Room(), check)
     except UnreadablePictureError as error:
         raise UnreadablePictureError(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
     except pyvips.Error as error:
@@ -47,6 +61,28 @@ def read_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Pictu
         raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
     except OSError as error:
         raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
+
+
+def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return height and width of the first picture of a file, upright, from its header alone.
+
+    Raises:
+        UnreadablePictureError: as `read_picture` does, as far as the header tells.
+    """
+
+    def stop(height: int, width: int) -> None:
+        raise _MeasuredError(height, width)
+
+    try:
+        picture = read_picture(source, max_pixels=max_pixels, check=stop)
+    except _MeasuredError as measured:
+        height, width = measured.args
+        return height, width
+    return picture.height, picture.width
+
+
+class _MeasuredError(Exception):
+    """Carries a height and a width past the decoder."""
 
 
 def _open(source: Path | bytes) -> IO[bytes]:
@@ -62,51 +98,54 @@ def _open(source: Path | bytes) -> IO[bytes]:
         return io.BytesIO(file.read())
 
 
-def _read(file: IO[bytes], max_pixels: int) -> Picture:
+def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
     head = file.read(16)
     if not head:
         raise UnreadablePictureError("it is empty")
     format = vips.recognise(head)
     if format is not None:
-        return _read_with_vips(file, format, max_pixels)
+        return _read_with_vips(file, format, max_pixels, room, check)
     header = netpbm.read_header(file)
     if header is not None:
         _check_size(header.width, header.height, max_pixels)
-        return _finish(netpbm.decode(file, header), Metadata(), "ppm", ())
-    return _read_with_pillow(file, max_pixels)
+        check(header.height, header.width)
+        return _finish(netpbm.decode(file, header), Metadata(), "ppm", (), room)
+    return _read_with_pillow(file, max_pixels, room, check)
 
 
-def _read_with_vips(file: IO[bytes], format: str, max_pixels: int) -> Picture:
+def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, check: Check) -> Picture:
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
     pages, cmyk = vips.pages_of(image), image.interpretation == "cmyk"
     said = gather_metadata(image, file, format)
-    samples, warnings = _decode_jpeg(file) if format == "jpeg" else (vips.decode(image), ())
+    check(*((image.width, image.height) if said.orientation in TRANSPOSED else (image.height, image.width)))
+    samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
     if (format == "gif" or (format == "webp" and pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     notes = _note_pages(pages) + warnings + said.notes
-    return _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, cmyk=cmyk)
+    return _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, room, cmyk=cmyk)
 
 
-def _decode_jpeg(file: IO[bytes]) -> tuple[Samples, Notes]:
+def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
     """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
     file.seek(0)
     notes = ("its gain map for HDR screens is left out",) if GAIN_MAP.search(file.read(HEAD_BYTES)) else ()
     try:
-        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning")), notes
+        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), room), notes
     except pyvips.Error as error:
-        samples = vips.decode(vips.open_image(file, "jpeg"))
+        samples = vips.decode(vips.open_image(file, "jpeg"), room)
         return samples, (*notes, f"parts of it may be damaged: {vips.reason(error)}")
 
 
-def _read_with_pillow(file: IO[bytes], max_pixels: int) -> Picture:
+def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
     image = PillowImage(file)
     _check_size(image.width, image.height, max_pixels)
+    check(image.height, image.width)
     samples = image.decode()
     notes = _note_pages(image.pages)
     if image.bits > 8 * samples.itemsize:
         notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
-    return _finish(samples, image.metadata(), image.format, notes, cmyk=image.cmyk)
+    return _finish(samples, image.metadata(), image.format, notes, room, cmyk=image.cmyk)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -121,25 +160,27 @@ def _note_pages(pages: int) -> Notes:
     return (f"only the first of {pages} pages or frames is used",) if pages > 1 else ()
 
 
-def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, *, cmyk: bool = False) -> Picture:
+def _finish(
+    samples: Samples, metadata: Metadata, format: str, notes: Notes, room: Room, *, cmyk: bool = False
+) -> Picture:
     """Part colour from alpha and bring the colour into sRGB."""
     depth, bands = 8 * samples.itemsize, samples.shape[2]
     colours = 4 if cmyk else 1 if bands < 3 else 3
-    alpha = np.ascontiguousarray(samples[..., colours]) if bands > colours else None
+    alpha = room.settled(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
         notes += (f"{bands - colours - 1} extra channels are left out",)
-    pixels, beyond = np.ascontiguousarray(samples[..., :colours]), None
+    pixels, beyond = room.settled(samples[..., :colours]), None
     if cmyk:
         try:
-            pixels = colour.cmyk_to_srgb(pixels, metadata.icc)
+            pixels = colour.cmyk_to_srgb(pixels, metadata.icc, room)
         except ValueError:
-            pixels, notes = colour.cmyk_to_srgb(pixels, None), notes + UNFIT_PROFILE
+            pixels, notes = colour.cmyk_to_srgb(pixels, None, room), notes + UNFIT_PROFILE
         metadata, notes = replace(metadata, icc=None), (*notes, "CMYK is converted to sRGB")
     elif metadata.icc and not (colours == 3 and colour.is_srgb(metadata.icc)):
         try:
-            pixels, beyond = colour.into_srgb(pixels, metadata.icc)
+            pixels, beyond = colour.into_srgb(pixels, metadata.icc, room)
         except ValueError:
             metadata, notes = replace(metadata, icc=None), notes + UNFIT_PROFILE
         else:
-            alpha = None if alpha is None else colour.to_16_bit(alpha)
-    return Picture(pixels, alpha, beyond, depth, format, metadata, notes)
+            alpha = None if alpha is None else colour.spread_to_16_bit(alpha, room)
+    return Picture(pixels, alpha, beyond, depth, format, metadata, notes, room)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from typing import IO, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
 from restore_cli.picture.png_chunks import insert_chunks
 from restore_cli.picture.tiff_tags import append_tags
 from restore_cli.picture.xmp import sized_xmp
+from restore_cli.scratch import Room, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
 pyvips.cache_set_max(0)  # a cached file would hide that it has changed, and hold memory over a long batch
@@ -39,10 +41,21 @@ LOADERS = {
     "gif": "gifload_source",
 }
 """Named, since libvips would also open documents and drawings, and takes JPEGs with a gain map for another format."""
+DECODED_BYTES = 1 << 21
+"""Bytes that are decoded at a time; libvips holds several times as much."""
+DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
+"""NumPy's types of the samples that are read, by libvips' names."""
 UNSAID = (1.0, 72 / 25.4)
 """Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
 """What is written to PNG and TIFF for a picture that states none, as other programs do."""
+OPTIMISED_BYTES = 1 << 26
+"""Bytes of samples up to which a JPEG has tables made for it: to that end, all of it must be held in memory."""
+TILED_BYTES = 1 << 30
+"""Bytes of samples from which on a TIFF is cut into tiles, so that its parts can be read."""
+BIG_TIFF_BYTES = 4_000_000_000
+"""Bytes of samples from which on a TIFF is a BigTIFF."""
+TILE = 256
 PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
@@ -73,23 +86,45 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error") -> Any:
     return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on)
 
 
-def decode(image: Any) -> Samples:
+def decode(image: Any, room: Room | None = None) -> Samples:
     """Decode an image to h, w, bands as the file holds them, not yet turned; every damage in the file shows here.
 
     Raises:
         UnreadablePictureError: the samples are floats or of more than 16 bits.
+        UnwritablePictureError: `room` has no place for them.
         pyvips.Error: the file is cut or damaged.
     """
     if image.interpretation in ("lab", "labs"):
         image = image.colourspace("rgb16" if image.format == "short" else "srgb")
-    if image.format not in ("uchar", "ushort"):
+    if image.format not in DTYPES:
         raise UnreadablePictureError(
             f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
         )
-    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
+    samples = _decode_whole(image) if room is None else _decode_into(room, image)
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
     if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
-        return spread_bits(samples, bits)
+        for rows in rows_in_bands(len(samples), samples[0].nbytes):
+            spread_bits(samples[rows], bits)
+    return samples
+
+
+def _decode_into(room: Room, image: Any) -> Samples:
+    """Decode in one go if there is memory for it, and else band by band."""
+    shape, dtype = (image.height, image.width, image.bands), np.dtype(DTYPES[image.format])
+    if room.claim(math.prod(shape) * dtype.itemsize):
+        return _decode_whole(image)
+    samples = room.empty(shape, dtype)
+    region = pyvips.Region.new(image)
+    for rows in rows_in_bands(image.height, samples[0].nbytes, DECODED_BYTES):
+        count = rows.stop - rows.start
+        band = np.frombuffer(region.fetch(0, rows.start, image.width, count), dtype)
+        samples[rows] = band.reshape(count, *shape[1:])
+        room.release()
+    return samples
+
+
+def _decode_whole(image: Any) -> Samples:
+    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
     return samples
 
 
@@ -111,22 +146,29 @@ def pages_of(image: Any) -> int:
     return int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
 
 
-def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
-    """Write samples (h, w, 1 to 4; alpha last) as `format` to an empty `file`.
+def image_of(samples: Samples) -> Any:
+    """Return samples (h, w, 1 to 4; alpha last) as an image."""
+    return pyvips.Image.new_from_array(np.ascontiguousarray(samples))
+
+
+def in_kind(image: Any) -> Any:
+    """Say of an image of 1 to 4 bands, alpha last, that it is sRGB or grey."""
+    kinds = ("b-w", "grey16") if image.bands < 3 else ("srgb", "rgb16")
+    return image.copy(interpretation=kinds[image.format == "ushort"])
+
+
+def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
+    """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`.
 
     Raises:
         pyvips.Error: the encoder failed, or the file could not be written.
         OSError: the file could not be written.
     """
-    height, width, bands = samples.shape
-    colour = "grey" if bands < 3 else "rgb"
-    kinds = {"grey1": "b-w", "grey2": "grey16", "rgb1": "srgb", "rgb2": "rgb16"}
     across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
-    image = image.copy(interpretation=kinds[f"{colour}{samples.itemsize}"], xres=across, yres=down)
+    image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    exif = _exif_to_write(metadata, format, width, height)
-    xmp = metadata.xmp and sized_xmp(metadata.xmp, width, height)
+    exif = _exif_to_write(metadata, format, image.width, image.height)
+    xmp = metadata.xmp and sized_xmp(metadata.xmp, image.width, image.height)
     placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
     blobs = {
         "icc": metadata.icc,
@@ -137,7 +179,7 @@ def encode(samples: Samples, metadata: Metadata, format: Format, quality: int | 
     kept = [name for name, blob in blobs.items() if blob]
     for name in kept:
         image.set_type(pyvips.GValue.blob_type, BLOBS[name], blobs[name])
-    options = _save_options(format, quality, samples) | {"keep": "|".join(kept) or "none"}
+    options = _save_options(format, quality, image) | {"keep": "|".join(kept) or "none"}
     _save(image, format, options, file)
     if placeholder is not None:
         placeholder.replace(file)
@@ -173,19 +215,21 @@ def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes
         image.write_to_target(target, format.suffixes[0], **options)
 
 
-def _save_options(format: Format, quality: int | None, samples: Samples) -> dict[str, object]:
-    lossy = quality or format.default_quality
+def _save_options(format: Format, quality: int | None, image: Any) -> dict[str, object]:
+    lossy, deep = quality or format.default_quality, image.format == "ushort"
+    size = image.width * image.height * image.bands * (2 if deep else 1)  # bytes of samples
     match format.name:
         case "jpeg":
-            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": True}
+            return {"Q": lossy, "subsample_mode": "off", "optimize_coding": size <= OPTIMISED_BYTES}
         case "png":
             return {"compression": 3, "filter": "all"}
         case "tiff":
-            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": samples.nbytes >= 4_000_000_000}
+            tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
+            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": size >= BIG_TIFF_BYTES} | tiles
         case "webp":
             return {"Q": lossy, "smart_subsample": True}
         case "avif":
-            depth = 8 if samples.itemsize == 1 else 12
+            depth = 12 if deep else 8
             return {"Q": lossy, "compression": "av1", "subsample_mode": "off", "bitdepth": depth, "effort": 3}
         case _:
             return {}

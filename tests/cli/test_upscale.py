@@ -438,14 +438,14 @@ def test_the_first_signal_finishes_the_picture_in_hand_and_the_second_does_not(
 
     for name in ("a.png", "b.png"):
         (here / name).write_bytes(photo.read_bytes())
-    before, upscale = signal.getsignal(signal.SIGTERM), Upscaler.__call__
+    before, upscale = signal.getsignal(signal.SIGTERM), Upscaler.stream
 
     def upscale_and_signal(self: Upscaler, picture: Picture, *others: Any) -> Any:
         for _ in range(times):
             signal.raise_signal(signal.Signals[number])
         return upscale(self, picture, *others)
 
-    monkeypatch.setattr(Upscaler, "__call__", upscale_and_signal)
+    monkeypatch.setattr(Upscaler, "stream", upscale_and_signal)
     assert run(["upscale", "a.png", "b.png", "-o", "out/", "--quiet"]) == 130
     assert sorted(path.name for path in here.glob("out/*")) == ["a.png", "b.png"][:done]
     assert signal.getsignal(signal.SIGTERM) == before

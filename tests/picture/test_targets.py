@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture import writing
+from restore_cli.picture import replacing
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
@@ -168,7 +168,7 @@ def test_a_failure_at_the_end_leaves_the_old_file(
 
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr(writing.os, failing, fail)
+    monkeypatch.setattr(replacing.os, failing, fail)
     with pytest.raises(UnwritablePictureError, match="No space left on device"):
         write_picture(picture, target, format)
     assert os.listdir(tmp_path) == ["a.png"]
@@ -182,7 +182,7 @@ def test_an_interruption_leaves_the_old_file(picture: Picture, tmp_path: Path, m
 
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr(writing.os, "fsync", interrupt)
+    monkeypatch.setattr(replacing.os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_picture(picture, target, format_by_name("png"))
     assert os.listdir(tmp_path) == ["a.png"]

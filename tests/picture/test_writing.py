@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.picture.encoding import stored_depth
 from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import encode_picture, stored_depth, write_picture
+from restore_cli.picture.writing import encode_picture, write_picture
 
 LOSSLESS = ("png", "tiff", "bmp", "ppm", "tga", "jp2")
 each_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)

@@ -1,0 +1,74 @@
+"""How much memory this process may take, where the user sets a limit to it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+MEBIBYTE = 1 << 20
+UNLIMITED = 1 << 62
+KEPT_TILES = 1.5
+"""Freed memory that a heap may keep while tiles are done, in tiles."""
+KEPT_BYTES = 32 * MEBIBYTE
+"""And in bytes: less is not worth giving back."""
+
+_limit = UNLIMITED
+
+
+def limit_host_memory(limit: int | None) -> None:
+    """Let this process plan its work so that no more than `limit` bytes are resident; None lifts the limit."""
+    global _limit
+    _limit = UNLIMITED if limit is None else limit
+
+
+def memory_limit() -> int | None:
+    """Return the limit in bytes, None where there is none."""
+    return None if _limit == UNLIMITED else _limit
+
+
+def left_of_limit() -> int:
+    """Return how many more bytes may become resident; a very large number without a limit, 0 where it is passed."""
+    if _limit == UNLIMITED:
+        return UNLIMITED
+    trim_heap()
+    return max(0, _limit - resident_memory())
+
+
+def resident_memory() -> int:
+    """Return the bytes of this process that lie in memory."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:  # not Linux: the most that it was
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+
+class HeapTrimmer:
+    """Keeps the heap from growing from tile to tile, since pieces of unlike sizes leave gaps in it.
+
+    Freed memory is kept as long as it does not become more than a few tiles: to have it fresh from the system takes as
+    long as a good part of the work. Under a limit none is kept.
+    """
+
+    def __init__(self, tile_bytes: int) -> None:
+        """`tile_bytes` is about what one tile takes."""
+        kept = KEPT_TILES * tile_bytes if memory_limit() is None else 0
+        self._most = resident_memory() + max(int(kept), KEPT_BYTES)
+
+    def __call__(self) -> None:
+        """Give memory back if there is too much of it."""
+        if resident_memory() > self._most:
+            trim_heap()
+
+
+def trim_heap() -> None:
+    """Give freed memory back that the heap keeps for later, where the C library can."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        except (OSError, AttributeError):  # another C library
+            return

@@ -1,0 +1,68 @@
+"""Deep Zoom: a picture cut into small JPEGs at every size, for viewers on the web.
+
+A file NAME.dzi says how large it is, and a folder NAME_files holds a folder of tiles for each size.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture.replacing import TEMPORARY_PREFIX
+
+TILE, OVERLAP = 254, 1
+"""What viewers expect: with an overlap on both sides a tile has 256 pixels."""
+PROPERTIES = "vips-properties.xml"
+"""What libvips says of itself; no viewer reads it."""
+NAME = "picture"
+"""What the pyramid is called until it takes its place."""
+
+
+def encode(image: Any, folder: Path, quality: int) -> None:
+    """Write an image of 1 or 3 bands as a pyramid to an empty folder.
+
+    Raises:
+        pyvips.Error: a file could not be written.
+    """
+    suffix = f".jpg[Q={quality},keep=none]"
+    image.dzsave(str(folder / NAME), suffix=suffix, tile_size=TILE, overlap=OVERLAP, keep="none")
+    (folder / f"{NAME}_files" / PROPERTIES).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_pyramid(target: Path) -> Iterator[Path]:
+    """Make a folder beside `target`, NAME.dzi; when the pyramid in it is whole, that takes its place.
+
+    The folder of tiles comes first and NAME.dzi last, so that it stands for a whole picture whenever it is there. What
+    an earlier run left that was killed is removed.
+
+    Raises:
+        UnwritablePictureError: something else has the name of the file or of the folder.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    tiles = target.with_name(f"{target.stem}_files")
+    if target.exists() and not target.is_file():
+        raise UnwritablePictureError("it is no ordinary file")
+    if tiles.exists() and not _holds_tiles_alone(tiles):
+        raise UnwritablePictureError(f"{tiles.name} holds something else than tiles", "choose another -o")
+    temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        target.unlink(missing_ok=True)
+        if tiles.exists():
+            tiles.rename(temporary / "old")
+        (temporary / f"{NAME}_files").rename(tiles)
+        os.replace(temporary / f"{NAME}.dzi", target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _holds_tiles_alone(folder: Path) -> bool:
+    return folder.is_dir() and all(part.name.isdigit() or part.name == PROPERTIES for part in folder.iterdir())

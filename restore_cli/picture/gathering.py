@@ -1,0 +1,56 @@
+"""Bands of a picture in, the whole picture out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from restore_cli.picture.picture import Picture
+
+
+class Gathering:
+    """Puts a picture together from bands of its rows, which come from the top down; it lies in the bands' room."""
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+        self._reached = 0
+        self._picture: Picture | None = None
+
+    def add(self, band: Picture) -> None:
+        """Take the next rows."""
+        if band.height == self.height:
+            self._picture, self._reached = band, band.height
+            return
+        whole = self._picture = self._picture or self._room_for(band)
+        rows = slice(self._reached, self._reached + band.height)
+        for into, part in zip(_arrays(whole), _arrays(band), strict=True):
+            into[rows] = part
+        self._reached = rows.stop
+        band.room.release()
+
+    @property
+    def picture(self) -> Picture:
+        """The whole picture; all of its rows must have been added."""
+        assert self._picture is not None
+        assert self._reached == self.height
+        return self._picture
+
+    def _room_for(self, band: Picture) -> Picture:
+        """Return a picture as high as the whole, without content."""
+
+        def like(array: NDArray[Any]) -> NDArray[Any]:
+            return band.room.empty((self.height, *array.shape[1:]), array.dtype)
+
+        alpha, beyond = band.alpha, band.beyond_srgb
+        return replace(
+            band,
+            pixels=like(band.pixels),
+            alpha=None if alpha is None else like(alpha),
+            beyond_srgb=None if beyond is None else like(beyond),
+        )
+
+
+def _arrays(picture: Picture) -> list[NDArray[Any]]:
+    return [array for array in (picture.pixels, picture.alpha, picture.beyond_srgb) if array is not None]

@@ -1,0 +1,102 @@
+"""Room for the arrays of large pictures: in memory, or in scratch files that vanish with the process."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import mmap
+import os
+import shutil
+import tempfile
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.memory import MEBIBYTE, UNLIMITED
+
+GIBIBYTE = 1 << 30
+LARGEST_IN_MEMORY = 256 * MEBIBYTE
+"""Bytes of a picture's arrays from which on they lie in scratch files, however much memory is free."""
+BAND_BYTES = 16 * MEBIBYTE
+"""Bytes of the bands in which arrays are worked on that may lie in a scratch file."""
+
+
+def scratch_folder() -> str:
+    """Return the folder for scratch files: RESTORE_TMPDIR, or the system's."""
+    return os.environ.get("RESTORE_TMPDIR") or tempfile.gettempdir()
+
+
+def map_scratch(wanted: int) -> mmap.mmap:
+    """Map a new file of `wanted` bytes that has no name, so that it is gone with the process however that ends.
+
+    Its place on the disk is taken at once: a full disk shall be an error now, not a crash later.
+
+    Raises:
+        OSError: the folder has no room for it, or cannot be written.
+    """
+    with tempfile.TemporaryFile(prefix="restore-", suffix=".scratch", dir=scratch_folder()) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, wanted)
+        else:
+            if shutil.disk_usage(scratch_folder()).free < wanted:
+                raise OSError(28, "No space left on device")
+            file.truncate(wanted)
+        return mmap.mmap(file.fileno(), wanted)
+
+
+class Room:
+    """Makes the arrays of one picture: in memory as long as they fit there, and then in scratch files."""
+
+    def __init__(self, in_memory: int = UNLIMITED) -> None:
+        """`in_memory` is how many bytes may lie in memory."""
+        self._left = in_memory
+        self._mappings: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+    def claim(self, wanted: int) -> bool:
+        """Tell whether `wanted` bytes more may lie in memory, and count them as taken if so."""
+        fits = wanted <= self._left
+        if fits:
+            self._left -= wanted
+        return fits
+
+    def settled(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return `array` contiguous, where it is a view and there is memory for a copy; else as it is."""
+        if array.flags.c_contiguous or not self.claim(array.nbytes):
+            return array
+        return np.ascontiguousarray(array)
+
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of undefined content.
+
+        Raises:
+            UnwritablePictureError: it does not fit the folder for scratch files.
+        """
+        wanted = math.prod(shape) * np.dtype(dtype).itemsize
+        if self.claim(wanted):
+            return np.empty(shape, dtype)
+        try:
+            mapping = map_scratch(wanted)
+        except OSError as error:
+            raise UnwritablePictureError(
+                f"a scratch file of {wanted / GIBIBYTE:.1f} GiB does not fit {scratch_folder()}: {error.strerror}",
+                "set RESTORE_TMPDIR to a folder with more room",
+            ) from error
+        self._mappings.add(mapping)
+        array = np.frombuffer(mapping, dtype, count=math.prod(shape))
+        return array.reshape(shape)
+
+    def release(self) -> None:
+        """Let go of the memory in which parts of scratch files lie; their content stays."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for mapping in self._mappings:
+                with contextlib.suppress(OSError, ValueError):
+                    mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[slice]:
+    """Divide `height` rows of `row_bytes` each into bands of at most `most` bytes, or BAND_BYTES, or of one row."""
+    rows = max(1, (most or BAND_BYTES) // max(1, row_bytes))
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from restore_cli.errors import RestoreError
+from restore_cli.errors import FullDiskError, RestoreError
 from restore_cli.planning import Job
 from restore_cli.sources import Refusal
 
@@ -44,11 +44,14 @@ class Outcome:
     tile: int | None = None
     seconds: Seconds = field(default_factory=Seconds)
     notes: tuple[str, ...] = ()
+    ends_run: bool = False
+    """Whether no other picture can be done either."""
 
     def record(self) -> dict[str, Any]:
         """Return the outcome as it stands in `--json`."""
         fields = asdict(self)
-        reason, hint, _ = fields.pop("reason"), fields.pop("hint"), fields.pop("exit_code")
+        reason, hint = fields.pop("reason"), fields.pop("hint")
+        del fields["exit_code"], fields["ends_run"]
         failed = self.status == "failed"
         fields["seconds"] = {name: round(value, 4) for name, value in fields["seconds"].items()}
         return fields | {
@@ -92,6 +95,7 @@ def failure(job: Job, error: RestoreError, **known: Any) -> Outcome:
         error.message,
         error.hint,
         error.exit_code,
+        ends_run=isinstance(error, FullDiskError),
         **known,
     )
 

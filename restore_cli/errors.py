@@ -6,6 +6,7 @@
     ├── PictureError          exit 1, one picture cannot be read or restored
     │   ├── UnreadablePictureError    damaged, empty, of no known format, or too large
     │   ├── UnwritablePictureError    the result cannot be written where it should lie
+    │   │   └── FullDiskError                 nor can any other
     │   └── NotFiniteError            the network made infinities or NaN of it
     ├── WeightsError          exit 3, weights are missing or wrong
     │   ├── DownloadError             they could not be fetched
@@ -54,6 +55,10 @@ class UnreadablePictureError(PictureError):
 
 class UnwritablePictureError(PictureError):
     """The result cannot be written where it should lie."""
+
+
+class FullDiskError(UnwritablePictureError):
+    """The disk is full, or the user's share of it; the next result would not fit either."""
 
 
 class NotFiniteError(PictureError):

@@ -152,7 +152,10 @@ def _run(
                 outcomes.append(outcome)
                 display.outcome(outcome, alone=len(jobs) == 1)
                 failed += outcome.status == "failed"
-                if interrupted() or _is_too_many(failed, allowed, len(jobs) - done, display):
+                left = len(jobs) - done
+                if outcome.ends_run and left:
+                    display.note(f"stopped: no other picture can be written either, {left} left undone")
+                if interrupted() or outcome.ends_run or _is_too_many(failed, allowed, left, display):
                     break
             return interrupted()
     except KeyboardInterrupt:

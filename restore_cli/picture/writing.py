@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
-from restore_cli.errors import UnwritablePictureError
+from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format
@@ -39,7 +40,8 @@ def writing(
     place can be written is known before the first band comes.
 
     Raises:
-        UnwritablePictureError: the folder cannot be written, the disk is full, or the format cannot hold the picture.
+        FullDiskError: the disk is full.
+        UnwritablePictureError: the folder cannot be written, or the format cannot hold the picture.
     """
     with _told_as(f"cannot write {shown(target)}"):
         if "\0" in str(target):
@@ -134,6 +136,7 @@ def _told_as(what: str) -> Iterator[None]:
     try:
         yield
     except UnwritablePictureError as error:
-        raise UnwritablePictureError(f"{what}: {error.message}", error.hint) from error
+        raise type(error)(f"{what}: {error.message}", error.hint) from error
     except OSError as error:
-        raise UnwritablePictureError(f"{what}: {error.strerror or error}") from error
+        kind = FullDiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UnwritablePictureError
+        raise kind(f"{what}: {error.strerror or error}") from error

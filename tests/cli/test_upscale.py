@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -527,3 +528,20 @@ def test_a_batch_stops_when_too_much_fails(
 def test_a_shard_that_is_none_is_refused(shard: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["upscale", str(photo), "--shard", shard]) == 2
     assert "not of the form K/N" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_the_batch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    monkeypatch.setattr("restore_cli.picture.replacing.os.fsync", fail)
+    assert run(["upscale", str(tmp_path), "-o", str(tmp_path / "out"), "--json"]) == 1
+    captured = capsys.readouterr()
+    (record,) = records(captured.out)
+    assert (record["status"], "No space left on device" in record["error"]) == ("failed", True)
+    assert "note: stopped: no other picture can be written either, 2 left undone" in captured.err
+    assert not (tmp_path / "out").exists()

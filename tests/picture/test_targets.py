@@ -110,7 +110,7 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(case: str, pictur
 FILL_DISK = """
 import sys, numpy as np
 from pathlib import Path
-from restore_cli.errors import UnwritablePictureError
+from restore_cli.errors import FullDiskError
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import write_picture
@@ -121,7 +121,7 @@ target = Path(disk, f"a{format.suffixes[0]}")
 target.write_bytes(b"mine")
 try:
     write_picture(Picture(np.load(pixels)), target, format, quality=100)
-except UnwritablePictureError as error:
+except FullDiskError as error:
     print(error.message)
 print(*(path.name for path in Path(disk).iterdir()), target.read_bytes())
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from restore_cli.kernel import across, down, taps_of
 from restore_cli.picture.picture import Samples, to_unit
 from restore_cli.scratch import Room, rows_in_bands
 from restore_cli.tiling import Box
@@ -45,33 +45,27 @@ class UnitValues:
 def resize(planes: Values, height: int, width: int, part: Box | None = None) -> Planes:
     """Resample h, w, c values to `height`, `width`: Lanczos where they shrink, bicubic where they grow.
 
-    Of the result only `part` is made, and only what it needs is read: parts equal the whole but for the last bit of a
-    float. Values may overshoot their range at edges; clip where that matters.
+    Of the result only `part` is made, and only what it needs is read. Parts equal the whole where nothing shrinks;
+    where rows and columns shrink, Pillow chooses by itself which of them come first, and they equal it but for the last
+    bits of a float. Values may overshoot their range at edges; clip where that matters.
     """
     have, wanted = planes.shape[:2], (height, width)
     reduces = height < have[0] or width < have[1]
-    kernel, reach = (Image.Resampling.LANCZOS, 3) if reduces else (Image.Resampling.BICUBIC, 2)
-    part = part or Box(0, 0, height, width)
-    rows, down = _source_of(part.top, part.bottom, have[0], wanted[0], reach)
-    columns, across = _source_of(part.left, part.right, have[1], wanted[1], reach)
-    source = planes[rows, columns]
-    resized = np.empty((part.height, part.width, planes.shape[2]), np.float32)
+    if part is None or part == Box(0, 0, *wanted):
+        return _resize_whole(planes, height, width, Image.Resampling.LANCZOS if reduces else Image.Resampling.BICUBIC)
+    rows = taps_of(part.top, part.bottom, have[0], wanted[0], lanczos=reduces)
+    columns = taps_of(part.left, part.right, have[1], wanted[1], lanczos=reduces)
+    source = planes[slice(rows.first, rows.stop), slice(columns.first, columns.stop)].astype(np.float32, copy=False)
+    return down(across(source, columns), rows)
+
+
+def _resize_whole(planes: Values, height: int, width: int, kernel: Image.Resampling) -> Planes:
+    source = planes[slice(None), slice(None)]
+    resized = np.empty((height, width, planes.shape[2]), np.float32)
     for channel in range(planes.shape[2]):
         plane = Image.fromarray(np.ascontiguousarray(source[..., channel], dtype=np.float32))
-        box = (across[0], down[0], across[1], down[1])
-        resized[..., channel] = np.asarray(plane.resize((part.width, part.height), kernel, box))
+        resized[..., channel] = np.asarray(plane.resize((width, height), kernel))
     return resized
-
-
-def _source_of(start: int, stop: int, have: int, wanted: int, reach: int) -> tuple[slice, tuple[float, float]]:
-    """Return what pixels `start` to below `stop` of a resized side are made of, and their edges as seen from there.
-
-    A side of `have` pixels becomes `wanted` ones by a kernel that reaches `reach` pixels of the larger side.
-    """
-    step = have / wanted
-    margin = math.ceil(reach * max(1.0, step)) + 1
-    first, last = max(0, math.floor(start * step) - margin), min(have, math.ceil(stop * step) + margin)
-    return slice(first, last), (start * have / wanted - first, min(stop * have / wanted - first, last - first))
 
 
 Readable = TypeVar("Readable", bound=Values)

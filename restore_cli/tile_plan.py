@@ -25,8 +25,10 @@ LOWEST_IN_HALOS = 4
 """A row of tiles that is flatter than this would read halos for the greater part."""
 BANDS_ALIVE = 3
 """Bands there are at a time: one to fill, one to encode, and what either is made of."""
-OVERHEAD = 96 * MEBIBYTE
+OVERHEAD = 144 * MEBIBYTE
 """Bytes that libraries take at their first use, and an encoder."""
+SLACK = 10
+"""Mebibytes by which what is resident may differ from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ class TilePlanner:
         free = self.device.free_memory()
         if on_host:
             free -= held + bands + (OVERHEAD if memory_limit() else 0)  # which are not yet taken from it
-        self._check_limit(free, bands)
+        fewest = BANDS_ALIVE * row_bytes * min(SMALLEST_TILE, self.whole.height)
+        self._check_limit(free + bands - fewest, held + fewest)
         pixels = max(free, 0) // 2 // self.network.bytes_per_pixel
         largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
         if self.whole.height * self.whole.width <= min(pixels, largest**2) and self.whole.height <= lowest:
@@ -86,13 +89,14 @@ class TilePlanner:
         comfortable = min(LOWEST_IN_HALOS * self.halo, free // 10 // row_bytes)
         return max(rows, comfortable, SMALLEST_TILE)
 
-    def _check_limit(self, free: int, bands: int) -> None:
+    def _check_limit(self, free: int, held: int) -> None:
+        """Refuse a limit that the smallest tile does not fit into, apart from what the caller holds."""
         limit = memory_limit()
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self.network.bytes_per_pixel
         if limit is not None and self.device.torch_device.type == "cpu" and free < smallest:
-            least = -(-(resident_memory() + bands + OVERHEAD + smallest) // MEBIBYTE)
+            least = (resident_memory() + held + OVERHEAD + smallest) // MEBIBYTE + SLACK
             raise DeviceError(
                 f"the memory limit of {limit // MEBIBYTE} MiB is too small for this picture: the program, the network "
                 f"and its smallest tile take about {least} MiB",
-                f"give --memory-limit {-(-least // 10) * 10}M or more",
+                f"give --memory-limit {least}M or more",
             )

@@ -25,6 +25,8 @@ from restore_cli.tiling import Box
 
 Size = tuple[int, int]
 """Height and width."""
+REDUCED = 6
+"""Bytes of memory that each byte of a canvas takes while it is reduced."""
 
 
 class Upscaler:
@@ -138,7 +140,10 @@ class _Upscaling:
         channels = self.picture.pixels.shape[2]
         is_larger = canvas.shape[:2] != (self.height, self.width)
         planes: Values = _Luma(canvas) if channels == 1 else canvas
-        for rows in self._bands(0, self.height, canvas[0].nbytes):
+        bands = [slice(0, self.height)]
+        if canvas.nbytes > self.whole_bytes:
+            bands = rows_in_bands(self.height, REDUCED * canvas[0].nbytes * len(canvas) // self.height)
+        for rows in bands:
             box = Box(rows.start, 0, rows.stop - rows.start, self.width)
             restored = resize(planes, self.height, self.width, box) if is_larger else planes[rows, slice(None)]
             self._emit(rows.start, self._finish(restored, box))

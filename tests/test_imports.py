@@ -36,7 +36,7 @@ LAYERS = (
     ("metrics", "resampling"),
     ("planes",),
     ("picture",),
-    ("scratch",),
+    ("kernel", "scratch"),
     ("tiling", "device", "sizing", "steps"),
     ("memory",),
     ("catalog", "places"),

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore_cli.resampling import bleed_colour, resize
+from restore_cli.resampling import UnitValues, bleed_colour, resize
+from restore_cli.scratch import Room
+from restore_cli.tiling import Box, plan_cores
 
 sides = st.integers(1, 40)
 
@@ -72,6 +74,33 @@ def test_fine_detail_is_averaged_and_not_skipped() -> None:
 def test_integers_are_taken_as_they_are() -> None:
     differences = np.full((5, 5, 1), -70_000, np.int32)
     assert (resize(differences, 10, 10) == -70_000).all()
+
+
+@settings(deadline=None)
+@given(before=st.tuples(sides, sides), after=st.tuples(sides, sides), side=st.integers(1, 25))
+def test_parts_equal_the_whole(before: tuple[int, int], after: tuple[int, int], side: int) -> None:
+    planes = np.random.default_rng(5).random((*before, 2), dtype=np.float32)
+    whole = resize(planes, *after)
+    parts = np.full_like(whole, np.nan)
+    for part in plan_cores(Box(0, 0, *after), side, 1):
+        parts[part.slices] = resize(planes, *after, part)
+    if all(have <= wanted for have, wanted in zip(before, after, strict=True)):
+        assert (parts == whole).all()
+    assert np.abs(parts - whole).max() <= 4e-7
+
+
+@pytest.mark.parametrize("size", [(10_000, 27_013), (10_000, 9_973)])
+def test_parts_far_out_in_a_large_picture_equal_the_whole(size: tuple[int, int]) -> None:
+    have, wanted = size
+    planes = np.random.default_rng(8).random((have, 1, 1), dtype=np.float32)
+    part = Box(wanted - 700, 0, 650, 1)
+    assert (resize(planes, wanted, 1, part) == resize(planes, wanted, 1)[part.top : part.bottom]).all()
+
+
+def test_samples_are_read_as_shares_of_white() -> None:
+    values = UnitValues(np.array([[[0], [255]], [[51], [102]]], np.uint8))
+    assert values.shape == (2, 2, 1)
+    assert values[slice(1, 2), slice(0, 2)].ravel().tolist() == pytest.approx([0.2, 0.4])
 
 
 # Colours below transparency
@@ -141,3 +170,13 @@ def test_what_has_no_holes_or_nothing_visible_is_left_alone() -> None:
 def test_grey_is_bled_too() -> None:
     pixels, alpha = holed()
     assert bleed_colour(pixels[..., :1], alpha)[:, 16:].min() > 0.45
+
+
+@pytest.mark.parametrize("size", [(24, 32), (37, 23), (1, 9), (64, 5)])
+def test_bands_in_scratch_files_are_bled_like_the_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    pixels, alpha = rng.random((*size, 3), dtype=np.float32), (rng.random(size) < 0.1).astype(np.uint8)
+    alpha[0, 0] = 1
+    whole = bleed_colour(pixels, alpha)
+    monkeypatch.setattr("restore_cli.scratch.BAND_BYTES", 1200)
+    assert np.abs(bleed_colour(pixels, alpha, Room(0)) - whole).max() == 0

@@ -221,3 +221,78 @@ def test_padding_reflects_without_repeating_the_edge(length: int, grid: int) -> 
     assert len(padded) - length < grid
     expected = list(range(length)) + (list(range(length - 2, 0, -1)) + list(range(length))) * grid
     assert padded.tolist() == expected[: len(padded)]
+
+
+# In rows, for results that are never whole
+
+
+class Reading:
+    """A picture that remembers the largest part that was read."""
+
+    def __init__(self, picture: Tensor) -> None:
+        self.picture = picture
+        self.shape = tuple(picture.shape)
+        self.largest = 0
+
+    def __getitem__(self, part: tuple[slice, slice, slice]) -> Tensor:
+        read = self.picture[part]
+        self.largest = max(self.largest, read.shape[1] * read.shape[2])
+        return read
+
+
+def test_only_tiles_are_read() -> None:
+    picture = Reading(torch.rand(3, 100, 90))
+    TilePass(picture, Averaging(), FakeDevice(), 20, reduced_precision=False).restore_tiles(
+        lambda tile, box: None, lambda share: None
+    )
+    assert picture.largest == 36 * 36
+
+
+@pytest.mark.parametrize("most_pixels", [1 << 40, 90 * 90, 60 * 60])
+@pytest.mark.parametrize(("height", "width"), [(200, 160), (100, 300), (61, 33)])
+def test_rows_are_finished_in_order_even_if_tiles_become_smaller(height: int, width: int, most_pixels: int) -> None:
+    picture = torch.rand(3, height, width)
+    whole, _, _ = restore(picture, "off")
+    canvas = torch.full_like(whole, torch.nan)
+    reached = [0]
+
+    def take(tile: Tensor, box: Box) -> None:
+        assert box.top >= reached[-1]
+        canvas[:, *box.slices] = tile
+
+    def finish(bottom: int) -> None:
+        assert bottom > reached[-1]
+        assert torch.isfinite(canvas[:, :bottom]).all()
+        reached.append(bottom)
+
+    tiles = TilePass(picture, Averaging(most_pixels), FakeDevice(), 80, reduced_precision=False)
+    tiles.restore_tiles(take, lambda share: None, finish)
+    assert reached[-1] == 2 * height
+    torch.testing.assert_close(canvas, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_wide_rows_make_flat_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Averaging()
+    monkeypatch.setattr("restore_cli.tile_plan.BAND_BYTES", 36 * 4000)
+    tiles = TilePass(torch.rand(3, 400, 500), network, FakeDevice(), "auto", reduced_precision=False)
+    finished: list[int] = []
+    tiles.restore_tiles(lambda tile, box: None, lambda share: None, finished.append, row_bytes=2000)
+    assert max(size[0] for size in network.sizes) == 36 + 2 * network.halo
+    assert max(size[1] for size in network.sizes) == 500
+    assert len(finished) == 12
+
+
+def test_what_is_left_is_done_in_another_precision() -> None:
+    class Failing(Averaging):
+        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+            return super().forward(x, part) * (torch.nan if len(self.sizes) == 6 else 1)
+
+    picture = torch.rand(3, 80, 80)
+    tiles = TilePass(picture, Failing(), FakeDevice(), 32, reduced_precision=True)
+    with pytest.raises(NotFiniteError):
+        tiles.run(lambda share: None)
+    other = Averaging()
+    tiles.switch_to(other, reduced_precision=False)
+    result, _ = tiles.run(lambda share: None)
+    assert len(other.sizes) == 9 - 5
+    torch.testing.assert_close(result, restore(picture, "off")[0], rtol=1e-5, atol=1e-6)

@@ -545,3 +545,83 @@ def test_a_full_disk_ends_the_batch(
     assert (record["status"], "No space left on device" in record["error"]) == ("failed", True)
     assert "note: stopped: no other picture can be written either, 2 left undone" in captured.err
     assert not (tmp_path / "out").exists()
+
+
+# Large results
+
+
+def test_tiles_are_written_in_a_stream_without_a_trace(photo: Path) -> None:
+    for name, tile in (("whole", "off"), ("stream", "16")):
+        for ending in ("png", "tif", "ppm", "jpg"):
+            assert (
+                run(["upscale", str(photo), "-q", "--tile", tile, "--precision", "bf16", "-o", f"{name}.{ending}"]) == 0
+            )
+    for ending in ("png", "tif", "ppm", "jpg"):
+        assert Path(f"whole.{ending}").read_bytes() == Path(f"stream.{ending}").read_bytes()
+
+
+def test_a_stream_goes_to_standard_output(photo: Path, restore: Restore) -> None:
+    done = restore("upscale", "-", "-o", "-", "--tile", "16", "-q", stdin=photo.read_bytes())
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert image.size == (180, 148)
+
+
+def test_a_killed_run_leaves_nothing_and_can_be_started_again(photo: Path, here: Path, restore: Restore) -> None:
+    program = (
+        "import os, signal, sys; from restore_cli.picture.encoding import Encoder; from restore_cli.cli import run\n"
+        "add = Encoder.add\n"
+        "def kill(self, band):\n"
+        "    add(self, band)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Encoder.add = kill; run(sys.argv[1:])"
+    )
+    before = sorted(here.iterdir())
+    scratch = here.parent / "scratch"
+    scratch.mkdir()
+    arguments = ["upscale", str(photo), "--tile", "16", "-o", "out.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=os.environ | {"RESTORE_TMPDIR": str(scratch)}
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert sorted(here.iterdir()) == before
+    assert not list(scratch.iterdir())
+    assert restore(*arguments).returncode == 0
+
+
+def test_a_folder_becomes_pyramids_for_the_web(folder: Path, here: Path) -> None:
+    (folder / "damaged.png").unlink()
+    assert run(["upscale", "folder", "-o", "web", "--format", "dz", "--quality", "70", "-q"]) == 0
+    assert sorted(path.name for path in (here / "web").iterdir()) == ["a.dzi", "a_files", "inner"]
+    assert sorted(path.name for path in (here / "web" / "inner").iterdir()) == ["b.dzi", "b_files"]
+    before = (here / "web" / "a.dzi").stat().st_mtime_ns
+    assert run(["upscale", "folder", "-o", "web", "--format", "dz", "-q"]) == 0
+    assert (here / "web" / "a.dzi").stat().st_mtime_ns == before
+
+
+def test_a_pyramid_cannot_go_to_standard_output(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for source in (str(photo), "-"):
+        assert run(["upscale", source, "--format", "dz", "-o", "-"]) == 2
+        assert "a Deep Zoom picture is many files" in stderr_lines(capsys)[0]
+
+
+def test_what_a_format_cannot_hold_is_told_before_any_work(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (5000, 1)).save("wide.png")
+    for more in ([], ["--dry-run"]):
+        assert run(["upscale", "wide.png", "-o", "out.webp", *more]) == 1
+        error, hint = stderr_lines(capsys)[:2]
+        assert error == "error: 20000x4 is more than the 16,383 pixels a side that WEBP can hold"
+        assert "TIFF or PNG" in hint
+    assert not Path("out.webp").exists()
+
+
+def test_a_dry_run_tells_of_what_cannot_be_read(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.png").write_bytes(b"nothing of the kind")
+    assert run(["upscale", "a.png", "--dry-run"]) == 1
+    assert capsys.readouterr().out == "a.png -> a_x4.png (fail)\n"
+
+
+@pytest.mark.parametrize("value", ["much", "-1G", "0", "2X", ""])
+def test_a_memory_limit_that_is_no_size_is_refused(value: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), f"--memory-limit={value}"]) == 2
+    assert "is not a size such as 800M or 2G" in stderr_lines(capsys)[0]

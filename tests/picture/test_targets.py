@@ -113,14 +113,17 @@ from pathlib import Path
 from restore_cli.errors import FullDiskError
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.writing import write_picture
+from restore_cli.picture.writing import writing
 
-disk, name, pixels = sys.argv[1:]
+disk, name, pixels, rows = sys.argv[1:]
+pixels, rows = np.load(pixels), int(rows)
 format = format_by_name(name)
 target = Path(disk, f"a{format.suffixes[0]}")
 target.write_bytes(b"mine")
 try:
-    write_picture(Picture(np.load(pixels)), target, format, quality=100)
+    with writing(target, *pixels.shape[:2], format, quality=100) as add:
+        for top in range(0, len(pixels), rows):
+            add(Picture(pixels[top : top + rows]))
 except FullDiskError as error:
     print(error.message)
 print(*(path.name for path in Path(disk).iterdir()), target.read_bytes())
@@ -130,14 +133,15 @@ ON_SMALL_DISK = [
     "--mount",
     "sh",
     "-c",
-    'mount -t tmpfs -o size=64k none "$1" && exec "$0" -c "$2" "$1" "$3" "$4"',
+    'mount -t tmpfs -o size=64k none "$1" && exec "$0" -c "$2" "$1" "$3" "$4" "$5"',
 ]
 """Runs Python on a disk of 64 KiB that is mounted for that process alone and is gone with it, however it ends."""
 
 
 @each_format
+@pytest.mark.parametrize("rows", [10_000, 50], ids=["whole", "in bands"])
 def test_a_full_disk_is_named_and_leaves_nothing_behind(
-    format: Format, deep_samples: np.ndarray, tmp_path: Path
+    format: Format, rows: int, deep_samples: np.ndarray, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -149,7 +153,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_behind(
         or subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode
     ):
         pytest.skip("needs the right to mount")
-    arguments = [sys.executable, disk, FILL_DISK, format.name, tmp_path / "noise.npy"]
+    arguments = [sys.executable, disk, FILL_DISK, format.name, tmp_path / "noise.npy", str(rows)]
     done = subprocess.run([*ON_SMALL_DISK, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     message, left = done.stdout.splitlines()

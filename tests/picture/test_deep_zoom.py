@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture import deep_zoom
+from restore_cli.picture.formats import DEEP_ZOOM
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.writing import write_picture, writing
+
+
+@pytest.fixture
+def picture() -> Picture:
+    rows, columns = np.mgrid[0:300, 0:520]
+    return Picture(np.stack([rows // 2, columns // 3, rows * 0 + 90], axis=2).astype(np.uint8))
+
+
+def test_a_pyramid_holds_the_picture_at_every_size(picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM, quality=95)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    text = (tmp_path / "a.dzi").read_text()
+    assert re.findall(r'(?:Height|Width|TileSize|Overlap)="(\d+)"', text) == ["1", "254", "300", "520"]
+    assert sorted(os.listdir(tmp_path / "a_files"), key=int) == [str(level) for level in range(11)]
+    with Image.open(tmp_path / "a_files" / "10" / "0_0.jpg") as tile:
+        assert tile.size == (255, 255)
+        assert np.abs(np.asarray(tile).astype(int) - picture.pixels[:255, :255]).max() <= 6
+    with Image.open(tmp_path / "a_files" / "10" / "2_1.jpg") as tile:
+        assert tile.size == (520 - 508 + 1, 300 - 254 + 1)
+
+
+def test_bands_make_the_same_tiles(picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    with writing(tmp_path / "b.dzi", 300, 520, DEEP_ZOOM) as add:
+        for top in range(0, 300, 70):
+            add(Picture(picture.pixels[top : top + 70]))
+    whole, bands = (sorted((tmp_path / name).rglob("*.jpg")) for name in ("a_files", "b_files"))
+    assert len(whole) == len(bands) > 10
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(whole, bands, strict=True))
+
+
+def test_quality_is_that_of_the_tiles(picture: Picture, tmp_path: Path) -> None:
+    sizes = []
+    for quality in (20, 90):
+        write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM, quality=quality)
+        sizes.append((tmp_path / "a_files" / "10" / "0_0.jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_an_old_pyramid_is_replaced_whole(picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    write_picture(Picture(picture.pixels[:20, :20]), tmp_path / "a.dzi", DEEP_ZOOM)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    assert len(os.listdir(tmp_path / "a_files")) == 6
+
+
+def test_what_a_killed_run_left_is_taken_over(picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / ".restore-a.dzi.part" / "picture_files" / "0").mkdir(parents=True)
+    (tmp_path / "a_files" / "0").mkdir(parents=True)
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    assert len(os.listdir(tmp_path / "a_files")) == 11
+
+
+def test_a_folder_of_something_else_is_not_touched(picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / "a_files").mkdir()
+    (tmp_path / "a_files" / "mine.txt").write_text("mine")
+    with pytest.raises(UnwritablePictureError, match="a_files holds something else than tiles"):
+        write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    assert (tmp_path / "a_files" / "mine.txt").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["a_files"]
+
+
+def test_a_failure_leaves_the_old_one(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")}
+    monkeypatch.setattr(deep_zoom, "encode", fail)
+    with pytest.raises(UnwritablePictureError, match="No space left on device"):
+        write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")} == before

@@ -1,0 +1,98 @@
+"""Arrays in memory and in scratch files."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restore_cli import scratch
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.memory import resident_memory
+from restore_cli.scratch import Room, rows_in_bands, scratch_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RESTORE_TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_folder_is_the_users_or_the_systems(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scratch_folder() == str(folder)
+    monkeypatch.delenv("RESTORE_TMPDIR")
+    assert scratch_folder() == tempfile.gettempdir()
+
+
+def test_arrays_lie_in_memory_until_that_is_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    map_scratch = scratch.map_scratch
+    monkeypatch.setattr(scratch, "map_scratch", lambda wanted: made.append(wanted) or map_scratch(wanted))
+    room = Room(1000)
+    room.empty((20, 25), np.uint8)
+    assert made == []
+    assert room.empty((20, 30), np.uint8).shape == (20, 30)
+    assert made == [600]
+    room.empty((250,), np.uint16)
+    assert made == [600]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.bool_])
+def test_a_scratch_file_holds_what_is_written_and_has_no_name(dtype: type[np.generic], folder: Path) -> None:
+    room = Room(0)
+    array = room.empty((300, 70, 3), dtype)
+    values = np.random.default_rng(1).integers(0, 2, array.shape).astype(dtype)
+    array[...] = values
+    room.release()
+    assert (array == values).all()
+    assert array.dtype == dtype
+    assert os.listdir(folder) == [], "nothing is left behind, even if the process is killed"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory as Linux tells it")
+def test_release_takes_a_scratch_file_out_of_memory(folder: Path) -> None:
+    room = Room(0)
+    array = room.empty((64, 1 << 20), np.uint8)
+    before = resident_memory()
+    array[...] = 7
+    assert resident_memory() > before + (32 << 20)
+    room.release()
+    assert resident_memory() < before + (8 << 20)
+    assert (array[::7] == 7).all()
+
+
+def test_the_disk_is_free_again_when_the_arrays_are_gone(folder: Path) -> None:
+    array = Room(0).empty((10,), np.uint8)
+    view = array[3:]
+    array[...] = 5
+    del array
+    gc.collect()
+    assert (view == 5).all()
+
+
+def test_a_full_disk_is_told_before_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(UnwritablePictureError, match=r"a scratch file of .* does not fit .*: No space left") as caught:
+        Room(0).empty((10,), np.uint8)
+    assert caught.value.exit_code == 1
+    assert "RESTORE_TMPDIR" in caught.value.hint
+    assert os.listdir(folder) == []
+
+
+def test_a_view_is_copied_where_there_is_memory() -> None:
+    view = np.arange(12).reshape(3, 4).T
+    assert Room().settled(view).flags.c_contiguous
+    assert Room(0).settled(view) is view
+
+
+def test_bands_cover_all_rows() -> None:
+    assert rows_in_bands(5, 10, 20) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert rows_in_bands(2, 100, 20) == [slice(0, 1), slice(1, 2)]

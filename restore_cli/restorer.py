@@ -76,12 +76,12 @@ class Restorer:
         finish_rows: Callable[[int], None] = lambda bottom: None,
         *,
         size: tuple[int, int] | None = None,
-        held: int = 0,
         row_bytes: int = 0,
     ) -> Run:
         """Do what `restore` does, but hand the result out in tiles instead of holding it.
 
-        `picture` need not be a tensor. The other arguments are those of `TilePass.restore_tiles`.
+        `picture` need not be a tensor. The other arguments are those of `TilePass.restore_tiles`; a network that works
+        in steps makes one tile.
 
         Raises:
             DeviceError, NotFiniteError: as `restore` does.
@@ -94,7 +94,7 @@ class Restorer:
         tiles = self._tile(picture, size)
         work = self._continued(
             tiles,
-            lambda: (None, tiles.restore_tiles(take, progress, finish_rows, held=held, row_bytes=row_bytes)),
+            lambda: (None, tiles.restore_tiles(take, progress, finish_rows, row_bytes=row_bytes)),
         )
         return self._in_precisions(work)[1]
 

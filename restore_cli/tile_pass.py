@@ -146,10 +146,11 @@ class TilePass:
             )
 
     def _tile_bytes(self, core: Box) -> int:
-        """Return about how much host memory a tile takes."""
+        """Return about how much host memory a tile takes: its features, or where they lie elsewhere, its result."""
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
         on_host = self.device.torch_device.type == "cpu"
-        return outer.height * outer.width * self.network.bytes_per_pixel if on_host else 0
+        per_pixel = self.network.bytes_per_pixel if on_host else 2 * 3 * 4 * self.network.scale**2
+        return outer.height * outer.width * per_pixel
 
     def _restore(self, core: Box, kept: Box) -> Tensor:
         """Return the pixels `kept` of the result (3, h, w), which are those made of `core`."""

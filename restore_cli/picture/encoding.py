@@ -17,6 +17,7 @@ from restore_cli.picture.formats import Format
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.row_pipe import PipeClosedError, RowPipe
+from restore_cli.scratch import LARGEST_IN_MEMORY, rows_in_bands
 
 PROBE_BYTES = 1 << 16
 
@@ -24,8 +25,8 @@ PROBE_BYTES = 1 << 16
 class Encoder:
     """Encodes a picture that comes in bands of its rows, from the top down, into an empty file.
 
-    A picture that comes whole is encoded at once. Of one that comes in several bands, formats that are written row by
-    row are encoded beside whatever makes the rows; for others it is gathered first.
+    A picture that comes whole is encoded at once, unless it is large. Of one that comes in several bands, formats that
+    are written row by row are encoded beside whatever makes the rows; for others it is gathered first.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Encoder:
         self._gathering = Gathering(height)
         self._stream: _Stream | None = None
         self._has_written = False
+        self._rows = 0
 
     def add(self, band: Picture) -> None:
         """Take the next rows.
@@ -58,6 +60,12 @@ class Encoder:
             UnwritablePictureError: the encoder failed.
             OSError: the file cannot be written.
         """
+        if self.format.streams and band.height == self.height and band.pixels.nbytes > LARGEST_IN_MEMORY:
+            for rows in rows_in_bands(band.height, band.pixels[0].nbytes):
+                self.add(band.band(rows))
+                band.room.release()
+            return
+        self._rows += band.height
         if band.height == self.height or not self.format.streams:
             self._gathering.add(band)
             return
@@ -83,6 +91,7 @@ class Encoder:
         Raises:
             UnwritablePictureError, OSError: as `add` does.
         """
+        assert self._rows == self.height
         if self._stream is not None:
             self._stream.finish()
         elif not self._has_written:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,16 @@ class Picture:
     def width(self) -> int:
         """Columns of pixels."""
         return int(self.pixels.shape[1])
+
+    def band(self, rows: slice) -> Picture:
+        """Return the picture of some of its rows, as views."""
+        alpha, beyond = self.alpha, self.beyond_srgb
+        return replace(
+            self,
+            pixels=self.pixels[rows],
+            alpha=None if alpha is None else alpha[rows],
+            beyond_srgb=None if beyond is None else beyond[rows],
+        )
 
 
 def spread_bits(samples: Samples, bits: int) -> Samples:

@@ -124,10 +124,10 @@ def check_size(width: int, height: int, format: Format) -> None:
 def _finished(encoder: Encoder) -> Iterator[Add]:
     try:
         yield encoder.add
+        encoder.finish()
     except BaseException:
         encoder.abandon()
         raise
-    encoder.finish()
 
 
 @contextmanager

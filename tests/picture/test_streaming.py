@@ -27,16 +27,8 @@ each_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: form
 
 
 def bands_of(picture: Picture, rows: int) -> Iterator[Picture]:
-    def part(array: np.ndarray | None, top: int) -> np.ndarray | None:
-        return None if array is None else array[top : top + rows]
-
     for top in range(0, picture.height, rows):
-        yield replace(
-            picture,
-            pixels=picture.pixels[top : top + rows],
-            alpha=part(picture.alpha, top),
-            beyond_srgb=part(picture.beyond_srgb, top),
-        )
+        yield picture.band(slice(top, top + rows))
 
 
 @pytest.fixture(params=["8 bits", "16 bits", "grey", "alpha", "wide gamut"])
@@ -78,6 +70,16 @@ def test_a_picture_in_bands_is_never_held_whole(monkeypatch: pytest.MonkeyPatch,
     assert (read_picture(tmp_path / "a.png").pixels == noise).all()
 
 
+@pytest.mark.parametrize("name", ["png", "tiff", "ppm"])
+def test_a_large_picture_that_comes_whole_is_encoded_in_bands(
+    name: str, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encode_picture(picture, format_by_name(name))
+    monkeypatch.setattr("restore_cli.picture.encoding.LARGEST_IN_MEMORY", 1000)
+    monkeypatch.setattr(vips, "image_of", lambda samples: pytest.fail("was encoded in one piece"))
+    assert encode_picture(picture, format_by_name(name)) == expected
+
+
 @pytest.mark.parametrize("name", ["png", "tiff", "jpeg", "ppm", "webp", "dz"])
 def test_work_that_fails_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     format = format_by_name(name)
@@ -108,6 +110,17 @@ def test_an_encoder_that_fails_ends_the_work(name: str, tmp_path: Path, monkeypa
     with pytest.raises(UnwritablePictureError, match=r"cannot write .*the encoder is tired"):
         write()
     assert added < 5
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["png", "ppm", "webp"])
+def test_rows_that_are_missing_are_no_file(name: str, tmp_path: Path) -> None:
+    def write() -> None:
+        with writing(tmp_path / "a", 100, 30, format_by_name(name)) as add:
+            add(Picture(np.zeros((60, 30, 3), np.uint8)))
+
+    with pytest.raises(AssertionError):
+        write()
     assert os.listdir(tmp_path) == []
 
 

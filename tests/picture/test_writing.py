@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
+from restore_cli.picture import vips
 from restore_cli.picture.encoding import stored_depth
 from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
 from restore_cli.picture.picture import Metadata, Picture
@@ -164,3 +166,18 @@ def test_nothing_of_the_machine_is_written(picture: Picture) -> None:
     content: Any = encode_picture(picture, format_by_name("png"))
     assert b"tEXt" not in content
     assert b"eXIf" not in content
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "expected"),
+    [
+        ("tiff", 1000, {"bigtiff": False, "tile": None}),
+        ("tiff", 20_000, {"bigtiff": False, "tile": True}),
+        ("tiff", 40_000, {"bigtiff": True, "tile": True}),
+        ("jpeg", 1000, {"optimize_coding": True}),
+        ("jpeg", 20_000, {"optimize_coding": False}),
+    ],
+)
+def test_the_size_alone_decides_how_a_file_is_laid_out(name: str, side: int, expected: dict[str, object]) -> None:
+    options = vips._save_options(format_by_name(name), None, pyvips.Image.black(side, side, bands=3))
+    assert {key: options.get(key) for key in expected} == expected

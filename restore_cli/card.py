@@ -16,7 +16,7 @@ class Speed(StrEnum):
     """What an upscaler is picked for where it is not named."""
 
     FAST = "fast"
-    """Takes a fifth of the time of what is built in."""
+    """Takes a third of the time of what is built in."""
     BALANCED = "balanced"
     """What is built in."""
     BEST = "best"

@@ -51,8 +51,6 @@ def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
     words = shlex.split(command)[1:]
     if "<" in words:  # the pipe: its redirections are the shell's, so only its options are tried
         words = ["upscale", "photo.jpg", "--dry-run"]
-    if words[0] == "dejpeg":  # its model is fetched when there is work
-        words.append("--dry-run")
     if words[:2] == ["models", "pull"]:  # fetching is tested against a server of our own
         words = ["models", "show", words[2]]
     if "--speed" in words:  # as for models pull

@@ -64,6 +64,18 @@ OWN: tuple[ModelCard, ...] = (
         parameters=260_174,
     ),
     _own(
+        "dejpeg-s",
+        network="safmn-bcie",
+        task="dejpeg",
+        scale=1,
+        summary="removes JPEG artefacts; trained from scratch for this project",
+        made_by=f"network by {SAFMN_AUTHORS}",
+        source=SAFMN_CODE,
+        sha256="483ec29bd351b9afbe9efda76fe3e5212935c0c6d80d157a381438934e2ed61d",
+        bytes=824_956,
+        parameters=203_295,
+    ),
+    _own(
         "darkir-s",
         network="darkir",
         task="lowlight",

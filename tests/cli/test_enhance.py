@@ -236,7 +236,7 @@ def test_cleaning_is_a_step_of_a_chain(photo: Path, built_in: dict[str, str], ca
 
 def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("restore_cli.card.GITHUB", "http://127.0.0.1:9")
-    assert run(["dejpeg", str(photo)]) == 3
+    assert run(["dejpeg", str(photo), "-m", "safmn-bcie"]) == 3
     told = capsys.readouterr().err
     assert "safmn-bcie" in told
     assert "http://127.0.0.1:9/sunny2109/SAFMN/releases/download/v0.1.1/SAFMN_BCIE.pth" in told
@@ -247,7 +247,7 @@ def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypat
     [
         ("denoise", "the network finds out by itself. Without -o"),
         ("deblur", "No model for it is listed yet"),
-        ("dejpeg", "safmn-bcie is fetched when first used"),
+        ("dejpeg", "JPEG compression out of pictures. Without -o"),
     ],
 )
 def test_help_says_where_the_model_comes_from(task: str, words: str, capsys: Capture) -> None:

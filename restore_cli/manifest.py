@@ -142,7 +142,7 @@ class Manifest:
                     self.settings,
                     size,
                     modified,
-                    _hash(job.source),
+                    hash_file(job.source),
                     width * height,
                     seconds,
                     time.time(),
@@ -215,6 +215,15 @@ def read_status(path: Path) -> Status:
         return manifest.status()
 
 
+def hash_file(path: Path) -> str | None:
+    """Return the sha256 of a file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
 def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
@@ -227,15 +236,7 @@ def _stamp(path: Path) -> tuple[int | None, int | None]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _hash(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
 def _is_unchanged(path: Path, size: int | None, modified: int | None, hash: str | None) -> bool:
     """Tell whether a file is what it was; its content counts where only its time differs."""
     now = _stamp(path)
-    return now == (size, modified) or (now[0] == size and _hash(path) == hash)
+    return now == (size, modified) or (now[0] == size and hash_file(path) == hash)

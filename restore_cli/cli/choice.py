@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
+from restore_cli.manifest import hash_file
 from restore_cli.sizing import Sizing
 
 
@@ -59,18 +59,10 @@ def name_of_model(card: ModelCard | None, model: str | None) -> str:
 
 def identify_model(card: ModelCard | None, engine: EngineOptions) -> dict[str, Any]:
     """Return what tells the network and the way it runs from all others, fit for JSON."""
-    weights = card.sha256 or card.name if card else _hash(Path(str(engine.model)))
+    weights = card.sha256 or card.name if card else hash_file(Path(str(engine.model)))
     return {
         "weights": weights,
         "key": engine.key,
         "device": engine.device,
         "precision": engine.precision.value,
     }
-
-
-def _hash(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:  # whoever loads it says so
-        return None

@@ -12,9 +12,7 @@ from enum import StrEnum
 import torch
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import left_of_limit
-
-GIBIBYTE = 1 << 30
+from restore_cli.memory import GIBIBYTE, left_of_limit
 
 
 class Precision(StrEnum):

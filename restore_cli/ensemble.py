@@ -102,7 +102,7 @@ def _add_tiles(
     """Lay the result on `canvas`, or add it to what is there."""
 
     def take(tile: Tensor, box: Box) -> None:
-        part, values = canvas[box.slices], tile.permute(1, 2, 0).numpy()
+        part, values = canvas[box.slices], from_colour(tile, 3)
         if first:
             part[...] = values
         else:

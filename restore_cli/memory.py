@@ -7,6 +7,7 @@ import os
 import sys
 
 MEBIBYTE = 1 << 20
+GIBIBYTE = 1 << 30
 UNLIMITED = 1 << 62
 KEPT_TILES = 1.5
 """Freed memory that a heap may keep while tiles are done, in tiles."""
@@ -41,10 +42,23 @@ def resident_memory() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # not Linux: the most that it was
-        import resource
+        return peak_memory() or 0
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+
+def peak_memory() -> int | None:
+    """Return the most bytes of this process that ever lay in memory; None where the system does not say."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        return 1024 * int(fields["VmHWM"].split()[0])  # the system's other answer counts the parent process, too
+    except (OSError, KeyError):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 class HeapTrimmer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import math
 import mmap
@@ -11,9 +10,10 @@ import weakref
 import torch
 from torch import Tensor
 
-from restore_cli.device import GIBIBYTE, free_host_memory
+from restore_cli.device import free_host_memory
 from restore_cli.errors import DeviceError
-from restore_cli.scratch import map_scratch, scratch_folder
+from restore_cli.memory import GIBIBYTE
+from restore_cli.scratch import map_memory, map_scratch, scratch_folder
 
 OWN_MAPPING = GIBIBYTE // 8
 """Bytes from which on planes do not come from the heap."""
@@ -44,7 +44,7 @@ class PlanePool:
         if self._free:
             return self._lent(self._free.pop(), dtype).view(size)
         if wanted + KEPT_FREE <= free_host_memory():
-            return self._lent(_new_mapping(wanted), dtype).view(size)
+            return self._lent(map_memory(wanted), dtype).view(size)
         return _in_scratch_file(count, wanted, dtype).view(size)
 
     def _lent(self, memory: mmap.mmap, dtype: torch.dtype) -> Tensor:
@@ -55,18 +55,6 @@ class PlanePool:
 
     def _take_back(self, memory: mmap.mmap) -> None:
         self._free.append(memory)
-
-
-def _new_mapping(wanted: int) -> mmap.mmap:
-    """Return memory that goes back to the system whole when it is freed, and leaves no gaps; in large pages if any."""
-    try:
-        memory = mmap.mmap(-1, wanted)
-    except OSError as error:
-        raise MemoryError(f"no memory for {wanted} bytes") from error
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # a kernel without them
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
 
 
 def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:

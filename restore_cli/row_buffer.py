@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.scratch import map_memory
 from restore_cli.tiling import Box
 
 OWN_MAPPING = 1 << 20
@@ -50,4 +50,4 @@ def _fresh(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     wanted = math.prod(shape) * dtype.itemsize
     if wanted < OWN_MAPPING:
         return np.empty(shape, dtype)
-    return np.frombuffer(mmap.mmap(-1, wanted), dtype).reshape(shape)
+    return np.frombuffer(map_memory(wanted), dtype).reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import mmap
 import os
@@ -15,9 +16,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.memory import MEBIBYTE, UNLIMITED
+from restore_cli.memory import GIBIBYTE, MEBIBYTE, UNLIMITED
 
-GIBIBYTE = 1 << 30
 LARGEST_IN_MEMORY = 256 * MEBIBYTE
 """Bytes of a picture's arrays from which on they lie in scratch files, however much memory is free."""
 BAND_BYTES = 16 * MEBIBYTE
@@ -42,9 +42,21 @@ def map_scratch(wanted: int) -> mmap.mmap:
             os.posix_fallocate(file.fileno(), 0, wanted)
         else:
             if shutil.disk_usage(scratch_folder()).free < wanted:
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             file.truncate(wanted)
         return mmap.mmap(file.fileno(), wanted)
+
+
+def map_memory(wanted: int) -> mmap.mmap:
+    """Return memory that goes back to the system whole when it is freed, and leaves no gaps; in large pages if any."""
+    try:
+        memory = mmap.mmap(-1, wanted)
+    except OSError as error:
+        raise MemoryError(f"no memory for {wanted} bytes") from error
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 class Room:

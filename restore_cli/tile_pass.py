@@ -8,10 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from restore_cli.device import GIBIBYTE, Device, free_host_memory, succeeds_in_memory
+from restore_cli.device import Device, free_host_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.layers.sampling import place_centres
-from restore_cli.memory import HeapTrimmer
+from restore_cli.memory import GIBIBYTE, HeapTrimmer
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.tile_plan import SMALLEST_TILE, TilePlanner, TilePolicy
 from restore_cli.tiling import Box, plan_cores, round_up

@@ -21,7 +21,8 @@ from torch import Tensor
 from restore_cli.card import ModelCard
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.download import Announce, discard_published, download, verify_file
-from restore_cli.errors import WeightsError
+from restore_cli.errors import StateDictError, WeightsError
+from restore_cli.networks import Network, build_network
 from restore_cli.places import converted_path, embedded_path, find_published
 
 DIGEST = "digest"
@@ -119,6 +120,18 @@ def load_path(path: Path, key: str | None = None) -> Weights:
     if not os.path.isfile(path):  # unlike Path.is_file, never raises
         raise WeightsError(f"there is no weights file {path}", "'restore models list' shows the models known by name")
     return Weights(read_checkpoint(path, key), path)
+
+
+def build(weights: Weights) -> Network:
+    """Build the network that `weights` belong to.
+
+    Raises:
+        StateDictError: they belong to none, or do not fit it; the message names their file.
+    """
+    try:
+        return build_network(weights.state)
+    except StateDictError as error:
+        raise StateDictError(f"{weights.path}: {error.message}", error.hint) from error
 
 
 def save_state(state: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

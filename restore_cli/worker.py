@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from restore_cli.batch import Outcome, Progress, Seconds, Stopwatch, failure, name_of_source
-from restore_cli.device import GIBIBYTE, free_host_memory
+from restore_cli.device import free_host_memory
 from restore_cli.errors import DeviceError, RestoreError, UnwritablePictureError
+from restore_cli.memory import GIBIBYTE
 from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture

@@ -72,14 +72,14 @@ def test_planes_that_are_gone_leave_their_memory_to_others_of_their_size(monkeyp
 def test_the_memory_of_a_picture_goes_back_with_its_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planes, "OWN_MAPPING", 0)
     mappings: list[weakref.ref[mmap.mmap]] = []
-    new_mapping = planes._new_mapping
+    map_memory = planes.map_memory
 
     def watched(wanted: int) -> mmap.mmap:
-        memory = new_mapping(wanted)
+        memory = map_memory(wanted)
         mappings.append(weakref.ref(memory))
         return memory
 
-    monkeypatch.setattr(planes, "_new_mapping", watched)
+    monkeypatch.setattr(planes, "map_memory", watched)
     network = Denoiser(8, kinds=("sp", "sa"), folded=True).eval().requires_grad_(False)
     gc.disable()
     try:

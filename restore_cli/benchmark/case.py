@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -19,13 +18,14 @@ from restore_cli.catalog import find_card, names_file
 from restore_cli.device import Device, find_device, prepare_host
 from restore_cli.enhance import Enhancer
 from restore_cli.errors import DeviceError
-from restore_cli.networks import Network, build_network
+from restore_cli.memory import peak_memory
+from restore_cli.networks import Network
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
 from restore_cli.tile_plan import TilePolicy
 from restore_cli.upscale import Upscaler
-from restore_cli.weights import load_card, load_path
+from restore_cli.weights import build, load_card, load_path
 
 SEED = 1
 """Of the noise that stands for a picture; the time does not depend on what a picture shows."""
@@ -121,7 +121,7 @@ Run = Callable[[Samples], tuple[Samples, str, int | None]]
 
 def _load(case: Case) -> Network:
     weights = load_path(Path(case.model), case.key) if names_file(case.model) else load_card(find_card(case.model))
-    return build_network(weights.state).fold()
+    return build(weights).fold()
 
 
 def _restoring(network: Network, device: Device, case: Case) -> Run:
@@ -156,9 +156,4 @@ def _plainly(network: Network, device: Device) -> Run:
 def _peak_memory(device: Device) -> int | None:
     if device.torch_device.type == "cuda":
         return torch.cuda.max_memory_allocated(device.torch_device)
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return peak_memory()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,23 +75,19 @@ def bench(
 
     if not json:
         print(COLUMNS.format(*HEADER), flush=True)
-    told: list[tuple[Timing, float | None]] = []
-    for name in models:
-        for width, height in sizes:
-            common = Case(name, width, height, device, threads=threads, key=key)
-            plain = measure_apart(replace(common, plain=True), runs) if baseline else None
-            if plain:
-                _tell(plain, 1.0, display)
-                told.append((plain, 1.0))
-            for numbers in precision or [PrecisionChoice.AUTO]:
-                for side in tile or ["auto"]:
-                    case = replace(common, precision=numbers.value, tile=tile_policy(side))
-                    timing = measure_apart(case, runs)
-                    ratio = plain.median / timing.median if plain else None
-                    _tell(timing, ratio, display)
-                    told.append((timing, ratio))
+    told: list[Timing] = []
+    for name, (width, height) in product(models, sizes):
+        common = Case(name, width, height, device, threads=threads, key=key)
+        plain = measure_apart(replace(common, plain=True), runs) if baseline else None
+        if plain:
+            _tell(plain, 1.0, display)
+            told.append(plain)
+        for numbers, side in product(precision or [PrecisionChoice.AUTO], tile or ["auto"]):
+            timing = measure_apart(replace(common, precision=numbers.value, tile=tile_policy(side)), runs)
+            _tell(timing, plain.median / timing.median if plain else None, display)
+            told.append(timing)
     if draw and plot:
-        draw([_name(timing) for timing, _ in told], [timing.megapixels_per_second for timing, _ in told], plot)
+        draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
 
 
 def _import_plot() -> Any:

@@ -9,7 +9,6 @@ from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
-from restore_cli.manifest import hash_file
 from restore_cli.sizing import Sizing
 
 
@@ -59,6 +58,8 @@ def name_of_model(card: ModelCard | None, model: str | None) -> str:
 
 def identify_model(card: ModelCard | None, engine: EngineOptions) -> dict[str, Any]:
     """Return what tells the network and the way it runs from all others, fit for JSON."""
+    from restore_cli.manifest import hash_file
+
     weights = card.sha256 or card.name if card else hash_file(Path(str(engine.model)))
     return {
         "weights": weights,

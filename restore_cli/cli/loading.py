@@ -8,12 +8,11 @@ from restore_cli.catalog import ModelCard
 from restore_cli.cli.options import EngineOptions
 from restore_cli.device import find_device, prepare_host
 from restore_cli.display import Display
-from restore_cli.errors import StateDictError
 from restore_cli.memory import limit_host_memory
-from restore_cli.networks import Network, build_network
+from restore_cli.networks import Network
 from restore_cli.restorer import Restorer
 from restore_cli.tile_plan import TilePolicy
-from restore_cli.weights import load_card, load_path
+from restore_cli.weights import build, load_card, load_path
 
 
 def load_network(card: ModelCard | None, engine: EngineOptions, display: Display) -> Network:
@@ -25,10 +24,7 @@ def load_network(card: ModelCard | None, engine: EngineOptions, display: Display
     prepare_host(engine.threads)
     limit_host_memory(engine.memory_limit)
     weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
-    try:
-        return build_network(weights.state).fold()
-    except StateDictError as error:
-        raise StateDictError(f"{weights.path}: {error.message}", error.hint) from error
+    return build(weights).fold()
 
 
 def load_restorer(network: Network, engine: EngineOptions) -> Restorer:

@@ -16,7 +16,7 @@ from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_listed_card, is_runnable
 from restore_cli.cli.options import complete_model
 from restore_cli.display import Display
-from restore_cli.errors import StateDictError, UsageError, WeightsError
+from restore_cli.errors import UsageError, WeightsError
 from restore_cli.places import find_weights
 
 app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
@@ -141,14 +141,11 @@ def convert(
     if os.path.lexists(target) and not overwrite:
         raise UsageError(f"{target} exists", "--overwrite replaces it")
 
-    from restore_cli.networks import ContinuousNetwork, build_network
-    from restore_cli.weights import load_path, save_state
+    from restore_cli.networks import ContinuousNetwork
+    from restore_cli.weights import build, load_path, save_state
 
     weights = load_path(source, key)
-    try:
-        network = build_network(weights.state)
-    except StateDictError as error:
-        raise StateDictError(f"{source}: {error.message}", error.hint) from error
+    network = build(weights)
     folded = network.fold()
     if folded is not network:
         Display().note(f"{source} is in the form that is trained, {target} in the plain one, which is equal and faster")

@@ -56,8 +56,11 @@ def run(
         return Chain([prepared.load() for prepared in steps])
 
     suffix = "".join(prepared.suffix for prepared in steps)
-    settings = [*step, *(identify_model(prepared.card, prepared.engine) for prepared in steps)]
-    run_session(plan_session(request, suffix), load, request, display, lambda: settings)
+
+    def settings() -> list[Any]:
+        return [*step, *(identify_model(prepared.card, prepared.engine) for prepared in steps)]
+
+    run_session(plan_session(request, suffix), load, request, display, settings)
 
 
 @dataclass(frozen=True, slots=True)

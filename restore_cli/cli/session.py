@@ -14,11 +14,11 @@ from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.options import BatchOptions, FileOptions, ReportOptions
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.manifest import Manifest
 from restore_cli.planning import Job, Plan, plan_jobs
 from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
+    from restore_cli.manifest import Manifest
     from restore_cli.task import Task
 
 
@@ -103,6 +103,8 @@ def run_session(
     with ExitStack() as stack:
         jobs, manifest = plan.jobs, None
         if batch.manifest is not None:
+            from restore_cli.manifest import Manifest
+
             manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
             known = stack.enter_context(manifest).sort(jobs, retry_failed=batch.retry_failed)
             jobs, outcomes = known.left, [*outcomes, *known.known]

@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from restore_cli.manifest import read_status
-
 
 def status(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="What --manifest named.")],
@@ -19,6 +17,8 @@ def status(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Tell how far a batch is: pictures done, failed and left, its speed, the time to go, and what failed."""
+    from restore_cli.manifest import read_status
+
     found = read_status(manifest)
     if json:
         print(json_format.dumps(asdict(found) | {"seconds_to_go": found.seconds_to_go}))

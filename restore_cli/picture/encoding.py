@@ -66,12 +66,13 @@ class Encoder:
                 band.room.release()
             return
         self._rows += band.height
-        if band.height == self.height or not self.format.streams:
+        is_ppm = self.format.name == "ppm"
+        if not self.format.streams or (band.height == self.height and not is_ppm):
             self._gathering.add(band)
             return
         metadata = self._metadata_of(band)
         samples = to_file_samples(band, self.format, metadata.icc)
-        if self.format.name == "ppm":
+        if is_ppm:
             assert not isinstance(self.file, Path)
             if not self._has_written:
                 netpbm.write_header(self.height, self.width, samples.shape[2], 8 * samples.itemsize, self.file)
@@ -129,10 +130,7 @@ class Encoder:
                 self.encode_image(vips.image_of(samples), metadata)
                 return
             assert not isinstance(self.file, Path)
-            if self.format.name == "ppm":
-                netpbm.encode(samples, self.file)
-            else:
-                pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
+            pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
         except (pyvips.Error, ValueError) as error:
             raise_reason(error, self.file)
 

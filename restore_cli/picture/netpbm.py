@@ -83,17 +83,6 @@ def decode(file: IO[bytes], header: NetpbmHeader) -> Samples:
     return _full_range(values, header.largest)
 
 
-def encode(samples: Samples, file: IO[bytes]) -> None:
-    """Write samples (h, w, 1 or 3) as binary PGM or PPM.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    height, width, channels = samples.shape
-    write_header(height, width, channels, 8 * samples.itemsize, file)
-    write_rows(samples, file)
-
-
 def write_header(height: int, width: int, channels: int, bits: int, file: IO[bytes]) -> None:
     """Write what stands before the rows of a binary PGM or PPM; `channels` is 1 or 3, `bits` 8 or 16."""
     file.write(b"%s\n%d %d\n%d\n" % (b"P6" if channels == 3 else b"P5", width, height, 2**bits - 1))

@@ -1,17 +1,26 @@
-"""Jobs in, outcomes out: read, restore, write; one bad picture never stops the rest."""
+"""What a batch is made of: what workers are told, and what became of each picture. Plain data, free of torch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from restore_cli.errors import FullDiskError, RestoreError
+from restore_cli.errors import DeviceError, FullDiskError, RestoreError
+from restore_cli.memory import MEBIBYTE
 from restore_cli.planning import Job
 from restore_cli.sources import Refusal
 
+if TYPE_CHECKING:
+    from restore_cli.task import Task
+
 Status = Literal["done", "skipped", "failed"]
+IN_FLIGHT_BYTES = 512 * MEBIBYTE
+CONTESTED_PAUSE = 0.5
+"""Seconds until a picture is tried again that another run has in hand."""
+CLOCKS = 2.0
+"""Seconds by which the times of files may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +71,49 @@ class Outcome:
 
 
 Progress = Callable[[float], None]
-Work = Callable[[Job, Progress], Outcome]
-"""Restores one picture. It raises for nothing that concerns this picture alone."""
+"""Called with the share of the work that is done, 0 to 1."""
+Tell = Callable[[str], None]
+"""Told what the user should know."""
 
 
-def run_jobs(jobs: Iterable[Job], work: Work, progress: Progress, *, debug: bool = False) -> Iterator[Outcome]:
-    """Carry out jobs one after the other and yield each outcome as soon as it is known.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a worker is told when it begins; plain data, so that it can begin in another process."""
 
-    An error that the worker did not foresee fails its picture alone; `debug` raises it instead.
+    load_task: Callable[[Tell], Task]
+    """Loads what is done to pictures."""
+    max_pixels: int
+    """Larger inputs are refused."""
+    overwrite: bool = False
+    quality: int | None = None
+    strip_metadata: bool = False
+    began: float = 0.0
+    """When the run began, in seconds since 1970."""
+    sharers: int = 1
+    """Workers that share the memory of this machine."""
+    in_flight: int = IN_FLIGHT_BYTES
+    """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""
 
-    Raises:
-        RestoreError: no picture can be restored, whichever it is.
-        BrokenPipeError: nobody reads standard output any more.
-    """
-    for job in jobs:
-        try:
-            yield work(job, progress)
-        except (RestoreError, BrokenPipeError):
-            raise
-        except Exception as error:
-            if debug:
-                raise
-            yield failure(job, RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug"))
+
+def skipped(job: Job, duty: Duty) -> Outcome | None:
+    """Return the outcome of a job whose target is there already; None if it is to be done."""
+    target = job.target
+    if target is None or not target.exists():
+        return None
+    if job.contested and target.stat().st_mtime >= duty.began - CLOCKS:
+        return Outcome(name_of_source(job), str(target), "skipped", "another run has just made it")
+    if duty.overwrite or job.replaces:
+        return None
+    return Outcome(name_of_source(job), str(target), "skipped", "its target exists (--overwrite replaces it)")
+
+
+def foreseen(error: Exception) -> RestoreError:
+    """Return what to tell of an error that a picture met, whatever it is."""
+    if isinstance(error, RestoreError):
+        return error
+    if isinstance(error, MemoryError):
+        return DeviceError("out of host memory", "close other programs, or ask for a smaller result")
+    return RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug")
 
 
 def failure(job: Job, error: RestoreError, **known: Any) -> Outcome:

@@ -12,7 +12,7 @@ from enum import StrEnum
 import torch
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, left_of_limit
+from restore_cli.memory import GIBIBYTE, left_of_limit, sharers_of_memory
 
 
 class Precision(StrEnum):
@@ -114,14 +114,17 @@ def prepare_host(threads: int | None = None) -> None:
 
 
 def free_host_memory() -> int:
-    """Return the bytes of host memory that can be had without swapping, within a container's limit and the user's."""
+    """Return the bytes of host memory that can be had without swapping, within a container's limit and the user's.
+
+    Where several workers share it, it is the part of one.
+    """
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             fields = dict(line.split(":", 1) for line in file)
         free = int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         free = _total_memory() // 2
-    return min(free, _free_in_container(), left_of_limit())
+    return min(min(free, _free_in_container()) // sharers_of_memory(), left_of_limit())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from restore_cli.card import Task as TaskName
 from restore_cli.ensemble import from_colour, restore_once
 from restore_cli.light import keep_highlights, mean_luminance, mix
 from restore_cli.picture.picture import Picture, to_samples, to_unit
@@ -110,6 +111,15 @@ class Brightener(Enhancer):
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:
         return keep_highlights(plain, restored, HEADROOM) if self.preserve_highlights else restored
+
+
+ENHANCERS: dict[TaskName, type[Enhancer]] = {
+    "lowlight": Brightener,
+    "deblur": Enhancer,
+    "denoise": Cleaner,
+    "dejpeg": Cleaner,
+}
+"""What carries out each task that keeps a picture's size."""
 
 
 def strength_for(mean: float) -> float:

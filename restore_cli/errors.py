@@ -61,6 +61,14 @@ class FullDiskError(UnwritablePictureError):
     """The disk is full, or the user's share of it; the next result would not fit either."""
 
 
+class ClaimedError(PictureError):
+    """Another run has the picture in hand."""
+
+
+class ForeignClaimError(ClaimedError):
+    """Another run has it in hand, on another machine: that it ended is not noticed here."""
+
+
 class NotFiniteError(PictureError):
     """The network made infinities or NaN of the picture."""
 

@@ -15,12 +15,24 @@ KEPT_BYTES = 32 * MEBIBYTE
 """And in bytes: less is not worth giving back."""
 
 _limit = UNLIMITED
+_sharers = 1
 
 
 def limit_host_memory(limit: int | None) -> None:
     """Let this process plan its work so that no more than `limit` bytes are resident; None lifts the limit."""
     global _limit
     _limit = UNLIMITED if limit is None else limit
+
+
+def share_host_memory(sharers: int) -> None:
+    """Let this process plan with its part of what is free, since so many do."""
+    global _sharers
+    _sharers = sharers
+
+
+def sharers_of_memory() -> int:
+    """Return how many processes share what is free."""
+    return _sharers
 
 
 def memory_limit() -> int | None:

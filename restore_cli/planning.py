@@ -25,6 +25,8 @@ class Job:
     """Format to write; None follows the input's, where only its content tells."""
     replaces: bool = False
     """Whether an existing target is replaced even where the run leaves others alone."""
+    contested: bool = False
+    """Whether another run had it in hand when it was to be done."""
 
 
 @dataclass(frozen=True, slots=True)

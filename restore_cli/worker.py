@@ -1,4 +1,4 @@
-"""One job from file to file: read, restore, write."""
+"""One job from file to file in three stages, which may go on beside each other: read, restore, write."""
 
 from __future__ import annotations
 
@@ -6,21 +6,39 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from restore_cli.batch import Outcome, Progress, Seconds, Stopwatch, failure, name_of_source
+from restore_cli.batch import (
+    CONTESTED_PAUSE,
+    Duty,
+    Outcome,
+    Progress,
+    Seconds,
+    Stopwatch,
+    Tell,
+    failure,
+    foreseen,
+    name_of_source,
+    skipped,
+)
 from restore_cli.device import free_host_memory
-from restore_cli.errors import DeviceError, RestoreError, UnwritablePictureError
-from restore_cli.memory import GIBIBYTE
+from restore_cli.errors import ClaimedError, DeviceError, ForeignClaimError, UnwritablePictureError
+from restore_cli.memory import GIBIBYTE, MEBIBYTE, share_host_memory
+from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import Format, format_by_name
+from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import Add, check_size, encoding, writing
 from restore_cli.planning import Job
+from restore_cli.restorer import Run
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room, scratch_folder
 from restore_cli.task import StreamingTask, Task
 
@@ -29,48 +47,155 @@ SHARE_IN_MEMORY = 8
 WHOLE_BYTES_PER_PIXEL = 10
 """Bytes of memory that a pixel takes, about, where a format is encoded in one piece."""
 COPIED_BYTES = 1 << 20
+STREAMED_BYTES = 128 * MEBIBYTE
+"""Bytes of a result that are held at the most: a larger one is written as it is made."""
+Reserve = Callable[[int], None]
+"""Called before a picture is decoded with the bytes that it and its result will take; returns when there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture that was read and is claimed for this worker; give it up once it is written or has failed."""
+
+    job: Job
+    picture: Picture
+    size: tuple[int, int]
+    """Height and width of the result."""
+    format: Format
+    seconds: float
+    held: ExitStack
+
+    def give_up(self) -> None:
+        """Let others have the job."""
+        self.held.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A picture that went through the network. Its result is written already, unless it is small enough to wait."""
+
+    opened: Opened
+    run: Run
+    result: Picture
+    """The result, or where it was large, its first rows."""
+    is_written: bool
+    seconds: Seconds
 
 
 class Worker:
-    """Carries out jobs with one task, which it loads when the first job needs it, and owns from then on."""
+    """Carries out jobs with one task, which it owns."""
 
-    def __init__(
-        self,
-        load_task: Callable[[], Task],
-        *,
-        max_pixels: int,
-        overwrite: bool,
-        quality: int | None,
-        strip_metadata: bool,
-    ) -> None:
-        self._load_task = load_task
+    def __init__(self, duty: Duty, tell: Tell) -> None:
+        self.duty = duty
+        self._tell = tell
         self._task: Task | None = None
-        self.max_pixels = max_pixels
-        self.overwrite = overwrite
-        self.quality = quality
-        self.strip_metadata = strip_metadata
+        self._cleaned: set[Path] = set()
 
-    def __call__(self, job: Job, progress: Progress) -> Outcome:
-        """Restore one picture; what goes wrong with it is its outcome and not an exception.
+    @property
+    def task(self) -> Task:
+        """What is done to pictures; it is loaded at first use.
 
         Raises:
-            RestoreError: the task itself cannot be loaded, so no picture can be restored.
+            RestoreError: it cannot be loaded, so no picture can be restored.
         """
-        if job.target is not None and job.target.exists() and not (self.overwrite or job.replaces):
-            return Outcome(
-                name_of_source(job), str(job.target), "skipped", "its target exists (--overwrite replaces it)"
-            )
         if self._task is None:
-            self._task = self._load_task()
-        try:
-            return self._restore(job, self._task, progress)
-        except RestoreError as error:
-            return failure(job, error, model=self._task.model, device=self._task.device)
-        except MemoryError:
-            out_of_memory = DeviceError("out of host memory", "close other programs, or ask for a smaller result")
-            return failure(job, out_of_memory, model=self._task.model, device=self._task.device)
+            share_host_memory(self.duty.sharers)
+            self._task = self.duty.load_task(self._tell)
+        return self._task
 
-    def _restore(self, job: Job, task: Task, progress: Progress) -> Outcome:
+    def __call__(self, job: Job, progress: Progress) -> Outcome:
+        """Carry out all stages one after the other.
+
+        Raises:
+            RestoreError: the task cannot be loaded.
+            ClaimedError: another run has the picture in hand.
+            Exception: what goes wrong with the picture, see `failed`.
+        """
+        opened = self.open(job)
+        if isinstance(opened, Outcome):
+            return opened
+        try:
+            return self.finish(self.restore(opened, progress))
+        finally:
+            opened.give_up()
+
+    def failed(self, job: Job, error: Exception) -> Outcome:
+        """Return the outcome of a job that `error` ended."""
+        return failure(job, foreseen(error), model=self.task.model, device=self.task.device)
+
+    def open(self, job: Job, reserve: Reserve = lambda pixels: None) -> Opened | Outcome:
+        """Claim a job's target and read its source, or return why nothing is to be done.
+
+        Raises:
+            ClaimedError: another run has the picture in hand.
+            PictureError, DeviceError: it cannot be read, or its result cannot be held.
+        """
+        if outcome := skipped(job, self.duty):
+            return outcome
+        task = self.task
+        with ExitStack() as held:
+            if job.target is not None:
+                try:
+                    held.enter_context(claimed(job.target))
+                except ForeignClaimError as error:
+                    if not job.contested:
+                        raise
+                    return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
+                self._clean(job.target.parent)
+                if outcome := skipped(job, self.duty):  # which another run has made since
+                    return outcome
+            opened = self._read(job, task, reserve)
+            if isinstance(opened, Opened):
+                opened.held.callback(held.pop_all().close)
+            return opened
+
+    def restore(self, opened: Opened, progress: Progress) -> Restored:
+        """Put a picture through the network; a large result is written meanwhile.
+
+        Raises:
+            PictureError, DeviceError, NotFiniteError: it cannot be restored or written.
+        """
+        watch, task = Stopwatch(), self.task
+        with ExitStack() as stack:
+            output = _Output(opened.size[0], lambda: stack.enter_context(self._target(opened)))
+            if isinstance(task, StreamingTask):
+                run = task.stream(opened.picture, output, progress)
+            else:
+                restored, run = task(opened.picture, progress)
+                output(restored)
+            ran = watch.lap() - output.seconds
+        assert output.first is not None
+        seconds = Seconds(opened.seconds, ran, watch.lap() + output.seconds)
+        return Restored(opened, run, output.first, output.is_written, seconds)
+
+    def finish(self, restored: Restored) -> Outcome:
+        """Write a result that is not written yet.
+
+        Raises:
+            UnwritablePictureError: it cannot be written.
+        """
+        watch, opened, seconds = Stopwatch(), restored.opened, restored.seconds
+        if not restored.is_written:
+            with self._target(opened) as add:
+                add(restored.result)
+        job, picture, (height, width) = opened.job, opened.picture, opened.size
+        lost = losses(restored.result, opened.format, strip_metadata=self.duty.strip_metadata)
+        return Outcome(
+            source=name_of_source(job),
+            target=str(job.target) if job.target else "-",
+            status="done",
+            model=self.task.model,
+            scale=round(width / picture.width, 4),
+            input_size=(picture.width, picture.height),
+            output_size=(width, height),
+            device=self.task.device,
+            precision=str(restored.run.precision),
+            tile=restored.run.tile,
+            seconds=Seconds(seconds.read, seconds.run, seconds.write + watch.lap()),
+            notes=picture.notes + restored.run.notes + lost,
+        )
+
+    def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
         watch = Stopwatch()
         room = Room(min(LARGEST_IN_MEMORY, free_host_memory() // SHARE_IN_MEMORY))
 
@@ -78,10 +203,11 @@ class Worker:
             size = task.output_size(height, width)
             if size is not None and job.format is not None:
                 _check_result(*size, job.format)
+            rows, columns = size or (0, 0)
+            reserve(3 * height * width + min(3 * rows * columns, STREAMED_BYTES))
 
         source = job.source or _read_standard_input()
-        picture = read_picture(source, max_pixels=self.max_pixels, room=room, check=check)
-        read = watch.lap()
+        picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
         size = task.output_size(picture.height, picture.width)
         if size is None:
             reason = f"it is large enough already ({picture.width}x{picture.height})"
@@ -89,47 +215,75 @@ class Worker:
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
         _check_result(*size, format)
-        with self._target(job, *size, format) as add:
-            receiver = _Receiver(add)
-            if isinstance(task, StreamingTask):
-                run = task.stream(picture, receiver, progress)
-            else:
-                restored, run = task(picture, progress)
-                receiver(restored)
-            ran = watch.lap() - receiver.seconds
-        assert receiver.first is not None
-        return Outcome(
-            source=name_of_source(job),
-            target=str(job.target) if job.target else "-",
-            status="done",
-            model=task.model,
-            scale=round(size[1] / picture.width, 4),
-            input_size=(picture.width, picture.height),
-            output_size=(size[1], size[0]),
-            device=task.device,
-            precision=str(run.precision),
-            tile=run.tile,
-            seconds=Seconds(read, ran, watch.lap() + receiver.seconds),
-            notes=picture.notes + run.notes + losses(receiver.first, format, strip_metadata=self.strip_metadata),
-        )
+        return Opened(job, picture, size, format, watch.lap(), ExitStack())
 
-    def _target(self, job: Job, height: int, width: int, format: Format) -> AbstractContextManager[Add]:
-        open_target = partial(writing, job.target) if job.target is not None else _writing_standard_output
-        return open_target(height, width, format, quality=self.quality, strip_metadata=self.strip_metadata)
+    def _target(self, opened: Opened) -> AbstractContextManager[Add]:
+        target = opened.job.target
+        open_target = partial(writing, target) if target is not None else _writing_standard_output
+        duty = self.duty
+        return open_target(*opened.size, opened.format, quality=duty.quality, strip_metadata=duty.strip_metadata)
+
+    def _clean(self, folder: Path) -> None:
+        """Remove what killed runs left in a folder, before the first result comes there."""
+        if folder not in self._cleaned:
+            self._cleaned.add(folder)
+            remove_leftovers(folder)
 
 
-class _Receiver:
-    """Passes bands on to be written, and remembers the first one and how long that took."""
+def run_alone(
+    jobs: Iterable[Job], worker: Worker, progress: Progress, stop: Callable[[], bool], *, debug: bool = False
+) -> Iterator[tuple[Job, Outcome]]:
+    """Carry out jobs in this process, one after the other, and yield each outcome as soon as it is known.
 
-    def __init__(self, add: Add) -> None:
-        self._add = add
+    `debug` raises what goes wrong with a picture. A picture that another run has in hand is waited for.
+
+    Raises:
+        RestoreError: the task cannot be loaded.
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    for job in jobs:
+        outcome = skipped(job, worker.duty)
+        if outcome is None:
+            assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
+        while outcome is None and not stop():
+            try:
+                outcome = worker(job, progress)
+            except ClaimedError:
+                job = replace(job, contested=True)
+                time.sleep(CONTESTED_PAUSE)
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                if debug:
+                    raise
+                outcome = worker.failed(job, error)
+        if outcome is None:
+            return
+        yield job, outcome
+
+
+class _Output:
+    """Takes the bands of a result: keeps one that is all of it, writes those of a larger one as they come."""
+
+    def __init__(self, height: int, open_target: Callable[[], Add]) -> None:
         self.first: Picture | None = None
         self.seconds = 0.0
+        """Spent writing."""
+        self._height = height
+        self._open_target = open_target
+        self._add: Add | None = None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the result goes to its target already."""
+        return self._add is not None
 
     def __call__(self, band: Picture) -> None:
         watch = Stopwatch()
         self.first = self.first or band
-        self._add(band)
+        if band.height < self._height:
+            self._add = self._add or self._open_target()
+            self._add(band)
         self.seconds += watch.lap()
 
 

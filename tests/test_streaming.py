@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore_cli.batch import Progress
+from restore_cli.batch import Duty, Progress
 from restore_cli.device import Device
 from restore_cli.networks import Network, Part
 from restore_cli.picture import vips
@@ -27,7 +27,7 @@ from restore_cli.restorer import Restorer
 from restore_cli.scratch import Room
 from restore_cli.sizing import Sizing
 from restore_cli.upscale import Upscaler
-from restore_cli.worker import Worker
+from restore_cli.worker import Worker, run_alone
 
 HEIGHT, WIDTH = 75, 53
 
@@ -168,5 +168,7 @@ def work(task: Upscaler, source: Path, target: Path) -> Any:
     def no_progress(share: float) -> None: ...
 
     progress: Progress = no_progress
-    worker = Worker(lambda: task, max_pixels=10**6, overwrite=False, quality=None, strip_metadata=False)
-    return worker(Job(source, target, format_by_name(target.suffix[1:])), progress)
+    worker = Worker(Duty(load_task=lambda tell: task, max_pixels=10**6), print)
+    job = Job(source, target, format_by_name(target.suffix[1:]))
+    ((_, outcome),) = run_alone([job], worker, progress, lambda: False)
+    return outcome

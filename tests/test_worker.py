@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.batch import Outcome, Progress, exit_code_of, refused, run_jobs
+from restore_cli.batch import Duty, Outcome, Progress, exit_code_of, refused
 from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
 from restore_cli.picture.formats import format_by_name
@@ -16,7 +16,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.sources import Refusal
-from restore_cli.worker import Worker
+from restore_cli.worker import Worker, run_alone
 
 
 class Inverting:
@@ -43,7 +43,11 @@ class Failing(Inverting):
 
 def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
     load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    return Worker(load, max_pixels=10**6, overwrite=overwrite, quality=None, strip_metadata=False)  # type: ignore[arg-type]
+    return Worker(Duty(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+
+
+def outcomes_of(work: Worker, *jobs: Job, debug: bool = False) -> list[Outcome]:
+    return [outcome for _, outcome in run_alone(jobs, work, no_progress, lambda: False, debug=debug)]
 
 
 def job(source: Path, target: Path | None = None) -> Job:
@@ -96,7 +100,7 @@ def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:
     [(PictureError("no", "try"), 1), (DeviceError("full"), 4), (MemoryError(), 4)],
 )
 def test_what_goes_wrong_with_a_picture_is_its_outcome(error: Exception, code: int, photo: Path) -> None:
-    outcome = worker(Failing(error))(job(photo), no_progress)
+    (outcome,) = outcomes_of(worker(Failing(error)), job(photo))
     assert (outcome.status, outcome.exit_code, outcome.model) == ("failed", code, "inverting")
     assert outcome.reason
     assert not photo.with_name("result.png").exists()
@@ -104,10 +108,10 @@ def test_what_goes_wrong_with_a_picture_is_its_outcome(error: Exception, code: i
 
 def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
     work = worker(Failing(ZeroDivisionError("odd")))
-    outcomes = list(run_jobs([job(photo), job(photo)], work, no_progress))
+    outcomes = outcomes_of(work, job(photo), job(photo))
     assert [outcome.reason for outcome in outcomes] == ["internal error: ZeroDivisionError: odd"] * 2
     with pytest.raises(ZeroDivisionError):
-        list(run_jobs([job(photo)], work, no_progress, debug=True))
+        outcomes_of(work, job(photo), debug=True)
 
 
 def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
@@ -115,7 +119,7 @@ def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
         raise WeightsError("missing")
 
     with pytest.raises(WeightsError):
-        list(run_jobs([job(photo)], worker(load), no_progress))
+        outcomes_of(worker(load), job(photo))
 
 
 def test_what_the_format_loses_is_noted(photo: Path) -> None:

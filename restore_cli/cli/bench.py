@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restore_cli.catalog import CARDS, find_card, names_file
-from restore_cli.cli.options import PrecisionChoice, complete_model, parse_tile
+from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.sizing import parse_frame

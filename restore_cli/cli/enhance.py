@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
-from restore_cli.card import ModelCard, Task
+from restore_cli.card import Task
 from restore_cli.catalog import default_for
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
-from restore_cli.cli.session import Request, plan_session, run_session
-from restore_cli.display import Display
-
-if TYPE_CHECKING:
-    from restore_cli.enhance import Enhancer
+from restore_cli.cli.request import Request
+from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.tasks import load_enhancer
 
 PURPOSES: dict[Task, str] = {
     "deblur": "Make blurred pictures sharp.",
@@ -25,32 +24,22 @@ PURPOSES: dict[Task, str] = {
 """The commands that differ in nothing but their model, and what each is for."""
 
 
-def enhance(task: Task, request: Request, engine: EngineOptions, **settings: Any) -> None:
+def enhance(task: Task, request: Request, **settings: Any) -> None:
     """Carry out the command `task`; `settings` are those of its `Enhancer`.
 
     Raises:
         UsageError: as `choose_enhancer` and `plan_session` do.
         typer.Exit: as `run_session` does.
     """
-    display = request.display()
+    engine = request.engine
     card = choose_enhancer(engine.model, task)
-    load = prepare_enhancer(task, card, engine, display, settings)
     facts = {"scale": "1", "model": name_of_model(card, engine.model)}
-    plan = plan_session(request, f"_{task}", facts)
-    run_session(plan, load, request, display, lambda: identify_model(card, engine) | {"task": task} | settings)
-
-
-def prepare_enhancer(
-    task: Task, card: ModelCard | None, engine: EngineOptions, display: Display, settings: dict[str, Any]
-) -> Callable[[], Enhancer]:
-    """Return what loads the model for `task` when there is work; `card` is None for a file."""
-
-    def load() -> Enhancer:
-        from restore_cli.cli.tasks import load_enhancer
-
-        return load_enhancer(task, card, engine, display, **settings)
-
-    return load
+    run_session(
+        plan_session(request, f"_{task}", facts),
+        partial(load_enhancer, task=task, card=card, settings=settings),
+        request,
+        lambda: identify_model(card, engine) | {"task": task} | settings,
+    )
 
 
 def make_command(task: Task) -> Callable[..., None]:
@@ -74,7 +63,7 @@ def make_command(task: Task) -> Callable[..., None]:
         engine: EngineOptions,
         report: ReportOptions,
     ) -> None:
-        enhance(task, Request(inputs, files, batch, report), engine, strength=strength, tta=tta)
+        enhance(task, Request(inputs, files, batch, engine, report), strength=strength, tta=tta)
 
     command.__doc__ = f"""{PURPOSES[task]}{_model_note(task)}
 

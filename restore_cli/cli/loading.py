@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from restore_cli.batch import Tell
 from restore_cli.catalog import ModelCard
 from restore_cli.cli.options import EngineOptions
 from restore_cli.device import find_device, prepare_host
-from restore_cli.display import Display
 from restore_cli.memory import limit_host_memory
 from restore_cli.networks import Network
 from restore_cli.restorer import Restorer
@@ -15,7 +15,7 @@ from restore_cli.tile_plan import TilePolicy
 from restore_cli.weights import build, load_card, load_path
 
 
-def load_network(card: ModelCard | None, engine: EngineOptions, display: Display) -> Network:
+def load_network(card: ModelCard | None, engine: EngineOptions, tell: Tell) -> Network:
     """Build the network of `card`, or of the file that `--model` names where that is None.
 
     Raises:
@@ -23,7 +23,7 @@ def load_network(card: ModelCard | None, engine: EngineOptions, display: Display
     """
     prepare_host(engine.threads)
     limit_host_memory(engine.memory_limit)
-    weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, display.note)
+    weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, tell)
     return build(weights).fold()
 
 

@@ -8,7 +8,7 @@ import typer
 
 from restore_cli.cli.enhance import enhance
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
-from restore_cli.cli.session import Request
+from restore_cli.cli.request import Request
 
 
 @expand_options
@@ -38,4 +38,4 @@ def lowlight(
     Without -o a result lies beside its input as NAME_lowlight; a folder's results lie in FOLDER_lowlight.
     """
     settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights}
-    enhance("lowlight", Request(inputs, files, batch, report), engine, **settings)
+    enhance("lowlight", Request(inputs, files, batch, engine, report), **settings)

@@ -14,7 +14,7 @@ import typer
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_listed_card, is_runnable
-from restore_cli.cli.options import complete_model
+from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import UsageError, WeightsError
 from restore_cli.places import find_weights

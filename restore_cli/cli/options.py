@@ -5,68 +5,24 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from restore_cli.catalog import CARDS
-from restore_cli.picture.formats import MAX_PIXELS, WRITTEN
+from restore_cli.cli.values import (
+    PrecisionChoice,
+    complete_format,
+    complete_model,
+    parse_devices,
+    parse_memory,
+    parse_shard,
+    parse_tile,
+)
+from restore_cli.picture.formats import MAX_PIXELS
 from restore_cli.sources import Shard
-
-
-class PrecisionChoice(StrEnum):
-    """Values of `--precision`."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-def parse_tile(value: str) -> str:
-    """Check what `--tile` is given.
-
-    Raises:
-        typer.BadParameter: it is neither auto, off nor a number of pixels.
-    """
-    if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
-        raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
-    return value
-
-
-def parse_shard(value: str) -> Shard:
-    """Read what `--shard` is given.
-
-    Raises:
-        typer.BadParameter: it is not of the form K/N with K from 1 to N.
-    """
-    match = re.fullmatch(r"(\d+)/(\d+)", value)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise typer.BadParameter(f"{value!r} is not of the form K/N with K from 1 to N, for example 1/4")
-    return Shard(int(match[1]), int(match[2]))
-
-
-def _parse_memory(value: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
-    size = int(float(match[1]) * 1024 ** "_KMGT".index(match[2].upper() or "_")) if match else 0
-    if size == 0:
-        raise typer.BadParameter(f"{value!r} is not a size such as 800M or 2G")
-    return size
-
-
-def complete_model(incomplete: str) -> list[tuple[str, str]]:
-    """Return the names and summaries of the models whose names begin with `incomplete`."""
-    return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
-
-
-def _complete_format(incomplete: str) -> list[str]:
-    return [format.name for format in WRITTEN if format.name.startswith(incomplete)]
-
 
 Inputs = Annotated[
     list[str] | None,
@@ -114,7 +70,7 @@ class FileOptions:
         typer.Option(
             metavar="NAME",
             help="Format to write; follows the input by default. dz makes Deep Zoom tiles for the web.",
-            autocompletion=_complete_format,
+            autocompletion=complete_format,
         ),
     ] = None
     quality: Annotated[
@@ -173,7 +129,7 @@ class EngineOptions:
     memory_limit: Annotated[
         int | None,
         typer.Option(
-            parser=_parse_memory,
+            parser=parse_memory,
             metavar="SIZE",
             help="Memory to stay within, such as 800M or 2G; by default what is free. What does not fit lies in "
             "RESTORE_TMPDIR.",
@@ -189,6 +145,19 @@ class BatchOptions:
     max_failures: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop when N pictures have failed.")] = (
         None
     )
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that restore pictures beside each other and share processor and memory; one per device by "
+            "default. A single picture needs none.",
+        ),
+    ] = None
+    devices: Annotated[
+        tuple[str, ...] | None,
+        typer.Option(parser=parse_devices, metavar="NAME,...", help="Devices to spread workers over: cuda:0,cuda:1."),
+    ] = None
     shard: Annotated[
         Shard | None,
         typer.Option(
@@ -197,7 +166,6 @@ class BatchOptions:
             help="Restore the K-th of N parts, which together are all pictures; a picture's name decides its part.",
         ),
     ] = None
-
     manifest: Annotated[
         Path | None,
         typer.Option(

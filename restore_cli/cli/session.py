@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from restore_cli.batch import Outcome, Stopwatch, exit_code_of, failure, name_of_source, refused, run_jobs
+from restore_cli.batch import Outcome, Stopwatch, exit_code_of, failure, name_of_source, refused
+from restore_cli.cli.crew import Crew
 from restore_cli.cli.interruption import INTERRUPTED, interruption
-from restore_cli.cli.options import BatchOptions, FileOptions, ReportOptions
+from restore_cli.cli.options import FileOptions
+from restore_cli.cli.request import Request
+from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.planning import Job, Plan, plan_jobs
@@ -19,21 +21,6 @@ from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
     from restore_cli.manifest import Manifest
-    from restore_cli.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asks for, whichever the command."""
-
-    inputs: list[str] | None
-    files: FileOptions
-    batch: BatchOptions
-    report: ReportOptions
-
-    def display(self) -> Display:
-        """Return what the user shall see."""
-        return Display(quiet=self.report.quiet, verbose=self.report.verbose, json=self.report.json)
 
 
 def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None = None) -> Plan:
@@ -70,9 +57,8 @@ OutputSize = Callable[[int, int], tuple[int, int] | None]
 
 def run_session(
     plan: Plan,
-    load_task: Callable[[], Task],
+    load_task: Load,
     request: Request,
-    display: Display,
     settings: Callable[[], Any],
     output_size: OutputSize = lambda height, width: (height, width),
 ) -> None:
@@ -82,95 +68,102 @@ def run_session(
     what a dry run needs to know of the task.
 
     Raises:
-        UsageError: results and reports would both go to standard output, or there is something about the manifest.
+        UsageError: options contradict each other, or there is something about the manifest.
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
-    report, batch = request.report, request.batch
-    to_stdout = any(job.target is None for job in plan.jobs)
-    if report.json and to_stdout and not report.dry_run:
-        raise UsageError(
-            "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
-        )
-    if batch.retry_failed and batch.manifest is None:
-        raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
+    report, batch, display = request.report, request.batch, request.display
+    _check(request, to_stdout=any(job.target is None for job in plan.jobs))
     if report.dry_run:
         _show_plan(plan, request.files, display, output_size)
         return
-    if to_stdout and typer.get_text_stream("stdout").isatty():
-        raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
     watch = Stopwatch()
-    outcomes = [refused(refusal) for refusal in plan.refusals]
     with ExitStack() as stack:
-        jobs, manifest = plan.jobs, None
+        jobs, manifest, known = plan.jobs, None, [refused(refusal) for refusal in plan.refusals]
         if batch.manifest is not None:
             from restore_cli.manifest import Manifest
 
             manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
-            known = stack.enter_context(manifest).sort(jobs, retry_failed=batch.retry_failed)
-            jobs, outcomes = known.left, [*outcomes, *known.known]
-        for outcome in outcomes:
-            display.outcome(outcome, alone=len(plan.jobs) == 1)
-        interrupted = _run(jobs, load_task, request, display, outcomes, manifest)
-    display.summary(outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
-    code = INTERRUPTED if interrupted else exit_code_of(outcomes)
+            sorted_jobs = stack.enter_context(manifest).sort(jobs, retry_failed=batch.retry_failed)
+            jobs, known = sorted_jobs.left, [*known, *sorted_jobs.known]
+        ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1)
+        for outcome in known:
+            ledger.note(outcome)
+        interrupted = _run(jobs, load_task, request, ledger)
+    display.summary(ledger.outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
+    code = INTERRUPTED if interrupted else exit_code_of(ledger.outcomes)
     if code:
         raise typer.Exit(code)
+
+
+def _check(request: Request, *, to_stdout: bool) -> None:
+    """Refuse options that contradict each other."""
+    report, batch = request.report, request.batch
+    if batch.retry_failed and batch.manifest is None:
+        raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
+    if batch.devices is not None and request.engine.device != "auto":
+        raise UsageError("--device and --devices contradict each other", "give one of them")
+    if report.dry_run or not to_stdout:
+        return
+    if report.json:
+        raise UsageError(
+            "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
+        )
+    if typer.get_text_stream("stdout").isatty():
+        raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
 
 
 def _settings_of(files: FileOptions) -> dict[str, Any]:
     return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
 
 
-def _run(
-    jobs: Sequence[Job],
-    load_task: Callable[[], Task],
-    request: Request,
-    display: Display,
-    outcomes: list[Outcome],
-    manifest: Manifest | None,
-) -> bool:
-    """Add the outcome of every job to `outcomes`, until too many failed; return whether the run was interrupted."""
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    allowed = request.batch.failures_allowed
-    if not jobs or _is_too_many(failed, allowed, len(jobs), display):
-        return False
-    from restore_cli.worker import Worker
+class Ledger:
+    """What became of the pictures so far, and whether that is reason to stop."""
 
-    files = request.files
-    worker = Worker(
-        load_task,
-        max_pixels=files.max_pixels,
-        overwrite=files.overwrite,
-        quality=files.quality,
-        strip_metadata=files.strip_metadata,
-    )
+    def __init__(self, request: Request, manifest: Manifest | None, *, alone: bool) -> None:
+        """`alone` says that there is one picture, of which the user wants to hear."""
+        self.outcomes: list[Outcome] = []
+        self.failed = 0
+        self.ends_run = False
+        self._allowed = request.batch.failures_allowed
+        self._display = request.display
+        self._manifest = manifest
+        self._alone = alone
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no other picture shall be begun."""
+        return self.ends_run or (self._allowed is not None and self.failed > self._allowed)
+
+    def note(self, outcome: Outcome, job: Job | None = None) -> None:
+        """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
+        if job is not None and self._manifest is not None:
+            self._manifest.record(job, outcome)
+        self.outcomes.append(outcome)
+        self.failed += outcome.status == "failed"
+        self.ends_run |= outcome.ends_run
+        self._display.outcome(outcome, alone=self._alone)
+
+
+def _run(jobs: Sequence[Job], load_task: Load, request: Request, ledger: Ledger) -> bool:
+    """Note the outcome of every job, until too many failed; return whether the run was interrupted."""
+    display, left = request.display, len(jobs)
     try:
-        with interruption() as interrupted, display.progress(len(jobs)) as progress:
-            results = run_jobs(jobs, worker, progress.part, debug=request.report.debug)
-            for done, (job, outcome) in enumerate(zip(jobs, results, strict=False), start=1):
-                if manifest is not None:
-                    manifest.record(job, outcome)
+        with interruption() as interrupted, display.progress(left) as progress:
+            crew = Crew(request, load_task, progress.part)
+
+            def stop() -> bool:
+                return interrupted() or ledger.is_closed
+
+            for job, outcome in crew.work(jobs, stop):
+                left -= 1
                 progress.picture_done()
-                outcomes.append(outcome)
-                display.outcome(outcome, alone=len(jobs) == 1)
-                failed += outcome.status == "failed"
-                left = len(jobs) - done
-                if outcome.ends_run and left:
-                    display.note(f"stopped: no other picture can be written either, {left} left undone")
-                if interrupted() or outcome.ends_run or _is_too_many(failed, allowed, left, display):
-                    break
+                ledger.note(outcome, job)
+            if ledger.is_closed and left:
+                why = "no other picture can be written either" if ledger.ends_run else f"{ledger.failed} failed"
+                display.note(f"stopped: {why}, {left} left undone")
             return interrupted()
     except KeyboardInterrupt:
         return True
-
-
-def _is_too_many(failed: int, allowed: int | None, left: int, display: Display) -> bool:
-    """Tell whether a batch must stop, and tell the user so where that leaves pictures undone."""
-    if allowed is None or failed <= allowed:
-        return False
-    if left:
-        display.note(f"stopped: {failed} failed, {left} left undone")
-    return True
 
 
 def _show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize) -> None:

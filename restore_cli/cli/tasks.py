@@ -1,61 +1,83 @@
-"""From options to tasks that are ready for pictures; imports torch, so commands import it when they need it."""
+"""From options to tasks that are ready for pictures.
+
+What loads a task is sent to other processes, so it is a function of this module with plain arguments. It imports torch
+when it is called.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from restore_cli.card import ModelCard, Task
-from restore_cli.cli.loading import load_network, load_restorer
+from restore_cli.batch import Tell
+from restore_cli.card import ModelCard
+from restore_cli.card import Task as TaskName
 from restore_cli.cli.options import EngineOptions
-from restore_cli.display import Display
-from restore_cli.enhance import Brightener, Cleaner, Enhancer
 from restore_cli.errors import StateDictError
 from restore_cli.sizing import Sizing
-from restore_cli.tile_plan import BAND_BYTES
-from restore_cli.upscale import Upscaler
+
+if TYPE_CHECKING:
+    from restore_cli.chain import Chain
+    from restore_cli.enhance import Enhancer
+    from restore_cli.task import Task
+    from restore_cli.upscale import Upscaler
 
 SHARE_OF_WHOLE = 16
 """A result is handed on in one piece up to this part of the memory limit: a sixteenth."""
-ENHANCERS: dict[Task, type[Enhancer]] = {
-    "lowlight": Brightener,
-    "deblur": Enhancer,
-    "denoise": Cleaner,
-    "dejpeg": Cleaner,
-}
-"""What carries out each task that keeps a picture's size."""
+Load = Callable[[EngineOptions, Tell], "Task"]
+"""Loads a task for an engine."""
 
 
 def load_upscaler(
-    card: ModelCard | None,
     engine: EngineOptions,
-    display: Display,
+    tell: Tell,
     *,
+    card: ModelCard | None,
     sizing: Sizing,
     strength: float = 1.0,
     tta: bool = False,
 ) -> Upscaler:
-    """Load an upscaler.
+    """Load an upscaler: the network of `card`, or where that is None of the file that the engine names.
 
     Raises:
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
     """
-    restorer = load_restorer(load_network(card, engine, display), engine)
+    from restore_cli.cli.loading import load_network, load_restorer
+    from restore_cli.tile_plan import BAND_BYTES
+    from restore_cli.upscale import Upscaler
+
+    restorer = load_restorer(load_network(card, engine, tell), engine)
     whole = BAND_BYTES if engine.memory_limit is None else min(BAND_BYTES, engine.memory_limit // SHARE_OF_WHOLE)
     return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole)
 
 
 def load_enhancer(
-    task: Task, card: ModelCard | None, engine: EngineOptions, display: Display, **settings: Any
+    engine: EngineOptions, tell: Tell, *, task: TaskName, card: ModelCard | None, settings: dict[str, Any]
 ) -> Enhancer:
     """Load a network that keeps a picture's size; `settings` are those of the task's `Enhancer`.
 
     Raises:
         WeightsError, DeviceError: as `load_upscaler` does; a network that changes the size is a WeightsError, too.
     """
-    network = load_network(card, engine, display)
+    from restore_cli.cli.loading import load_network, load_restorer
+    from restore_cli.enhance import ENHANCERS
+
+    network = load_network(card, engine, tell)
     if network.scale != 1:
         raise StateDictError(f"{engine.model} makes pictures {network.scale} times as large", "use restore upscale")
     return ENHANCERS[task](load_restorer(network, engine), model=_name(card, engine), **settings)
+
+
+def load_chain(engine: EngineOptions, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]) -> Chain:
+    """Load several tasks that follow each other; a step is its model and what loads it.
+
+    Raises:
+        WeightsError, DeviceError: as the steps do.
+    """
+    from restore_cli.chain import Chain
+
+    return Chain([load(replace(engine, model=model), tell) for model, load in steps])
 
 
 def _name(card: ModelCard | None, engine: EngineOptions) -> str:

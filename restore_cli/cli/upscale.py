@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from restore_cli.card import Speed
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
-from restore_cli.cli.session import Request, plan_session, run_session
+from restore_cli.cli.request import Request
+from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.tasks import load_upscaler
 from restore_cli.display import Display
 from restore_cli.sizing import Sizing, parse_sizing
-
-if TYPE_CHECKING:
-    from restore_cli.upscale import Upscaler
 
 
 @expand_options
@@ -53,31 +53,26 @@ def upscale(
 
     Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4.
     """
-    request = Request(inputs, files, batch, report)
-    display = request.display()
     sizing = parse_sizing(scale, size, width, height, long_edge)
     card = choose_upscaler(engine.model, sizing, speed)
     if sizing is None:
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
+    request = Request(inputs, files, batch, engine, report)
     wanted = sizing.scale
     if engine.model is None and card and wanted and 1 < wanted < card.scale and not card.continuous:
-        display.note(f"no x{wanted:g} model is listed as {speed}: {card.name} runs and its result is reduced")
-
-    def load() -> Upscaler:
-        from restore_cli.cli.tasks import load_upscaler
-
-        return load_upscaler(card, engine, display, sizing=sizing, strength=strength, tta=tta)
-
+        request.display.note(f"no x{wanted:g} model is listed as {speed}: {card.name} runs and its result is reduced")
     facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
-
-    def settings() -> dict[str, Any]:
-        chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
-        return identify_model(card, engine) | chosen
-
-    run_session(plan_session(request, sizing.suffix, facts), load, request, display, settings, sizing.output_size)
+    chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
+    run_session(
+        plan_session(request, sizing.suffix, facts),
+        partial(load_upscaler, card=card, sizing=sizing, strength=strength, tta=tta),
+        request,
+        lambda: identify_model(card, engine) | chosen,
+        sizing.output_size,
+    )
 
 
 def _scale_of_file(engine: EngineOptions) -> float:
     from restore_cli.cli.loading import load_network
 
-    return float(load_network(None, engine, Display()).scale)
+    return float(load_network(None, engine, Display().note).scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
@@ -36,6 +37,10 @@ class Format:
     """Bytes of samples it can hold, for formats that count them in 32 bits."""
     default_quality: int | None = None
     """Quality 1 to 100 where the format is lossy."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Format | None], tuple[str]]:
+        """Let a format stay the one that it is in another process."""
+        return format_by_name, (self.name,)
 
 
 FORMATS: tuple[Format, ...] = (

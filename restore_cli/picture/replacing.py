@@ -12,8 +12,13 @@ from typing import IO
 
 from restore_cli.errors import UnwritablePictureError
 
-TEMPORARY_PREFIX = ".restore-"
-"""Beginning of the names of files that are being written."""
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".restore-", ".part"
+"""Beginning and end of the names of files that are being written."""
 
 
 @contextmanager
@@ -34,8 +39,7 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     descriptor = _open_without_name(target.parent)
     has_name = descriptor is None
     if descriptor is None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(temporary, flags, 0o666)
+        descriptor = _open_with_name(temporary)
     try:
         with open(descriptor, "w+b") as file:
             yield file
@@ -52,20 +56,41 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def folders_for(target: Path) -> Iterator[None]:
     """Make the folders that lead to `target`; those that are new and empty go again if there is an error."""
-    new = [folder for folder in target.parents if not folder.exists()]
+    new = new_folders(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        for folder in new:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        remove_if_empty(new)
         raise
+
+
+def new_folders(target: Path) -> list[Path]:
+    """Return the folders that lead to `target` and do not exist yet, the innermost first."""
+    return [folder for folder in target.parents if not os.path.lexists(folder)]
+
+
+def remove_if_empty(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, as far as nothing lies in them."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def temporary_beside(target: Path) -> Path:
     """Return a name in the target's folder that nothing has."""
-    return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}.part")
+    return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+
+
+def is_being_written(temporary: Path) -> bool:
+    """Tell whether the process may still live that writes a temporary file; Windows keeps such files by itself."""
+    try:
+        with temporary.open("rb") as file:
+            if fcntl is not None:
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # it is locked, cannot be, or took its place just now
+        return True
+    return False
 
 
 def _open_without_name(folder: Path) -> int | None:
@@ -73,9 +98,28 @@ def _open_without_name(folder: Path) -> int | None:
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
-        return os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o666)
+        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o666)
     except OSError:  # some file systems have none; others tell why when a file with a name is made
         return None
+    _lock(descriptor)  # it gets a name before it takes its place
+    return descriptor
+
+
+def _open_with_name(path: Path) -> int:
+    """Open a new file; another one if somebody took it for a leftover before it was locked."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        _lock(descriptor)
+        if fcntl is None or os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file until it is closed or the process ends, where the file system can."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _give_name(descriptor: int, name: Path) -> None:

@@ -43,7 +43,7 @@ def writing(
         FullDiskError: the disk is full.
         UnwritablePictureError: the folder cannot be written, or the format cannot hold the picture.
     """
-    with _told_as(f"cannot write {shown(target)}"):
+    with told_as(f"cannot write {shown(target)}"):
         if "\0" in str(target):
             raise UnwritablePictureError("no file can have this name")
         check_size(width, height, format)
@@ -73,7 +73,7 @@ def encoding(
     """
     check_size(width, height, format)
     encoder = Encoder(file, height, width, format, format.suffixes[0], quality, strip=strip_metadata)
-    with _told_as("cannot encode the picture"), _finished(encoder) as add:
+    with told_as("cannot encode the picture"), _finished(encoder) as add:
         yield add
 
 
@@ -131,7 +131,7 @@ def _finished(encoder: Encoder) -> Iterator[Add]:
 
 
 @contextmanager
-def _told_as(what: str) -> Iterator[None]:
+def told_as(what: str) -> Iterator[None]:
     """Say what could not be written before saying why."""
     try:
         yield

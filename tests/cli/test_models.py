@@ -24,7 +24,7 @@ from restore_cli import catalog
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_card, is_runnable
 from restore_cli.cli import models, run
-from restore_cli.cli.options import complete_model
+from restore_cli.cli.values import complete_model
 from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_any import SAFMNAny

@@ -1,0 +1,99 @@
+"""Who does the work of a batch: this process for a single picture, workers in processes of their own for several."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, Progress, skipped
+from restore_cli.cli.request import Request
+from restore_cli.cli.tasks import Load
+from restore_cli.planning import Job
+
+SHARE_IN_FLIGHT = 16
+"""Pictures are read ahead and written behind up to this part of the memory limit: a sixteenth."""
+Results = Generator[tuple[Job, Outcome], None, None]
+
+
+class Crew:
+    """Carries jobs out as the user asks for it."""
+
+    def __init__(self, request: Request, load_task: Load, progress: Progress) -> None:
+        self._request = request
+        self._load_task = load_task
+        self._progress = progress
+        self._began = time.time()
+
+    def work(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
+        """Yield the outcome of each job as soon as it is known, until `stop` says so.
+
+        Raises:
+            RestoreError: no picture can be restored, whichever it is.
+            BrokenPipeError: nobody reads standard output any more.
+        """
+        left, (duty,) = [], self._duties(1)
+        for job in jobs:
+            if stop():
+                return
+            outcome = skipped(job, duty)
+            if outcome is None:
+                left.append(job)
+            else:
+                yield job, outcome
+        if not left:
+            return
+        is_apart = len(left) > 1 and not self._request.report.debug
+        with closing(self._work_apart(left, stop) if is_apart else self._work_here(left, stop)) as results:
+            yield from results
+
+    def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
+        from restore_cli.worker import Worker, run_alone
+
+        (duty,) = self._duties(1)
+        worker = Worker(duty, self._request.display.note)
+        yield from run_alone(jobs, worker, self._progress, stop, debug=self._request.report.debug)
+
+    def _work_apart(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
+        from restore_cli.supervision import Supervisor
+
+        duties = self._duties(len(jobs))
+        supervisor = Supervisor(duties, tell=self._request.display.note, progress=self._progress)
+        with closing(supervisor.run(jobs, stop)) as results:
+            yield from results
+
+    def _duties(self, pictures: int) -> list[Duty]:
+        """Return what each worker is told, for no more workers than there are pictures."""
+        batch, engine = self._request.batch, self._request.engine
+        devices = batch.devices or (engine.device,)
+        count = min(batch.workers or len(devices), pictures)
+        threads, limit = engine.threads, engine.memory_limit
+        if count > 1:
+            threads = threads or max(1, _processors() // count)
+            limit = limit and limit // count
+        engines = [
+            replace(engine, device=devices[index % len(devices)], threads=threads, memory_limit=limit)
+            for index in range(count)
+        ]
+        files = self._request.files
+        return [
+            Duty(
+                load_task=partial(self._load_task, engine),
+                max_pixels=files.max_pixels,
+                overwrite=files.overwrite,
+                quality=files.quality,
+                strip_metadata=files.strip_metadata,
+                began=self._began,
+                sharers=count,
+                in_flight=limit // SHARE_IN_FLIGHT if limit else IN_FLIGHT_BYTES,
+            )
+            for engine in engines
+        ]
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,79 @@
+"""Values of options: what they are made of, and what the shell offers for them."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+import typer
+
+from restore_cli.catalog import CARDS
+from restore_cli.picture.formats import WRITTEN
+from restore_cli.sources import Shard
+
+
+class PrecisionChoice(StrEnum):
+    """Values of `--precision`."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+def parse_tile(value: str) -> str:
+    """Check what `--tile` is given.
+
+    Raises:
+        typer.BadParameter: it is neither auto, off nor a number of pixels.
+    """
+    if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
+        raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
+    return value
+
+
+def parse_shard(value: str) -> Shard:
+    """Read what `--shard` is given.
+
+    Raises:
+        typer.BadParameter: it is not of the form K/N with K from 1 to N.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", value)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise typer.BadParameter(f"{value!r} is not of the form K/N with K from 1 to N, for example 1/4")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def parse_memory(value: str) -> int:
+    """Read what `--memory-limit` is given, in bytes.
+
+    Raises:
+        typer.BadParameter: it is no size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
+    size = int(float(match[1]) * 1024 ** "_KMGT".index(match[2].upper() or "_")) if match else 0
+    if size == 0:
+        raise typer.BadParameter(f"{value!r} is not a size such as 800M or 2G")
+    return size
+
+
+def parse_devices(value: str) -> tuple[str, ...]:
+    """Read what `--devices` is given.
+
+    Raises:
+        typer.BadParameter: a name is empty.
+    """
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise typer.BadParameter(f"{value!r} is not a list of devices such as cuda:0,cuda:1")
+    return names
+
+
+def complete_model(incomplete: str) -> list[tuple[str, str]]:
+    """Return the names and summaries of the models whose names begin with `incomplete`."""
+    return [(card.name, card.summary) for card in CARDS if card.name.startswith(incomplete)]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Return the names of the formats whose names begin with `incomplete`."""
+    return [format.name for format in WRITTEN if format.name.startswith(incomplete)]

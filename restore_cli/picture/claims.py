@@ -1,0 +1,84 @@
+"""Claims on results: of all runs, on this machine or on others that share its folders, one makes a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import SoftFileLock, Timeout
+
+from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
+from restore_cli.picture.naming import shown
+from restore_cli.picture.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
+from restore_cli.picture.writing import told_as
+
+CLAIM_SUFFIX = ".claim"
+ATTEMPTS = 10
+"""How often a folder is made anew that another run takes away, since it left it empty."""
+
+
+@contextmanager
+def claimed(target: Path) -> Iterator[None]:
+    """Let nobody else make `target` while the context lasts; its folder is made, and goes again if it stays empty.
+
+    A claim is a file beside `target` that is created exclusively, and tells the process and the machine. That of a
+    process of this machine that is gone counts for nothing.
+
+    Raises:
+        ClaimedError: another run has the picture in hand; a ForeignClaimError if it is on another machine.
+        UnwritablePictureError: the folder cannot be written.
+    """
+    new = new_folders(target)
+    claim = SoftFileLock(claim_on(target), thread_local=False)
+    with told_as(f"cannot write {shown(target)}"):
+        _acquire(claim, target)
+    try:
+        yield
+    finally:
+        claim.release()
+        if not target.exists():
+            remove_if_empty(new)
+
+
+def claim_on(target: Path) -> Path:
+    """Return the name of the claim on `target`; as short as all others, since names must not become too long."""
+    name = hashlib.blake2b(os.fsencode(target.name), digest_size=12).hexdigest()
+    return target.with_name(f"{TEMPORARY_PREFIX}{name}{CLAIM_SUFFIX}")
+
+
+def drop_if_stale(claim: Path) -> None:
+    """Remove a claim if the process is gone that made it."""
+    with contextlib.suppress(Timeout, OSError), SoftFileLock(claim, timeout=0, thread_local=False):
+        pass
+
+
+def _acquire(claim: SoftFileLock, target: Path) -> None:
+    if "\0" in str(target):
+        raise UnwritablePictureError("no file can have this name")
+    for attempt in range(ATTEMPTS):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            claim.acquire(blocking=False)
+        except Timeout as error:
+            raise _explain(Path(claim.lock_file)) from error
+        except FileNotFoundError:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _explain(claim: Path) -> ClaimedError:
+    """Return the error that tells whose claim it is."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        host = claim.read_text(encoding="utf-8").splitlines()[1].partition("?")[0]
+        if host != socket.gethostname():
+            return ForeignClaimError(
+                f"another run has it in hand, on {host}", f"if that run is dead, delete {shown(claim)}"
+            )
+    return ClaimedError("another run has it in hand")

@@ -1,0 +1,146 @@
+"""Pictures on their way through a worker: some are read ahead while one is in the network, others are written behind.
+
+The network runs in the thread that calls; a thread reads, and another writes. What is on its way is bounded in bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from queue import SimpleQueue
+from typing import Protocol, TypeVar
+
+from restore_cli.batch import Outcome
+from restore_cli.errors import ClaimedError
+from restore_cli.planning import Job
+from restore_cli.worker import Opened, Restored, Worker
+
+Stage = TypeVar("Stage", Opened, Restored)
+MOST_AHEAD = 32
+"""Pictures on their way at the most, however small they are."""
+
+
+class Listener(Protocol):
+    """Is told what becomes of jobs, from several threads."""
+
+    def progress(self, job: Job, share: float) -> None:
+        """Hear that `share` (0 to 1) of a picture has gone through the network."""
+
+    def outcome(self, job: Job, outcome: Outcome) -> None:
+        """Hear what became of a job."""
+
+    def contested(self, job: Job) -> None:
+        """Hear that another run has a picture in hand."""
+
+
+class Pipeline:
+    """Takes jobs from first to last."""
+
+    def __init__(self, worker: Worker, listener: Listener) -> None:
+        self._worker = worker
+        self._listener = listener
+        self._allowance = Allowance(worker.duty.in_flight)
+        self._opened: SimpleQueue[Opened | None] = SimpleQueue()
+        self._restored: SimpleQueue[Restored | None] = SimpleQueue()
+        self._is_abandoned = False
+
+    def run(self, jobs: Iterable[Job]) -> None:
+        """Carry out all jobs; what goes wrong with a picture is its outcome.
+
+        Raises:
+            RestoreError: the task cannot be loaded.
+        """
+        assert self._worker.task is not None  # loaded here, in the thread that uses it
+        threads = [threading.Thread(target=work, daemon=True) for work in (lambda: self._read(jobs), self._write)]
+        for thread in threads:
+            thread.start()
+        while (opened := self._opened.get()) is not None:
+            self._restore(opened)
+        self._restored.put(None)
+        for thread in threads:
+            thread.join()
+
+    def abandon(self) -> None:
+        """Leave undone what has not reached the network; the jobs must come to an end, too."""
+        self._is_abandoned = True
+
+    def _read(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            share = Share(self._allowance)
+            opened = self._settled(job, partial(self._worker.open, job, share.take))
+            if opened is None:
+                share.give_back()
+            else:
+                opened.held.callback(share.give_back)
+                self._opened.put(opened)
+        self._opened.put(None)
+
+    def _restore(self, opened: Opened) -> None:
+        restored = None
+        if not self._is_abandoned:
+            progress = partial(self._listener.progress, opened.job)
+            restored = self._settled(opened.job, partial(self._worker.restore, opened, progress))
+        if restored is None:
+            opened.give_up()
+        else:
+            self._restored.put(restored)
+
+    def _write(self) -> None:
+        while (restored := self._restored.get()) is not None:
+            self._settled(restored.opened.job, partial(self._worker.finish, restored))
+            restored.opened.give_up()
+
+    def _settled(self, job: Job, stage: Callable[[], Stage | Outcome]) -> Stage | None:
+        """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None."""
+        try:
+            result = stage()
+        except ClaimedError:
+            self._listener.contested(job)
+            return None
+        except Exception as error:
+            result = self._worker.failed(job, error)
+        if isinstance(result, Outcome):
+            self._listener.outcome(job, result)
+            return None
+        return result
+
+
+class Allowance:
+    """Bytes that pictures may take on their way."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    def take(self, wanted: int) -> None:
+        """Wait until there is room; what wants more than there ever is waits until nothing else is on its way."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken == 0 or self._taken + wanted <= self.most)
+            self._taken += wanted
+
+    def give_back(self, taken: int) -> None:
+        """Make room again."""
+        with self._changed:
+            self._taken -= taken
+            self._changed.notify_all()
+
+
+class Share:
+    """What one picture has of an allowance."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._taken = 0
+
+    def take(self, wanted: int) -> None:
+        """Wait until there is room, for at least a fair part of what there is."""
+        wanted = max(wanted, self._allowance.most // MOST_AHEAD)
+        self._allowance.take(wanted)
+        self._taken += wanted
+
+    def give_back(self) -> None:
+        """Give all of it back."""
+        self._allowance.give_back(self._taken)
+        self._taken = 0

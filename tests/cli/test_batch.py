@@ -1,0 +1,177 @@
+"""Batches as a machine or a user ends them in the middle, in processes of their own; real network, tiny pictures."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are ended differently there")
+
+Restore = Callable[..., subprocess.CompletedProcess[bytes]]
+SIDE = 24
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of 60 tiny pictures in two folders."""
+    for index in range(60):
+        path = tmp_path / "many" / f"{index % 2}" / f"{index:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((SIDE, SIDE, 3), 4 * index, np.uint8)).save(path)
+    return tmp_path / "many"
+
+
+def start(*arguments: str, here: Path) -> subprocess.Popen[bytes]:
+    """Begin a run in `here` that leads a process group, as a shell begins it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "restore_cli", *arguments, "--threads", "1"],
+        cwd=here,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def results(folder: Path) -> list[Path]:
+    """Return what lies in a folder, the hidden included; every picture in it must be whole."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in found:
+        if not path.name.startswith("."):
+            with Image.open(path) as image:
+                image.load()
+                assert image.size == (4 * SIDE, 4 * SIDE)
+    return found
+
+
+@pytest.mark.parametrize(("number", "times"), [("SIGINT", 1), ("SIGTERM", 1), ("SIGINT", 2)])
+def test_signals_to_the_whole_group_leave_whole_files_and_exit_130(
+    number: str, times: int, many: Path, tmp_path: Path
+) -> None:
+    with start("upscale", "many", "-o", "out", here=tmp_path) as process:
+        wait_for(lambda: list(tmp_path.glob("out/*/*.png")))
+        for _ in range(times):
+            os.killpg(process.pid, signal.Signals[number])
+            time.sleep(0.05)
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 130
+    written = results(tmp_path / "out")
+    assert 0 < len(written) < 60
+    assert not any(path.name.startswith(".") for path in written)
+    done = int(errors.split("interrupted: ")[1].split(" done")[0])
+    assert done == len(written) if times == 1 else done <= len(written)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("RESTORE_TEST_KILLS", "3"))))
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(seed: int, many: Path, tmp_path: Path) -> None:
+    """The kill comes early, in the middle or late; RESTORE_TEST_KILLS asks for more moments."""
+    moment = random.Random(seed).random()
+    with start("upscale", "many", "-o", "out", "--workers", str(1 + seed % 2), here=tmp_path) as process:
+        wait_for(lambda: len(list(tmp_path.glob("out/*/*.png"))) >= int(50 * moment))
+        time.sleep(0.05 * moment)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    before = {path: path.stat().st_mtime_ns for path in results(tmp_path / "out") if not path.name.startswith(".")}
+    with start("upscale", "many", "-o", "out", here=tmp_path) as process:
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=200) == 0, errors
+    after = results(tmp_path / "out")
+    assert [path.name for path in after] == [path.name for path in sorted(many.rglob("*.png"))]
+    assert all(path.stat().st_mtime_ns == modified for path, modified in before.items())
+
+
+def test_two_runs_on_one_folder_share_it(many: Path, tmp_path: Path) -> None:
+    with (
+        start("upscale", "many", "-o", "out", here=tmp_path) as one,
+        start("upscale", "many", "-o", "out", here=tmp_path) as two,
+    ):
+        counts = []
+        for process in (one, two):
+            assert process.stderr is not None
+            errors = process.stderr.read().decode()
+            assert process.wait(timeout=200) == 0, errors
+            counts.append(int(errors.split(" done")[0].split()[-1]))
+    assert sum(counts) == 60
+    assert len(results(tmp_path / "out")) == 60
+
+
+def test_the_death_of_one_run_is_made_good_by_the_other(many: Path, tmp_path: Path) -> None:
+    with (
+        start("upscale", "many", "-o", "out", here=tmp_path) as one,
+        start("upscale", "many", "-o", "out", here=tmp_path) as two,
+    ):
+        wait_for(lambda: len(list(tmp_path.glob("out/*/*.png"))) >= 10)
+        os.kill(one.pid, signal.SIGKILL)
+        assert two.stderr is not None
+        errors = two.stderr.read().decode()
+        assert two.wait(timeout=200) == 0, errors
+    assert [path.name for path in results(tmp_path / "out")] == [path.name for path in sorted(many.rglob("*.png"))]
+
+
+def test_a_full_disk_ends_the_run_with_the_reason(many: Path, tmp_path: Path) -> None:
+    """A limit on the size of files is met like a full disk by every result."""
+    small = 300
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (small, small))
+
+    program = [
+        sys.executable,
+        "-m",
+        "restore_cli",
+        "upscale",
+        "many",
+        "-o",
+        "out",
+        "--format",
+        "tiff",
+        "--threads",
+        "1",
+    ]
+    done = subprocess.run(program, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert os.strerror(errno.EFBIG) in done.stderr
+    assert results(tmp_path / "out") == [] if (tmp_path / "out").exists() else True
+
+
+def test_a_folder_may_change_during_the_run(many: Path, tmp_path: Path) -> None:
+    with start("upscale", "many", "-o", "out", here=tmp_path) as process:
+        wait_for(lambda: list(tmp_path.glob("out/*/*.png")))
+        (many / "1" / "59.png").unlink()
+        (many / "1" / "57.png").write_bytes(b"")
+        (many / "0" / "new.png").write_bytes((many / "0" / "00.png").read_bytes())
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=200) == 1
+    assert "57.png: it is empty" in errors
+    assert "59.png: No such file" in errors
+    assert "58 done, 2 failed" in errors
+    assert len(results(tmp_path / "out")) == 58
+
+
+def test_a_folder_that_cannot_be_written_fails_in_words(restore: Restore, many: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("no folder")
+    done = restore("upscale", "many", "-o", "out/", "--threads", "1")
+    assert done.returncode == 1
+    assert done.stderr.count(b"error: cannot write") == 60
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from restore_cli.batch import Duty, Outcome, Progress
+from restore_cli.errors import PictureError, WeightsError
+from restore_cli.picture.claims import claimed
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.picture import Picture
+from restore_cli.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
+from restore_cli.planning import Job
+from restore_cli.restorer import Run
+from restore_cli.task import Task
+from restore_cli.worker import Worker
+
+
+class Passing:
+    """A task that leaves pictures as they are, after `before` was called."""
+
+    model = "passing"
+    device = "cpu"
+
+    def __init__(self, before: Callable[[Picture], None] = lambda picture: None) -> None:
+        self.before = before
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        self.before(picture)
+        progress(1.0)
+        return picture, Run("fp32", None)
+
+
+class Heard:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[Job, Outcome] = {}
+        self.contests: list[Job] = []
+        self.shares: list[float] = []
+
+    def progress(self, job: Job, share: float) -> None:
+        self.shares.append(share)
+
+    def outcome(self, job: Job, outcome: Outcome) -> None:
+        assert job not in self.outcomes
+        self.outcomes[job] = outcome
+
+    def contested(self, job: Job) -> None:
+        self.contests.append(job)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    found = []
+    for index in range(6):
+        path = tmp_path / f"{index}.png"
+        Image.new("RGB", (8 + index, 8), (index, 0, 0)).save(path)
+        found.append(Job(path, tmp_path / "out" / path.name, format_by_name("png")))
+    return found
+
+
+def pipeline(task: Task, heard: Heard, **duty: object) -> Pipeline:
+    options = {"load_task": lambda tell: task, "max_pixels": 10**6} | duty
+    return Pipeline(Worker(Duty(**options), print), heard)  # type: ignore[arg-type]
+
+
+def test_every_job_has_an_outcome_and_nothing_else_is_left(jobs: list[Job]) -> None:
+    heard = Heard()
+    jobs[2].source.write_bytes(b"no picture")  # type: ignore[union-attr]
+    jobs[4].source.unlink()  # type: ignore[union-attr]
+    pipeline(Passing(), heard).run(jobs)
+    assert {job.target.name: outcome.status for job, outcome in heard.outcomes.items()} == {  # type: ignore[union-attr]
+        "0.png": "done",
+        "1.png": "done",
+        "2.png": "failed",
+        "3.png": "done",
+        "4.png": "failed",
+        "5.png": "done",
+    }
+    assert sorted(path.name for path in jobs[0].target.parent.iterdir()) == ["0.png", "1.png", "3.png", "5.png"]  # type: ignore[union-attr]
+    assert heard.shares == [1.0] * 4
+
+
+def test_reading_and_writing_go_on_beside_the_network(jobs: list[Job]) -> None:
+    """While the third picture is in the network, the first is written and the fourth is read."""
+    third, heard = threading.Event(), Heard()
+
+    def given() -> Iterator[Job]:
+        for index, job in enumerate(jobs):
+            if index == 4:  # is asked for once the fourth was read
+                third.set()
+            yield job
+
+    def wait(picture: Picture) -> None:
+        if picture.width == 10:
+            assert third.wait(20)
+            deadline = time.monotonic() + 20
+            while jobs[0] not in heard.outcomes:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+    pipeline(Passing(wait), heard).run(given())
+    assert len(heard.outcomes) == 6
+    assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
+
+
+def test_a_picture_that_fails_in_the_network_fails_alone(jobs: list[Job]) -> None:
+    def fail(picture: Picture) -> None:
+        if picture.width == 9:
+            raise PictureError("odd")
+        if picture.width == 10:
+            raise ZeroDivisionError("odder")
+
+    heard = Heard()
+    pipeline(Passing(fail), heard).run(jobs)
+    reasons = [heard.outcomes[job].reason for job in jobs]
+    assert reasons == ["", "odd", "internal error: ZeroDivisionError: odder", "", "", ""]
+
+
+def test_what_another_run_has_in_hand_is_told(jobs: list[Job]) -> None:
+    heard = Heard()
+    with claimed(jobs[1].target):  # type: ignore[arg-type]
+        pipeline(Passing(), heard).run(jobs)
+    assert heard.contests == [jobs[1]]
+    assert jobs[1] not in heard.outcomes
+    assert len(heard.outcomes) == 5
+
+
+def test_abandoning_leaves_what_was_not_begun(jobs: list[Job]) -> None:
+    heard = Heard()
+    reached = threading.Event()
+
+    def given() -> Iterator[Job]:
+        yield from jobs[:5]
+        reached.set()  # five are read, or on their way
+
+    def abandon(picture: Picture) -> None:
+        assert reached.wait(20)
+        line.abandon()
+
+    line = pipeline(Passing(abandon), heard)
+    line.run(given())
+    assert [outcome.status for outcome in heard.outcomes.values()] == ["done"]
+    assert [path.name for path in jobs[0].target.parent.iterdir()] == ["0.png"]  # type: ignore[union-attr]
+
+
+def test_a_task_that_cannot_be_loaded_is_no_fault_of_a_picture(jobs: list[Job]) -> None:
+    def load(tell: object) -> Task:
+        raise WeightsError("missing")
+
+    with pytest.raises(WeightsError):
+        pipeline(Passing(), Heard(), load_task=load).run(jobs)
+
+
+def test_what_is_on_its_way_is_bounded(jobs: list[Job]) -> None:
+    """With room for one picture, the next is read when the one before it is written."""
+    heard = Heard()
+
+    def look(picture: Picture) -> None:
+        time.sleep(0.05)
+        assert len(heard.outcomes) == picture.width - 8
+
+    pipeline(Passing(look), heard, in_flight=1).run(jobs)
+    assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
+    assert list(heard.outcomes) == jobs
+
+
+def test_an_allowance_lets_a_giant_pass_alone() -> None:
+    allowance, passed = Allowance(100), threading.Event()
+    allowance.take(10)
+
+    def giant() -> None:
+        allowance.take(1000)
+        passed.set()
+
+    thread = threading.Thread(target=giant)
+    thread.start()
+    assert not passed.wait(0.1)
+    allowance.give_back(10)
+    assert passed.wait(20)
+    thread.join()
+
+
+def test_small_pictures_take_a_fair_part_of_the_allowance() -> None:
+    allowance = Allowance(3200)
+    shares = [Share(allowance) for _ in range(MOST_AHEAD)]
+    for share in shares:
+        share.take(1)
+    for share in shares:
+        share.give_back()
+        share.give_back()  # does nothing more
+    allowance.take(3200)

@@ -155,6 +155,8 @@ def _run(jobs: Sequence[Job], load_task: Load, request: Request, ledger: Ledger)
                 return interrupted() or ledger.is_closed
 
             for job, outcome in crew.work(jobs, stop):
+                if ledger.is_closed and outcome.status == "failed":
+                    continue  # it was read ahead, and is left to another run
                 left -= 1
                 progress.picture_done()
                 ledger.note(outcome, job)

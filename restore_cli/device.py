@@ -41,6 +41,11 @@ class Device:
         """`cpu`, `cuda:0`, `mps` ..."""
         return str(self.torch_device)
 
+    @property
+    def is_host(self) -> bool:
+        """Whether it is the processor, whose memory pictures lie in anyway."""
+        return self.torch_device.type == "cpu"
+
     def free_memory(self) -> int:
         """Return the bytes that can be used without taking them from others."""
         if self.torch_device.type == "cuda":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from restore_cli.card import Task as TaskName
-from restore_cli.ensemble import from_colour, restore_once
+from restore_cli.ensemble import from_colour, restore_once, to_colour
+from restore_cli.errors import RestoreError
 from restore_cli.light import keep_highlights, mean_luminance, mix
 from restore_cli.picture.picture import Picture, to_samples, to_unit
 from restore_cli.resampling import Planes, bleed_colour
@@ -19,6 +22,18 @@ DARK, BRIGHT = 0.025, 0.075
 """Mean luminance (0 to 1) up to which a picture is brightened with full strength, and from which on not at all."""
 HEADROOM = 0.15
 """Share of the light that is left to differences between highlights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as the network shall see it."""
+
+    picture: Picture
+    plain: Planes
+    """h, w, c; colours below full transparency are bled under it."""
+    strength: float
+    """0 leaves the picture as it is."""
+    notes: tuple[str, ...]
 
 
 class Enhancer:
@@ -54,16 +69,50 @@ class Enhancer:
         Raises:
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
-        plain = to_unit(picture.pixels)  # h, w, c
+        prepared = self._prepare(picture)
+        if prepared.strength == 0:
+            return self._leave(prepared)
+        return self._complete(prepared, *restore_once(self.restorer, prepared.plain, progress, tta=self.tta))
+
+    def group_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
+        return 1 if self.tta else self.restorer.stack_size(height, width)
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        """Restore pictures of equal height and width together; each becomes what it becomes alone.
+
+        An error stands in the place of one that could not be restored.
+        """
+        group = [self._prepare(picture) for picture in pictures]
+        stack = [to_colour(prepared.plain) for prepared in group if prepared.strength > 0]
+        results = iter(self.restorer.restore_stack(stack))
+        return [self._outcome(prepared, results) for prepared in group]
+
+    def _outcome(
+        self, prepared: Prepared, results: Iterator[tuple[Tensor, Run] | RestoreError]
+    ) -> tuple[Picture, Run] | RestoreError:
+        """Return what becomes of a picture of a group; `results` holds those of the pictures that met the network."""
+        if prepared.strength == 0:
+            return self._leave(prepared)
+        result = next(results)
+        return result if isinstance(result, RestoreError) else self._complete(prepared, *result)
+
+    def _prepare(self, picture: Picture) -> Prepared:
+        plain = to_unit(picture.pixels)
         strength, notes = self.choose_strength(plain)
-        if strength == 0:
-            return picture, Run(self.restorer.precision, None, notes)
-        if picture.alpha is not None:
+        if strength > 0 and picture.alpha is not None:
             plain = bleed_colour(plain, picture.alpha)
-        x, run = restore_once(self.restorer, plain, progress, tta=self.tta)
+        return Prepared(picture, plain, strength, notes)
+
+    def _leave(self, prepared: Prepared) -> tuple[Picture, Run]:
+        return prepared.picture, Run(self.restorer.precision, None, prepared.notes)
+
+    def _complete(self, prepared: Prepared, x: Tensor, run: Run) -> tuple[Picture, Run]:
+        """Mix the network's result (3, h, w) with the picture, and round it."""
+        picture, plain, notes = prepared.picture, prepared.plain, prepared.notes
         restored = self.finish(plain, from_colour(x, plain.shape[2]))
-        if strength < 1:
-            restored = self.blend(plain, restored, strength)
+        if prepared.strength < 1:
+            restored = self.blend(plain, restored, prepared.strength)
         if picture.beyond_srgb is not None:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)

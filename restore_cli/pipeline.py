@@ -6,9 +6,11 @@ The network runs in the thread that calls; a thread reads, and another writes. W
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from restore_cli.batch import Outcome
@@ -43,6 +45,8 @@ class Pipeline:
         self._allowance = Allowance(worker.duty.in_flight)
         self._opened: SimpleQueue[Opened | None] = SimpleQueue()
         self._restored: SimpleQueue[Restored | None] = SimpleQueue()
+        self._ahead: deque[Opened | None] = deque()
+        """What was taken out of the queue and did not go with what came before it; one at the most."""
         self._is_abandoned = False
 
     def run(self, jobs: Iterable[Job]) -> None:
@@ -55,8 +59,10 @@ class Pipeline:
         threads = [threading.Thread(target=work, daemon=True) for work in (lambda: self._read(jobs), self._write)]
         for thread in threads:
             thread.start()
-        while (opened := self._opened.get()) is not None:
-            self._restore(opened)
+        while group := self._next_group():
+            if len(group) == 1 or not self._restore_together(group):
+                for opened in group:
+                    self._restore(opened)
         self._restored.put(None)
         for thread in threads:
             thread.join()
@@ -75,6 +81,39 @@ class Pipeline:
                 opened.held.callback(share.give_back)
                 self._opened.put(opened)
         self._opened.put(None)
+
+    def _next_group(self) -> list[Opened]:
+        """Return pictures that are read already and go through the network together; an empty list at the end."""
+        if not self._ahead:
+            self._ahead.append(self._opened.get())
+        first = self._ahead.popleft()
+        if first is None:
+            return []
+        group, most = [first], self._worker.group_size(first.picture)
+        with suppress(Empty):
+            while len(group) < most:
+                following = self._opened.get_nowait()
+                if following is None or not following.goes_with(first):
+                    self._ahead.append(following)
+                    break
+                group.append(following)
+        return group
+
+    def _restore_together(self, group: list[Opened]) -> bool:
+        """Put pictures through the network in one go; return False where each must be tried alone."""
+        if self._is_abandoned:
+            return False
+        try:
+            results = self._worker.restore_group(group)
+        except Exception:
+            return False
+        for opened, result in zip(group, results, strict=True):
+            if isinstance(result, Restored):
+                self._restored.put(result)
+            else:
+                self._listener.outcome(opened.job, result)
+                opened.give_up()
+        return True
 
     def _restore(self, opened: Opened) -> None:
         restored = None

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory
-from restore_cli.errors import DeviceError, NotFiniteError
+from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory, succeeds_in_memory
+from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
+from restore_cli.stack_pass import restore_together
+from restore_cli.stack_plan import plan_stack
 from restore_cli.step_pass import StepPass, measure_effort
-from restore_cli.tile_pass import ColourSource, Progress, Take, TilePass
+from restore_cli.tile_pass import ColourSource, Progress, Take, TilePass, check_finite
 from restore_cli.tile_plan import TilePolicy
-from restore_cli.tiling import Box
+from restore_cli.tiling import Box, round_up
 
 Result = TypeVar("Result")
 
@@ -44,6 +46,7 @@ class Restorer:
         self.tile = tile
         self.scale = network.scale
         self.is_continuous = isinstance(network, ContinuousNetwork)
+        self.is_stepped = isinstance(network, SteppedNetwork)
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
         self.precision = choose_precision(precision, device, allowed)
         self._effort_per_pixel: float | None = None
@@ -64,7 +67,7 @@ class Restorer:
             NotFiniteError: the result is not finite in float32 either.
         """
         if isinstance(self._network, SteppedNetwork):
-            return self._in_precisions(lambda network, precision: self._step(picture, network, progress))
+            return self._in_precisions(lambda network, precision: self._step_alone(picture, network, progress))
         tiles = self._tile(picture, size)
         return self._in_precisions(self._continued(tiles, lambda: tiles.run(progress)))
 
@@ -98,6 +101,53 @@ class Restorer:
         )
         return self._in_precisions(work)[1]
 
+    def stack_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best put through the network together; 1 if each goes alone.
+
+        A network that works in steps weighs features by averages of the picture: alone it may round the weights so, in
+        company the features, and in reduced precision that shows. So there each goes alone.
+        """
+        if self.is_stepped and self.precision is not Precision.FP32:
+            return 1
+        if isinstance(self.tile, int) and max(height, width) > self.tile:
+            return 1
+        height, width = (round_up(length, self._network.grid) for length in (height, width))
+        return plan_stack(self._network, self.device, height, width)
+
+    def restore_stack(
+        self, pictures: Sequence[Tensor], *, size: tuple[int, int] | None = None
+    ) -> list[tuple[Tensor, Run] | RestoreError]:
+        """Put `pictures` (3, h, w float32 on the host, all of one size) through the network together.
+
+        `size` is as in `restore`, and so is what each becomes. Where memory runs out, fewer go together, and in the end
+        each alone. One whose result is not finite is done again alone, so that it does the others no harm; what
+        `restore` would raise stands in its place.
+        """
+        restored: list[Tensor] = []
+        if len(pictures) > 1:
+            if succeeds_in_memory(lambda: restored.extend(self._together(torch.stack(list(pictures)), size))):
+                return [
+                    (result, Run(self.precision, None)) if result.isfinite().all() else self._alone(picture, size)
+                    for picture, result in zip(pictures, restored, strict=True)
+                ]
+            self.device.release_memory()
+        middle = len(pictures) // 2
+        if middle:
+            halves = (pictures[:middle], pictures[middle:])
+            return [result for half in halves for result in self.restore_stack(half, size=size)]
+        return [self._alone(picture, size) for picture in pictures]
+
+    def _together(self, pictures: Tensor, size: tuple[int, int] | None) -> Tensor:
+        if isinstance(self._network, SteppedNetwork):
+            return self._step(pictures, self._network, lambda share: None)[0]
+        return restore_together(pictures, self._network, self.device, size)
+
+    def _alone(self, picture: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Run] | RestoreError:
+        try:
+            return self.restore(picture, size=size)
+        except RestoreError as error:
+            return error
+
     def _in_precisions(self, work: Callable[[Network, Precision], tuple[Result, int | None]]) -> tuple[Result, Run]:
         """Do `work`, and if its result is not finite in reduced precision, do it again in float32."""
         notes: tuple[str, ...] = ()
@@ -112,9 +162,14 @@ class Restorer:
             result, tile = work(self._on_device(precision), precision)
         return result, Run(precision, tile, notes)
 
-    def _step(self, picture: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
+    def _step_alone(self, picture: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
+        results, side = self._step(picture[None], network, progress)
+        check_finite(results)
+        return results[0], side
+
+    def _step(self, pictures: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
         assert isinstance(network, SteppedNetwork)
-        return StepPass(picture, network, self.device, self.tile, effort_per_pixel=self._measured_effort).run(progress)
+        return StepPass(pictures, network, self.device, self.tile, effort_per_pixel=self._measured_effort).run(progress)
 
     def _tile(self, picture: ColourSource, size: tuple[int, int] | None) -> TilePass:
         reduced = self.precision is not Precision.FP32

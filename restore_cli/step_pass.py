@@ -1,4 +1,4 @@
-"""One picture on its way through a network that looks at the whole of it, step by step."""
+"""Pictures on their way through a network that looks at the whole of them, step by step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.networks.network import SteppedNetwork
-from restore_cli.tile_pass import Progress, check_finite, pad_to_grid
+from restore_cli.tile_pass import Progress, pad_to_grid
 from restore_cli.tile_plan import TilePolicy
 
 BAND_PIXELS = 512 * 512
@@ -22,7 +22,7 @@ SHARE_OF_DEVICE = 0.8
 
 
 class StepPass:
-    """A picture padded to the network's grid, and where its features lie while the steps go over them.
+    """Pictures padded to the network's grid, and where their features lie while the steps go over them.
 
     They lie on the device if they fit there, else on the host. The result is the same either way, and whatever the size
     of the bands is.
@@ -30,14 +30,14 @@ class StepPass:
 
     def __init__(
         self,
-        picture: Tensor,
+        pictures: Tensor,
         network: SteppedNetwork,
         device: Device,
         policy: TilePolicy,
         *,
         effort_per_pixel: Callable[[], float],
     ) -> None:
-        """Take `picture` (3, h, w float32 on the host) and a network that is on `device` already.
+        """Take `pictures` (n, 3, h, w float32 on the host) and a network that is on `device` already.
 
         `policy` N makes bands of as many pixels as a square of side N has; `off` takes every step in one piece.
         `effort_per_pixel` tells what `measure_effort` found; it is asked only where progress can be shown.
@@ -46,19 +46,19 @@ class StepPass:
         self.device = device
         self.policy = policy
         self.effort_per_pixel = effort_per_pixel
-        self.height, self.width = picture.shape[1:]
-        padded = pad_to_grid(picture, network.grid)[None]  # 1, 3, h', w'
+        self.height, self.width = pictures.shape[2:]
+        padded = pad_to_grid(pictures, network.grid)  # n, 3, h', w'
         self.padded = padded.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
-        """Return the result (3, h, w float32 on the host) and the side of a square with as many pixels as a band.
+        """Return the results (n, 3, h, w float32 on the host), finite or not, and the side of a band's square.
 
-        The side is None where every step took the picture in one piece.
+        That is a square with as many pixels as a band has. The side is None where every step took the pictures in one
+        piece.
 
         Raises:
             DeviceError: the device or the host is out of memory.
-            NotFiniteError: a value of the result is infinite or NaN.
         """
         try:
             result, side = self._in_one_piece() if self.policy == "off" else self._in_bands(progress)
@@ -69,8 +69,7 @@ class StepPass:
             raise DeviceError(
                 f"{self.device.name} is out of memory with {self.width}x{self.height} pixels", hint
             ) from error
-        check_finite(result)
-        return result[0, :, : self.height, : self.width], side
+        return result[..., : self.height, : self.width], side
 
     def _in_one_piece(self) -> tuple[Tensor, None]:
         return self.network.restore(self.padded.to(self.device.torch_device), IN_ONE_PIECE).cpu(), None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
+from restore_cli.errors import RestoreError
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
 from restore_cli.tile_pass import Progress
@@ -30,3 +31,14 @@ class StreamingTask(Task, Protocol):
 
     def stream(self, picture: Picture, receive: Callable[[Picture], None], progress: Progress) -> Run:
         """Restore `picture` and hand the result on in bands of its rows, from the top down."""
+
+
+@runtime_checkable
+class GroupingTask(Task, Protocol):
+    """A task that takes several small pictures of one size at a time, in less time than one after the other."""
+
+    def group_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        """Restore pictures of equal height and width; an error stands in the place of one that could not be."""

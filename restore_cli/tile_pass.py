@@ -148,8 +148,7 @@ class TilePass:
     def _tile_bytes(self, core: Box) -> int:
         """Return about how much host memory a tile takes: its features, or where they lie elsewhere, its result."""
         outer = core.grown(self.halo, self.whole.height, self.whole.width)
-        on_host = self.device.torch_device.type == "cpu"
-        per_pixel = self.network.bytes_per_pixel if on_host else 2 * 3 * 4 * self.network.scale**2
+        per_pixel = self.network.bytes_per_pixel if self.device.is_host else 2 * 3 * 4 * self.network.scale**2
         return outer.height * outer.width * per_pixel
 
     def _restore(self, core: Box, kept: Box) -> Tensor:
@@ -245,11 +244,11 @@ def check_finite(result: Tensor) -> None:
 
 
 def pad_to_grid(picture: Tensor, grid: int) -> Tensor:
-    """Extend `picture` (c, h, w) by reflection below and to the right until its sides are multiples of `grid`."""
-    height, width = picture.shape[1:]
+    """Extend `picture` (..., h, w) by reflection below and to the right until its sides are multiples of `grid`."""
+    height, width = picture.shape[-2:]
     rows = _reflected(height, round_up(height, grid))
     columns = _reflected(width, round_up(width, grid))
-    return picture[:, rows][:, :, columns]
+    return picture[..., rows, :][..., columns]
 
 
 def _reflected(length: int, padded: int) -> Tensor:

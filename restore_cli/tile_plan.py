@@ -64,11 +64,10 @@ class TilePlanner:
         if self.policy != "auto":
             side = round_up(self.policy, self.network.grid)
             return Core(side, side)
-        on_host = self.device.torch_device.type == "cpu"
         lowest = self._rows_for(free_host_memory(), row_bytes)
         bands = BANDS_ALIVE * row_bytes * min(lowest, self.whole.height)
         free = self.device.free_memory()
-        if on_host:
+        if self.device.is_host:
             free -= held + bands + (OVERHEAD if memory_limit() else 0)  # which are not yet taken from it
         fewest = BANDS_ALIVE * row_bytes * min(SMALLEST_TILE, self.whole.height)
         self._check_limit(free + bands - fewest, held + fewest)
@@ -93,7 +92,7 @@ class TilePlanner:
         """Refuse a limit that the smallest tile does not fit into, apart from what the caller holds."""
         limit = memory_limit()
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self.network.bytes_per_pixel
-        if limit is not None and self.device.torch_device.type == "cpu" and free < smallest:
+        if limit is not None and self.device.is_host and free < smallest:
             least = (resident_memory() + held + OVERHEAD + smallest) // MEBIBYTE + SLACK
             raise DeviceError(
                 f"the memory limit of {limit // MEBIBYTE} MiB is too small for this picture: the program, the network "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from restore_cli.ensemble import Colour, from_colour, part_of, restore_onto
+from restore_cli.errors import RestoreError
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture, Samples, to_samples
 from restore_cli.resampling import Planes, UnitValues, Values, bleed_colour, resize
@@ -91,6 +92,45 @@ class Upscaler:
         """
         return _Upscaling(self, picture, receive).run(progress)
 
+    def group_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best upscaled together; 1 where there is nothing to gain.
+
+        Raises:
+            PictureError: a picture would have to grow too much.
+        """
+        is_single = not self.tta and len(self._plan(height, width)) == 1
+        return self.restorer.stack_size(height, width) if is_single else 1
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        """Upscale pictures of equal height and width together; each becomes what it becomes alone.
+
+        They need no more than one pass. An error stands in the place of one that could not be upscaled.
+
+        Raises:
+            PictureError: a picture would have to grow too much.
+        """
+        have = pictures[0].height, pictures[0].width
+        height, _ = self.sizing.target(*have)
+        gatherings = [Gathering(height) for _ in pictures]
+        works = [
+            _Upscaling(self, picture, gathering.add) for picture, gathering in zip(pictures, gatherings, strict=True)
+        ]
+        (size,) = self._plan(*have)
+        outcomes: list[tuple[Picture, Run] | RestoreError] = []
+        results = self.restorer.restore_stack([work.colour[:, :, :] for work in works], size=size)
+        for work, gathering, result in zip(works, gatherings, results, strict=True):
+            if isinstance(result, RestoreError):
+                outcomes.append(result)
+            else:
+                work.complete(result[0])
+                outcomes.append((gathering.picture, result[1]))
+        return outcomes
+
+    def _plan(self, height: int, width: int) -> list[Size]:
+        """Return the sizes that a picture has after each pass."""
+        target = self.sizing.target(height, width)
+        return plan_sizes(self.restorer.scale, (height, width), target, is_continuous=self.restorer.is_continuous)
+
 
 class _Upscaling:
     """One picture on its way to its size."""
@@ -113,7 +153,7 @@ class _Upscaling:
         have, wanted = (self.picture.height, self.picture.width), (self.height, self.width)
         sizes = plan_sizes(self.restorer.scale, have, wanted, is_continuous=self.restorer.is_continuous)
         efforts = [height * width for height, width in [have, *sizes[:-1]]]
-        source = Colour(self.plain)
+        source = self.colour
         for index, size in enumerate(sizes):
             share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
             if size == wanted and index == len(sizes) - 1 and not self.tta:
@@ -123,6 +163,19 @@ class _Upscaling:
             source = Colour(canvas, clipped=True)
         self._emit_canvas(canvas)
         return run
+
+    @property
+    def colour(self) -> Colour:
+        """The picture as the network's first pass takes it."""
+        return Colour(self.plain)
+
+    def complete(self, x: Tensor) -> None:
+        """Make the result of what the network made of the whole picture in one pass: 3, h, w."""
+        if x.shape[1:] == (self.height, self.width):
+            restored = from_colour(x, self.picture.pixels.shape[2])
+            self._emit(0, self._finish(restored, Box(0, 0, self.height, self.width)))
+        else:
+            self._emit_canvas(from_colour(x, 3))
 
     def _restore_in_rows(self, source: Colour, progress: Progress) -> Run:
         """Let the last pass make the samples of the result, tile by tile; no whole canvas is needed."""

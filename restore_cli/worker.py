@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +28,7 @@ from restore_cli.batch import (
     skipped,
 )
 from restore_cli.device import free_host_memory
-from restore_cli.errors import ClaimedError, DeviceError, ForeignClaimError, UnwritablePictureError
+from restore_cli.errors import ClaimedError, DeviceError, ForeignClaimError, RestoreError, UnwritablePictureError
 from restore_cli.memory import GIBIBYTE, MEBIBYTE, share_host_memory
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import Format, format_by_name
@@ -40,7 +40,7 @@ from restore_cli.picture.writing import Add, check_size, encoding, writing
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room, scratch_folder
-from restore_cli.task import StreamingTask, Task
+from restore_cli.task import GroupingTask, StreamingTask, Task
 
 SHARE_IN_MEMORY = 8
 """A picture's arrays lie in memory up to this part of what is free: an eighth."""
@@ -64,6 +64,10 @@ class Opened:
     format: Format
     seconds: float
     held: ExitStack
+
+    def goes_with(self, other: Opened) -> bool:
+        """Tell whether both pictures are of one size."""
+        return (self.picture.height, self.picture.width) == (other.picture.height, other.picture.width)
 
     def give_up(self) -> None:
         """Let others have the job."""
@@ -167,6 +171,28 @@ class Worker:
         assert output.first is not None
         seconds = Seconds(opened.seconds, ran, watch.lap() + output.seconds)
         return Restored(opened, run, output.first, output.is_written, seconds)
+
+    def group_size(self, picture: Picture) -> int:
+        """Return how many pictures of this size are best restored together."""
+        task = self.task
+        return task.group_size(picture.height, picture.width) if isinstance(task, GroupingTask) else 1
+
+    def restore_group(self, group: Sequence[Opened]) -> list[Restored | Outcome]:
+        """Put pictures of one size through the network together; one that fails does so alone.
+
+        Raises:
+            DeviceError: they cannot be restored together.
+        """
+        watch, task = Stopwatch(), self.task
+        assert isinstance(task, GroupingTask)
+        results = task.restore_group([opened.picture for opened in group])
+        ran = watch.lap() / len(group)
+        return [
+            self.failed(opened.job, result)
+            if isinstance(result, RestoreError)
+            else Restored(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
+            for opened, result in zip(group, results, strict=True)
+        ]
 
     def finish(self, restored: Restored) -> Outcome:
         """Write a result that is not written yet.

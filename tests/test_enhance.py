@@ -12,9 +12,11 @@ from torch import Tensor
 from restore_cli import light
 from restore_cli.device import Device
 from restore_cli.enhance import BRIGHT, DARK, Brightener, Cleaner, Enhancer, strength_for
+from restore_cli.errors import NotFiniteError, RestoreError
 from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
+from restore_cli.task import GroupingTask
 
 
 class Brighter(Network):
@@ -147,3 +149,41 @@ def test_highlights_are_preserved_unless_unwanted() -> None:
 
 def test_the_size_stays() -> None:
     assert Enhancer(restorer(2), model="m").output_size(4, 6) == (4, 6)
+
+
+@pytest.mark.parametrize("task", [Enhancer, Cleaner, Brightener])
+@pytest.mark.parametrize("strength", [None, 0.4, 0.0])
+def test_each_of_a_group_becomes_what_it_becomes_alone(task: type[Enhancer], strength: float | None) -> None:
+    grouping = task(restorer(2), model="m", strength=strength)
+    assert isinstance(grouping, GroupingTask)
+    alpha = np.zeros((9, 13), np.uint8)
+    alpha[4:8, 4:12] = 255
+    pictures = [
+        Picture(dark(9, 13, 3)),
+        Picture(np.full((9, 13, 3), 180, np.uint8)),  # too bright for a brightener
+        Picture(dark(9, 13, 1)),
+        Picture(dark(9, 13, 3, dtype=np.uint16), beyond_srgb=np.full((9, 13, 3), 9, np.int32)),
+        Picture(dark(9, 13, 3), alpha),
+    ]
+    assert grouping.group_size(9, 13) >= len(pictures)
+    outcomes = grouping.restore_group(pictures)
+    assert grouping.restorer._network.runs == (0 if strength == 0 else 1)
+    for picture, outcome in zip(pictures, outcomes, strict=True):
+        assert not isinstance(outcome, RestoreError)
+        expected, run = grouping(picture)
+        assert outcome[1] == run
+        assert (outcome[0].pixels == expected.pixels).all()
+        assert (outcome[0].beyond_srgb is None) == (expected.beyond_srgb is None)
+
+
+def test_an_average_over_turns_is_made_of_one_picture_at_a_time() -> None:
+    assert Enhancer(restorer(2), model="m", tta=True).group_size(9, 13) == 1
+
+
+def test_an_error_of_one_picture_stands_in_its_place() -> None:
+    pictures = [Picture(dark(9, 13, 3)), Picture(np.zeros((9, 13, 3), np.uint8))]
+    finite, error = Enhancer(restorer(float("inf")), model="m").restore_group(
+        [Picture(np.full((9, 13, 3), 9, np.uint8)), *pictures[1:]]
+    )
+    assert isinstance(finite, NotFiniteError)
+    assert isinstance(error, NotFiniteError)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from restore_cli.batch import Duty, Outcome, Progress
-from restore_cli.errors import PictureError, WeightsError
+from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
@@ -123,6 +123,70 @@ def test_a_picture_that_fails_in_the_network_fails_alone(jobs: list[Job]) -> Non
     pipeline(Passing(fail), heard).run(jobs)
     reasons = [heard.outcomes[job].reason for job in jobs]
     assert reasons == ["", "odd", "internal error: ZeroDivisionError: odder", "", "", ""]
+
+
+class Grouping(Passing):
+    """A task that takes pictures in company, and fails those that are red beyond 2."""
+
+    def __init__(self, before: Callable[[Picture], None] = lambda picture: None) -> None:
+        super().__init__(before)
+        self.groups: list[int] = []
+
+    def group_size(self, height: int, width: int) -> int:
+        return 3 if width == 8 else 1
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        self.groups.append(len(pictures))
+        if pictures[0].pixels[0, 0, 0] > 100:
+            raise DeviceError("too many")
+        return [
+            PictureError("odd") if picture.pixels[0, 0, 0] == 2 else (picture, Run("fp32", None))
+            for picture in pictures
+        ]
+
+
+@pytest.fixture
+def alike(tmp_path: Path) -> Callable[[list[tuple[int, int]]], list[Job]]:
+    def draw(pictures: list[tuple[int, int]]) -> list[Job]:
+        found = []
+        for index, (width, red) in enumerate(pictures):
+            path = tmp_path / f"alike{index}.png"
+            Image.new("RGB", (width, 8), (red, 0, 0)).save(path)
+            found.append(Job(path, tmp_path / "out" / path.name, format_by_name("png")))
+        return found
+
+    return draw
+
+
+def test_pictures_of_one_size_go_through_the_network_together(
+    alike: Callable[[list[tuple[int, int]]], list[Job]],
+) -> None:
+    """All are read before the first, of another size, has left the network: so the groups are certain."""
+    jobs = alike([(9, 0), (8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (9, 6), (8, 7)])
+    all_read, heard = threading.Event(), Heard()
+
+    def given() -> Iterator[Job]:
+        yield from jobs
+        all_read.set()
+
+    task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
+    pipeline(task, heard).run(given())
+    assert task.groups == [3, 2]
+    assert [heard.outcomes[job].status for job in jobs] == ["done", "done", "failed", *["done"] * 5]
+    assert heard.outcomes[jobs[2]].reason == "odd"
+
+
+def test_pictures_that_cannot_go_together_go_alone(alike: Callable[[list[tuple[int, int]]], list[Job]]) -> None:
+    jobs, all_read, heard = alike([(9, 0), (8, 200), (8, 3)]), threading.Event(), Heard()
+
+    def given() -> Iterator[Job]:
+        yield from jobs
+        all_read.set()
+
+    task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
+    pipeline(task, heard).run(given())
+    assert task.groups == [2]
+    assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
 
 
 def test_what_another_run_has_in_hand_is_told(jobs: list[Job]) -> None:

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from restore_cli.device import Device, Precision
-from restore_cli.errors import DeviceError, NotFiniteError
+from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import Network, Part
 from restore_cli.networks.darkir import DarkIR
-from restore_cli.restorer import Restorer
+from restore_cli.restorer import Restorer, Run
 
+Done = tuple[Tensor, Run]
 CPU = Device(torch.device("cpu"), has_bf16=True)
 
 
@@ -77,3 +78,81 @@ def test_a_network_may_leave_reduced_precision_to_the_user() -> None:
     fast = Device(torch.device("cpu"), has_bf16=True)
     assert Restorer(network, fast).precision is Precision.FP32
     assert Restorer(network, fast, precision="bf16").precision is Precision.BF16
+
+
+# Several pictures together
+
+
+class Counting(Steep):
+    """Keeps count of the pictures in each call, and has no memory for more than a few."""
+
+    def __init__(self, factor: float, most: int = 1 << 20) -> None:
+        super().__init__(factor)
+        self.most = most
+        self.counts: list[int] = []
+
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        if len(x) > self.most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        self.counts.append(len(x))
+        return super().forward(x, part)
+
+
+def counts_of(restorer: Restorer) -> list[int]:
+    network = restorer._network
+    assert isinstance(network, Counting)
+    return network.counts
+
+
+def done(result: Done | RestoreError) -> Done:
+    assert not isinstance(result, RestoreError)
+    return result
+
+
+def test_pictures_go_through_together() -> None:
+    pictures = [torch.rand(3, 8, 9) for _ in range(5)]
+    restorer = Restorer(Counting(2.0), CPU, precision="fp32")
+    results = [done(result) for result in restorer.restore_stack(pictures)]
+    assert counts_of(restorer) == [5]
+    for picture, (result, run) in zip(pictures, results, strict=True):
+        assert torch.equal(result, 2 * picture)
+        assert run == Run(Precision.FP32, None)
+    assert restorer.restore_stack([]) == []
+
+
+@pytest.mark.parametrize(("most", "counts"), [(4, [2, 3]), (2, [2, 1, 2]), (1, [1] * 5)])
+def test_where_memory_runs_out_fewer_go_together(most: int, counts: list[int]) -> None:
+    pictures = [torch.rand(3, 8, 9) for _ in range(5)]
+    restorer = Restorer(Counting(2.0, most), CPU, precision="fp32")
+    for picture, result in zip(pictures, restorer.restore_stack(pictures), strict=True):
+        assert torch.equal(done(result)[0], 2 * picture)
+    assert counts_of(restorer) == counts
+
+
+def test_where_memory_runs_out_for_a_single_one_its_error_stands_in_its_place() -> None:
+    restorer = Restorer(Counting(2.0, most=0), CPU, precision="fp32", tile="off")
+    for result in restorer.restore_stack([torch.rand(3, 8, 9)] * 2):
+        assert isinstance(result, DeviceError)
+
+
+def test_a_picture_that_is_not_finite_is_done_again_and_the_others_are_not() -> None:
+    dim, bright = torch.full((3, 8, 8), 0.01), torch.full((3, 8, 8), 1.8)  # 1.8 times 60000 is beyond what fp16 holds
+    restorer = Restorer(Steep(60000.0), CPU, precision="fp16")
+    first, second, third = (done(result) for result in restorer.restore_stack([dim, bright, dim]))
+    assert (first[1], third[1]) == (Run(Precision.FP16, None),) * 2
+    assert second[1].precision is Precision.FP32
+    assert "done again in fp32" in second[1].notes[0]
+    assert torch.isfinite(second[0]).all()
+
+
+def test_a_picture_that_is_never_finite_is_an_error_in_its_place() -> None:
+    pictures = [torch.rand(3, 8, 8), torch.full((3, 8, 8), torch.nan)]
+    first, second = Restorer(Steep(2.0), CPU, precision="bf16").restore_stack(pictures)
+    assert torch.isfinite(done(first)[0]).all()
+    assert isinstance(second, NotFiniteError)
+
+
+def test_pictures_larger_than_a_tile_go_alone() -> None:
+    assert Restorer(Steep(1.0), CPU, tile=32).stack_size(32, 32) > 1
+    assert Restorer(Steep(1.0), CPU, tile=32).stack_size(33, 8) == 1
+    assert Restorer(Steep(1.0), CPU, tile="off").stack_size(33, 8) > 1

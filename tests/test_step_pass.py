@@ -64,14 +64,14 @@ def test_features_lie_where_they_fit(free: int, homes: list[str]) -> None:
             return free
 
     device = Small(torch.device("meta"), has_bf16=False)
-    one = step_pass.StepPass(torch.rand(3, 64, 64), build(), device, "auto", effort_per_pixel=lambda: 1)
+    one = step_pass.StepPass(torch.rand(1, 3, 64, 64), build(), device, "auto", effort_per_pixel=lambda: 1)
     assert one._choose_homes() == [torch.device(home) for home in homes]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("CUDA error: out of memory"), DeviceError("out of memory")])
 def test_features_go_to_the_host_when_the_device_runs_out(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     device = Device(torch.device("cpu"), has_bf16=False)
-    one = step_pass.StepPass(torch.rand(3, 64, 64), build(), device, 32, effort_per_pixel=lambda: 1)
+    one = step_pass.StepPass(torch.rand(1, 3, 64, 64), build(), device, 32, effort_per_pixel=lambda: 1)
     expected, _ = one.run(lambda share: None)
     inner = one._with_features_on
     homes: list[str] = []

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from restore_cli.device import Device
-from restore_cli.errors import PictureError
+from restore_cli.errors import NotFiniteError, PictureError, RestoreError
 from restore_cli.layers.sampling import Centres, pick
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing
+from restore_cli.task import GroupingTask
 from restore_cli.upscale import Upscaler, count_passes, plan_sizes
 
 
@@ -213,3 +214,63 @@ def test_a_picture_as_large_as_asked_for_is_left_alone() -> None:
     assert upscaler(Sizing(long_edge=30)).output_size(10, 20) == (15, 30)
     with pytest.raises(PictureError):
         upscaler(Sizing(long_edge=400)).output_size(10, 20)
+
+
+# Several pictures together
+
+
+def varied(height: int, width: int) -> list[Picture]:
+    """Pictures of one size that differ in all else."""
+    alpha = np.zeros((height, width), np.uint8)
+    alpha[2:5, 1:4] = 255
+    return [
+        Picture(noise(height, width, 3)),
+        Picture(noise(height, width, 1)),
+        Picture(noise(height, width, 3)[::-1], alpha),
+        Picture(noise(height, width, 3, dtype=np.uint16), beyond_srgb=np.full((height, width, 3), 9, np.int32)),
+    ]
+
+
+@pytest.mark.parametrize("network", [Repeating, Picking])
+@pytest.mark.parametrize("strength", [1.0, 0.6])
+@pytest.mark.parametrize("sizing", [Sizing(scale=2), Sizing(scale=1.5), Sizing(width=7)])
+def test_each_of_a_group_becomes_what_it_becomes_alone(
+    network: type[Repeating | Picking], strength: float, sizing: Sizing
+) -> None:
+    task = upscaler(sizing, network(gradient=0.2), strength=strength)
+    assert isinstance(task, GroupingTask)
+    pictures = varied(6, 5)
+    assert task.group_size(6, 5) >= len(pictures)
+    for picture, outcome in zip(pictures, task.restore_group(pictures), strict=True):
+        assert not isinstance(outcome, RestoreError)
+        result, run = outcome
+        expected, expected_run = task(picture)
+        assert run == expected_run
+        assert (result.pixels == expected.pixels).all()
+        for array, wanted in ((result.alpha, expected.alpha), (result.beyond_srgb, expected.beyond_srgb)):
+            assert (array is None) == (wanted is None)
+            assert array is None or (array == wanted).all()
+
+
+def test_a_group_meets_the_network_once() -> None:
+    task = upscaler(Sizing(scale=2))
+    task.restore_group(varied(6, 5))
+    assert task.restorer._network.runs == 1
+
+
+@pytest.mark.parametrize(("sizing", "tta"), [(Sizing(scale=3), False), (Sizing(scale=2), True)])
+def test_pictures_that_meet_the_network_more_than_once_go_alone(sizing: Sizing, tta: bool) -> None:
+    assert upscaler(sizing, tta=tta).group_size(6, 5) == 1
+
+
+def test_an_error_of_one_picture_stands_in_its_place() -> None:
+    class Fussy(Repeating):
+        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+            return super().forward(torch.where(x.amax(dim=(1, 2, 3), keepdim=True) > 0.9, torch.nan, x))
+
+    fine, bad = Picture(np.full((4, 4, 3), 50, np.uint8)), Picture(np.full((4, 4, 3), 250, np.uint8))
+    first, second, third = upscaler(Sizing(scale=2), Fussy()).restore_group([fine, bad, fine])
+    assert isinstance(second, NotFiniteError)
+    for outcome in (first, third):
+        assert not isinstance(outcome, RestoreError)
+        assert (outcome[0].pixels == 50).all()

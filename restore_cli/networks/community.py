@@ -36,6 +36,7 @@ class CommunityNetwork(Network):
     architecture = "community"
     signature = frozenset()
     locality = Locality.CLOSE
+    treats_apart = False  # most do, but nothing says which
 
     def __init__(self, descriptor: Any) -> None:
         """Wrap a `spandrel.ImageModelDescriptor` with as many output as input channels, 1 or 3."""

@@ -63,6 +63,8 @@ class Network(nn.Module, ABC):
     pads_to_grid: ClassVar[bool] = True
     """Whether a picture whose sides are no multiples of the grid is extended first; where not, its last tiles end off
     the grid, as the picture does."""
+    treats_apart: ClassVar[bool] = True
+    """Whether of several inputs in one call each gets the result that it gets alone."""
 
     scale: int
     """Output pixels per input pixel along a side; of a `ContinuousNetwork` the most."""

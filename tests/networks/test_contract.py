@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from restore_cli.device import Device
-from restore_cli.errors import StateDictError
+from restore_cli.errors import RestoreError, StateDictError
 from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
@@ -181,6 +181,28 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Ne
     tiled, run = Restorer(build(network), CPU, precision="bf16", tile=32).restore(picture)
     assert run.tile == round_up(32, build(network).grid)
     assert torch.equal(tiled, whole)
+
+
+@each_network
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_stack_equals_its_pictures_alone(network: type[Network], precision: str) -> None:
+    """A processor's kernels add up in another order for several pictures; what else they do is the same."""
+    if precision == "bf16" and torch.bfloat16 not in network.half_precisions:
+        assert network is SAFMNBCIE
+        return
+    restorer = Restorer(build(network), CPU, precision=precision)
+    for height, width in ((41, 50), (16, 16), (7, 64)):
+        together = restorer.stack_size(height, width)
+        if issubclass(network, SteppedNetwork) and precision == "bf16":
+            assert together == 1
+            return
+        assert together > 1
+        pictures = [torch.rand(3, height, width) for _ in range(3)]
+        for picture, result in zip(pictures, restorer.restore_stack(pictures), strict=True):
+            assert not isinstance(result, RestoreError)
+            expected, run = restorer.restore(picture)
+            assert result[1] == run
+            torch.testing.assert_close(result[0], expected, rtol=1e-5, atol=1e-5)
 
 
 @each_network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import signal
@@ -168,3 +169,55 @@ def test_a_folder_that_cannot_be_written_fails_in_words(restore: Restore, many: 
     assert done.returncode == 1
     assert done.stderr.count(b"error: cannot write") == 60
     assert b"Traceback" not in done.stderr
+
+
+ENDINGS = ("png", "jpg", "tif", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2")
+
+
+def test_a_few_damaged_files_of_every_format_fail_alone_among_a_thousand(restore: Restore, tmp_path: Path) -> None:
+    """Of each format 98 pictures are whole, one is cut and one is noise."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, 500, np.uint8).tobytes()
+    for ending in ENDINGS:
+        Image.fromarray(np.full((SIDE, SIDE, 3), 90, np.uint8)).save(folder / f"00.{ending}")
+        whole = (folder / f"00.{ending}").read_bytes()
+        for index in range(1, 100):
+            (folder / f"{index:02}.{ending}").write_bytes({33: whole[:40], 66: noise}.get(index, whole))
+    done = restore("upscale", "many", "-o", "out/{stem}-{ext}.ppm", "--json", "--threads", "1")
+    assert done.returncode == 1
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    failed = {record["source"] for record in records if record["status"] == "failed"}
+    assert failed == {f"many/{index}.{ending}" for index in (33, 66) for ending in ENDINGS}
+    assert sum(record["status"] == "done" for record in records) == 980
+    assert len(results(tmp_path / "out")) == 980
+    assert b"Traceback" not in done.stderr
+
+
+def resident(process: int) -> int:
+    """Return the bytes of a process that lie in memory."""
+    fields = Path(f"/proc/{process}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is measured differently there")
+def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
+    """RESTORE_TEST_FILES asks for more of them."""
+    count = int(os.environ.get("RESTORE_TEST_FILES", "1000"))
+    (tmp_path / "many").mkdir()
+    for index in range(count):
+        Image.fromarray(np.full((8, 8, 3), index % 256, np.uint8)).save(tmp_path / "many" / f"{index:05}.png")
+
+    def written() -> int:
+        return len(os.listdir(tmp_path / "out")) if (tmp_path / "out").exists() else 0
+
+    with start("upscale", "many", "-o", "out", here=tmp_path) as process:
+        memory = []
+        for share in (0.3, 0.9):
+            wait_for(lambda share=share: written() > share * count)
+            workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            memory.append(sum(resident(int(number)) for number in (*workers, process.pid)))
+        process.communicate(timeout=200)
+        assert process.returncode == 0
+    print(f"{count} pictures: {[size >> 20 for size in memory]} MiB")
+    assert memory[1] - memory[0] < 24 * 2**20

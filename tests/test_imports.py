@@ -17,6 +17,7 @@ LAYERS = (
     ("display",),
     ("training", "worker"),
     ("manifest",),
+    ("totals",),
     ("batch",),
     ("planning",),
     ("targets",),

@@ -7,16 +7,26 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from restore_cli.errors import RestoreError
+from restore_cli.totals import MEGAPIXEL, Totals, add_up
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
+    from rich.table import Table
 
     from restore_cli.batch import Outcome
+
+FEW_FAILURES = 3
+"""Failures up to which nobody needs a list of them at the end."""
+LISTED_FAILURES = 20
+LONG = 120
+"""Seconds from which on a time is told in hours, minutes and seconds."""
 
 
 class Display:
@@ -77,16 +87,24 @@ class Display:
         sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({status})") + "\n")
 
     def summary(self, outcomes: Sequence[Outcome], seconds: float, *, passed_over: int, interrupted: bool) -> None:
-        """Count what became of the pictures of a batch."""
-        counts = {
-            status: sum(outcome.status == status for outcome in outcomes) for status in ("done", "skipped", "failed")
-        }
-        parts = [f"{count} {status}" for status, count in counts.items() if count or status == "done"]
-        if passed_over:
-            parts.append(f"{passed_over} other files passed over")
-        end = "interrupted: " if interrupted else ""
-        if interrupted or len(outcomes) > 1 or passed_over:
-            self.say(f"{end}{', '.join(parts)} in {seconds:.1f} s")
+        """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
+
+        The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
+        Where more than a few failed, their names are told again.
+        """
+        if self.quiet or not (interrupted or len(outcomes) > 1 or passed_over):
+            return
+        totals = add_up(outcomes)
+        if self._is_plain:
+            self.say(_summary_line(totals, seconds, passed_over, interrupted))
+        else:
+            self.console.print(_summary_table(totals, seconds, passed_over, interrupted))
+        if totals.failed > FEW_FAILURES:
+            failed = (outcome.source for outcome in outcomes if outcome.status == "failed")
+            for name in islice(failed, LISTED_FAILURES):
+                self.say(f"failed: {name}")
+            if totals.failed > LISTED_FAILURES:
+                self.say(f"and {totals.failed - LISTED_FAILURES} more that failed; --json or --report lists all")
 
     @contextmanager
     def progress(self, pictures: int) -> Iterator[PictureProgress]:
@@ -113,12 +131,17 @@ class Display:
         with bar:
             yield PictureProgress(bar, bar.add_task("restoring", total=pictures))
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nobody watches, so that neither colours nor tables are wanted."""
+        return not sys.stderr.isatty() and "FORCE_COLOR" not in os.environ
+
     def _say_if(self, wanted: bool, text: str) -> None:
         if wanted and not self.quiet:
             self._line("", "", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
-        if not sys.stderr.isatty() and "FORCE_COLOR" not in os.environ:
+        if self._is_plain:
             sys.stderr.write(f"{label}{_printable(text)}\n")
             return
         from rich.text import Text
@@ -142,6 +165,49 @@ class PictureProgress:
         """Show that the current picture is done."""
         self._done += 1
         self._bar.update(self._task, completed=self._done)
+
+
+def _summary_line(totals: Totals, seconds: float, passed_over: int, interrupted: bool) -> str:
+    parts = [f"{totals.done} done"]
+    parts += [f"{totals.skipped} skipped"] if totals.skipped else []
+    parts += [f"{totals.failed} failed"] if totals.failed else []
+    parts += [f"{passed_over} other files passed over"] if passed_over else []
+    speed = _speed(totals, seconds)
+    end = f" ({speed})" if speed else ""
+    return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
+
+
+def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted: bool) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim")
+    table.add_column()
+    if interrupted:
+        table.add_row("", Text("interrupted", "yellow"))
+    table.add_row("done", Text(f"{totals.done:,}", "green" if totals.done else ""))
+    if totals.skipped:
+        table.add_row("skipped", f"{totals.skipped:,}")
+    if totals.failed:
+        table.add_row("failed", Text(f"{totals.failed:,}", "bold red"))
+    if passed_over:
+        table.add_row("passed over", f"{passed_over:,} other files")
+    if totals.pixels_read:
+        read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
+        table.add_row("pixels", f"{read:,.1f} MP read, {written:,.1f} MP written")
+    if speed := _speed(totals, seconds):
+        table.add_row("speed", f"{speed} of input")
+    table.add_row("time", f"{seconds:.1f} s" if seconds < LONG else str(timedelta(seconds=round(seconds))))
+    if totals.shares is not None:
+        shares = zip(("read", "run", "write"), totals.shares, strict=True)
+        table.add_row("spent on", ", ".join(f"{name} {share:.0%}" for name, share in shares))
+    return table
+
+
+def _speed(totals: Totals, seconds: float) -> str:
+    speed = totals.pixels_read / MEGAPIXEL / seconds if seconds > 0 else 0.0
+    return f"{speed:,.1f} MP/s" if speed >= 1 else f"{speed:.2g} MP/s" if speed > 0 else ""
 
 
 def _describe(outcome: Outcome, verbose: bool) -> str:

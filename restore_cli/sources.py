@@ -80,6 +80,25 @@ def find_sources(names: Iterable[str], *, recursive: bool, output: str | None) -
     return Found(tuple(unique.values()), tuple(refusals), passed_over)
 
 
+def is_picture_name(name: str) -> bool:
+    """Tell whether a file of this name in a folder is taken for a picture: by its ending, unless it is hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
+    """List the pictures below `folder`, sorted, without what lies in the resolved folder `output`.
+
+    Also return how many files were passed over.
+    """
+    pictures, passed_over = [], 0
+    for path in _files_in(folder, recursive, output):
+        if is_picture_name(path.name):
+            pictures.append(path)
+        else:
+            passed_over += 1
+    return pictures, passed_over
+
+
 def read_list(file: str, *, null: bool = False) -> list[str]:
     """Read names, one a line, from a file, or from standard input where it is called `-`.
 
@@ -105,7 +124,7 @@ def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[Source
     """Return the pictures that `name` stands for, how many files were passed over, and why there are none."""
     path = Path(name)
     if path.is_dir():
-        files, passed_over = _pictures_in(path, recursive, Path(output).resolve() if output else None)
+        files, passed_over = pictures_in(path, recursive, Path(output).resolve() if output else None)
         error = None if files else UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
         return [Source(file, path) for file in files], passed_over, error
     if path.exists():
@@ -120,17 +139,6 @@ def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[Source
 
 def _known_endings() -> str:
     return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
-
-
-def _pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
-    """List the pictures below `folder`, sorted, without hidden files and without what lies in `output`."""
-    pictures, passed_over = [], 0
-    for path in _files_in(folder, recursive, output):
-        if path.name.startswith(".") or path.suffix.lower() not in PICTURE_SUFFIXES:
-            passed_over += 1
-        else:
-            pictures.append(path)
-    return pictures, passed_over
 
 
 def _files_in(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:

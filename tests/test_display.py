@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from restore_cli.batch import Outcome
+from restore_cli.batch import Outcome, Seconds
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
 
@@ -49,11 +53,65 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "31m" not in capsys.readouterr().err
 
 
-def test_summary_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    outcomes = [Outcome(name, None, status) for name, status in (("a", "done"), ("b", "failed"), ("c", "done"))]  # type: ignore[arg-type]
-    Display().summary(outcomes, 2.0, passed_over=4, interrupted=False)
-    assert capsys.readouterr().err == "2 done, 1 failed, 4 other files passed over in 2.0 s\n"
-    Display().summary(outcomes[:1], 2.0, passed_over=0, interrupted=False)
-    assert capsys.readouterr().err == ""
-    Display().summary([], 0.1, passed_over=0, interrupted=True)
-    assert capsys.readouterr().err == "interrupted: 0 done in 0.1 s\n"
+def outcomes_of(done: int, failed: int) -> list[Outcome]:
+    """Pictures of 2 megapixels that took a second each and became 32, and failures."""
+    restored = Outcome("a.png", "b.png", "done", input_size=(2000, 1000), output_size=(8000, 4000))
+    return [
+        *(replace(restored, seconds=Seconds(0.1, 0.7, 0.2)) for _ in range(done)),
+        *(Outcome(f"bad{number}.png", None, "failed", "it is empty") for number in range(failed)),
+    ]
+
+
+def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
+    Display(quiet=options.pop("quiet", False)).summary(
+        outcomes, seconds, **{"passed_over": 0, "interrupted": False} | options
+    )
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_summary_counts_and_tells_the_speed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, outcomes_of(2, 1), 0.8, passed_over=4) == (
+        "2 done, 1 failed, 4 other files passed over in 0.8 s (5.0 MP/s)\n"
+    )
+    assert told(capsys, outcomes_of(2, 0), 10.0) == "2 done in 10.0 s (0.4 MP/s)\n"
+    assert told(capsys, outcomes_of(1, 0), 2.0) == ""
+    assert told(capsys, [], 0.1, interrupted=True) == "interrupted: 0 done in 0.1 s\n"
+    assert told(capsys, outcomes_of(2, 9), 2.0, quiet=True) == ""
+
+
+def test_many_failures_are_named_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(told(capsys, outcomes_of(0, 3), 1.0).splitlines()) == 1
+    lines = told(capsys, outcomes_of(0, 4), 1.0).splitlines()
+    assert lines[1:] == [f"failed: bad{number}.png" for number in range(4)]
+    lines = told(capsys, outcomes_of(0, 23), 1.0).splitlines()
+    assert lines[20:] == ["failed: bad19.png", "and 3 more that failed; --json or --report lists all"]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_summary_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    text = re.sub(r"\x1b\[[\d;]*m", "", told(capsys, outcomes_of(1200, 1), 400.0))
+    assert [tuple(re.split("  +", line.strip())) for line in text.splitlines()] == [
+        ("done", "1,200"),
+        ("failed", "1"),
+        ("pixels", "2,400.0 MP read, 38,400.0 MP written"),
+        ("speed", "6.0 MP/s of input"),
+        ("time", "0:06:40"),
+        ("spent on", "read 10%, run 70%, write 20%"),
+    ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_table_tells_of_an_interruption_and_of_what_was_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, [], 0.1, interrupted=True, passed_over=4)
+    assert "interrupted" in text
+    assert "4 other files" in text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -50,17 +51,8 @@ def read_picture(
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
     """
-    name = shown(source) if isinstance(source, Path) else "standard input"
-    try:
-        with _open(source) as file:
-            return _read(file, max_pixels, room or Room(), check)
-    except UnreadablePictureError as error:
-        raise UnreadablePictureError(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
-    except pyvips.Error as error:
-        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
-        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
-    except OSError as error:
-        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
+    with explained(source), open_picture(source) as file:
+        return _read(file, max_pixels, room or Room(), check)
 
 
 def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -85,7 +77,32 @@ class _MeasuredError(Exception):
     """Carries a height and a width past the decoder."""
 
 
-def _open(source: Path | bytes) -> IO[bytes]:
+@contextmanager
+def explained(source: Path | bytes) -> Iterator[None]:
+    """Turn what goes wrong with reading `source` into an error that names it.
+
+    Raises:
+        UnreadablePictureError: of the kind that was raised.
+    """
+    name = shown(source) if isinstance(source, Path) else "standard input"
+    try:
+        yield
+    except UnreadablePictureError as error:
+        raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
+    except pyvips.Error as error:
+        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
+        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
+    except OSError as error:
+        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
+
+
+def open_picture(source: Path | bytes) -> IO[bytes]:
+    """Open a file, or the bytes of one, so that it can be read from its start more than once.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadablePictureError: no file can have its name.
+    """
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:

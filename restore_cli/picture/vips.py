@@ -70,10 +70,10 @@ def recognise(head: bytes) -> str | None:
     return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
 
 
-def open_image(file: IO[bytes], format: str, fail_on: str = "error") -> Any:
+def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: Any) -> Any:
     """Open a file as a `pyvips.Image`; its samples are not yet decoded.
 
-    `fail_on` is what the decoder takes for damage, `error` or `warning`.
+    `fail_on` is what the decoder takes for damage, `error` or `warning`; `options` are the decoder's own.
 
     Raises:
         pyvips.Error: the header is damaged.
@@ -83,7 +83,7 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error") -> Any:
         source = pyvips.Source.new_from_descriptor(file.fileno())
     except io.UnsupportedOperation:
         source = pyvips.Source.new_from_memory(file.read())
-    return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on)
+    return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on, **options)
 
 
 def decode(image: Any, room: Room | None = None) -> Samples:

@@ -107,8 +107,11 @@ class Display:
                 self.say(f"and {totals.failed - LISTED_FAILURES} more that failed; --json or --report lists all")
 
     @contextmanager
-    def progress(self, pictures: int) -> Iterator[PictureProgress]:
-        """Show a bar for the pictures of a batch, or for the tiles of a single one, while the context lasts."""
+    def progress(self, pictures: int | None) -> Iterator[PictureProgress]:
+        """Show a bar for the pictures of a batch, or for the tiles of a single one, while the context lasts.
+
+        `pictures` None says that nobody knows how many there will be.
+        """
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -122,7 +125,7 @@ class Display:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn() if pictures > 1 else TextColumn("{task.percentage:>3.0f} %"),
+            MofNCompleteColumn() if pictures != 1 else TextColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
-from restore_cli.sources import STANDARD_STREAM, Refusal, Shard, find_sources
+from restore_cli.sources import STANDARD_STREAM, Refusal, Shard, Source, find_sources
 from restore_cli.targets import Place, names_folder
 
 
@@ -31,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a run will do."""
+    """All that a run will do, as far as it is known when it begins."""
 
     jobs: tuple[Job, ...]
     refusals: tuple[Refusal, ...]
@@ -39,40 +40,87 @@ class Plan:
     """Files in folders that are hidden or no pictures."""
 
 
-def plan_jobs(
-    inputs: Iterable[str],
-    *,
-    output: str | None = None,
-    suffix: str,
-    ending: str | None = None,
-    facts: Mapping[str, str] | None = None,
-    format_name: str | None = None,
-    recursive: bool = True,
-    overwrite: bool = False,
-    shard: Shard | None = None,
-) -> Plan:
-    """Expand files, folders and globs, and pair each picture with its target.
+class Planner:
+    """Pairs pictures with targets, no two with the same one."""
 
-    `output` is a file, a folder, `-`, a template or None. With a folder a result keeps its input's name and relative
-    folder. Without one it lies beside its input, or in `<folder><suffix>` beside an input folder, with `suffix` in its
-    name. `ending` and `facts` are as `Place` takes them. Of all jobs those of `shard` are kept.
+    def __init__(
+        self,
+        *,
+        output: str | None = None,
+        suffix: str,
+        ending: str | None = None,
+        facts: Mapping[str, str] | None = None,
+        format_name: str | None = None,
+        recursive: bool = True,
+        overwrite: bool = False,
+        shard: Shard | None = None,
+        grows: bool = False,
+    ) -> None:
+        """Results go to `output`, which is a file, a folder, `-`, a template or None.
 
-    Raises:
-        UsageError: formats or targets contradict each other, or the result would replace its input.
-    """
-    format = _chosen_format(format_name)
-    if ending is not None and (os.sep in ending or "/" in ending):
-        raise UsageError(f"the suffix {ending} names a folder", "name folders with -o")
-    names = list(inputs)
-    if STANDARD_STREAM in names:
-        return _plan_standard_input(names, output, format)
-    found = find_sources(names, recursive=recursive, output=output)
-    place = Place(output, format, suffix=suffix, ending=ending, facts=facts, count=len(found.sources))
-    jobs = {source: Job(source.path, *place.target(source)) for source in found.sources}
-    _refuse_collisions(jobs.values(), overwrite)
-    _refuse_many_files_in_a_stream(jobs.values())
-    kept = tuple(job for source, job in jobs.items() if shard is None or shard.holds(source))
-    return Plan(kept, found.refusals, found.passed_over)
+        With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
+        `<folder><suffix>` beside an input folder, with `suffix` in its name. `ending` and `facts` are as `Place` takes
+        them. Of all jobs those of `shard` are kept. A plan that `grows` may begin without
+        pictures.
+
+        Raises:
+            UsageError: there is no such format, or the ending is none.
+        """
+        self.output = output
+        self.recursive = recursive
+        self._format = _chosen_format(format_name)
+        if ending is not None and (os.sep in ending or "/" in ending):
+            raise UsageError(f"the suffix {ending} names a folder", "name folders with -o")
+        self._make_place = partial(Place, output, self._format, suffix=suffix, ending=ending, facts=facts)
+        self._place: Place | None = None
+        self._overwrite = overwrite
+        self._shard = shard
+        self._grows = grows
+        self._sources: dict[str, Path] = {}  # by target
+
+    def plan(self, inputs: Iterable[str]) -> Plan:
+        """Expand files, folders and globs, and pair each picture with its target.
+
+        Raises:
+            UsageError: formats or targets contradict each other, or the result would replace its input.
+        """
+        names = list(inputs)
+        if STANDARD_STREAM in names:
+            return _plan_standard_input(names, self.output, self._format)
+        found = find_sources(names, recursive=self.recursive, output=self.output)
+        self._place = self._make_place(count=max(len(found.sources), 2 if self._grows else 0))
+        jobs = [self.add(source) for source in found.sources]
+        _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
+        refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
+        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over)
+
+    def add(self, source: Source) -> Job | None:
+        """Plan one more picture; return None where it is in another part than that of this run.
+
+        Raises:
+            UsageError: its result has the name of another one, or would replace its input.
+        """
+        assert self._place is not None, "there must be a plan to add to"
+        job = Job(source.path, *self._place.target(source))
+        if job.target is not None:
+            self._take(source.path, job.target)
+        return job if self._shard is None or self._shard.holds(source) else None
+
+    def makes(self, path: Path) -> bool:
+        """Tell whether a file is the result of a picture that was planned."""
+        return _key(path) in self._sources
+
+    def _take(self, source: Path, target: Path) -> None:
+        key = _key(target)
+        other = self._sources.setdefault(key, source)
+        if _key(other) != _key(source):
+            raise UsageError(f"{other} and {source} would both be written to {target}", "restore them one at a time")
+        if not self._overwrite and key == _key(source):
+            raise UsageError(f"the result would replace its input {source}", "choose another -o, or --overwrite")
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(os.path.abspath(path))
 
 
 def _chosen_format(name: str | None) -> Format | None:
@@ -93,21 +141,6 @@ def _plan_standard_input(names: list[str], output: str | None, format: Format | 
     if names_folder(output):
         raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
     return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
-
-
-def _refuse_collisions(jobs: Iterable[Job], overwrite: bool) -> None:
-    taken: dict[str, Path] = {}
-    for job in jobs:
-        if job.source is None or job.target is None:
-            continue
-        key = os.path.normcase(os.path.abspath(job.target))
-        if key in taken:
-            raise UsageError(
-                f"{taken[key]} and {job.source} would both be written to {job.target}", "restore them one at a time"
-            )
-        taken[key] = job.source
-        if not overwrite and key == os.path.normcase(os.path.abspath(job.source)):
-            raise UsageError(f"the result would replace its input {job.source}", "choose another -o, or --overwrite")
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

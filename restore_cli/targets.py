@@ -52,7 +52,7 @@ class Place:
                 self.file = Path(output)
                 self.format = format or format_of_path(output)
         if count > 1 and (self.to_stdout or self.file is not None):
-            raise UsageError(f"{count} pictures cannot all be written to {output}", "give -o a folder")
+            raise UsageError(f"several pictures cannot all be written to {output}", "give -o a folder")
 
     def target(self, source: Source) -> Target:
         """Return where the result of `source` goes.

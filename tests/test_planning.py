@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from restore_cli.errors import UnreadablePictureError, UsageError
-from restore_cli.planning import Plan, plan_jobs
-from restore_cli.sources import Shard
+from restore_cli.planning import Plan, Planner
+from restore_cli.sources import Shard, Source
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def plan(*inputs: str, suffix: str = "_x4", **options: object) -> Plan:
-    return plan_jobs(inputs, suffix=suffix, **options)  # type: ignore[arg-type]
+    return Planner(suffix=suffix, **options).plan(inputs)  # type: ignore[arg-type]
 
 
 def targets(plan: Plan, base: Path) -> list[str]:
@@ -126,7 +126,7 @@ def test_two_inputs_to_one_target_are_refused_by_name(tree: Path) -> None:
 
 
 def test_an_output_file_takes_one_input_only(tree: Path) -> None:
-    with pytest.raises(UsageError, match=r"4 pictures cannot all be written to out\.png"):
+    with pytest.raises(UsageError, match=r"several pictures cannot all be written to out\.png"):
         plan("photos", output="out.png")
     with pytest.raises(UsageError):
         plan("photos", output="-")
@@ -256,3 +256,33 @@ def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
     for number in (1, 2, 3, 4):
         with pytest.raises(UsageError, match="would both be written"):
             plan("photos", format_name="tiff", shard=Shard(number, 4))
+
+
+def test_a_plan_grows(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    planner = Planner(suffix="_x4", output="out", grows=True)
+    assert planner.plan(["empty"]) == Plan((), (), 0)
+    source = Source(Path("empty/in/a.jpg"), Path("empty"))
+    job = planner.add(source)
+    assert job is not None
+    assert job.target == Path("out/in/a.jpg")
+    assert planner.makes(tree / "out" / "in" / "a.jpg")
+    assert not planner.makes(tree / "empty" / "in" / "a.jpg")
+    assert planner.add(source) == job
+    with pytest.raises(UsageError, match=r"would both be written to out/in/a\.jpg"):
+        planner.add(Source(Path("other/in/a.jpg"), Path("other")))
+
+
+def test_a_plan_that_grows_needs_room_for_several(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(UsageError, match="several pictures cannot all be written"):
+        Planner(suffix="_x4", output="one.png", grows=True).plan(["empty"])
+
+
+def test_a_picture_of_another_part_keeps_its_place(tree: Path) -> None:
+    source = Source(Path("photos/a.jpg"), Path("photos"))
+    mine = next(number for number in (1, 2) if Shard(number, 2).holds(source))
+    planner = Planner(suffix="_x4", output="out", shard=Shard(3 - mine, 2), grows=True)
+    planner.plan(["photos"])
+    assert planner.add(source) is None
+    assert planner.makes(Path("out/a.jpg"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 
 from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, Progress, skipped
 from restore_cli.cli.request import Request
@@ -28,8 +29,10 @@ class Crew:
         self._progress = progress
         self._began = time.time()
 
-    def work(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
+    def work(self, jobs: Sequence[Job], later: Iterator[Job | None] | None, stop: Callable[[], bool]) -> Results:
         """Yield the outcome of each job as soon as it is known, until `stop` says so.
+
+        `later` yields jobs that come meanwhile, and None while none comes.
 
         Raises:
             RestoreError: no picture can be restored, whichever it is.
@@ -44,10 +47,15 @@ class Crew:
                 left.append(job)
             else:
                 yield job, outcome
-        if not left:
+        if later is not None:
+            results = self._work_apart(chain(left, later), None, stop)
+        elif len(left) > 1 and not self._request.report.debug:
+            results = self._work_apart(left, len(left), stop)
+        elif left:
+            results = self._work_here(left, stop)
+        else:
             return
-        is_apart = len(left) > 1 and not self._request.report.debug
-        with closing(self._work_apart(left, stop) if is_apart else self._work_here(left, stop)) as results:
+        with closing(results):
             yield from results
 
     def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
@@ -57,19 +65,20 @@ class Crew:
         worker = Worker(duty, self._request.display.note)
         yield from run_alone(jobs, worker, self._progress, stop, debug=self._request.report.debug)
 
-    def _work_apart(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
+    def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.supervision import Supervisor
 
-        duties = self._duties(len(jobs))
+        duties = self._duties(count)
         supervisor = Supervisor(duties, tell=self._request.display.note, progress=self._progress)
         with closing(supervisor.run(jobs, stop)) as results:
             yield from results
 
-    def _duties(self, pictures: int) -> list[Duty]:
-        """Return what each worker is told, for no more workers than there are pictures."""
+    def _duties(self, pictures: int | None) -> list[Duty]:
+        """Return what each worker is told; for no more workers than there are pictures, if that is known."""
         batch, engine = self._request.batch, self._request.engine
         devices = batch.devices or (engine.device,)
-        count = min(batch.workers or len(devices), pictures)
+        count = batch.workers or len(devices)
+        count = count if pictures is None else min(count, pictures)
         threads, limit = engine.threads, engine.memory_limit
         if count > 1:
             threads = threads or max(1, _processors() // count)

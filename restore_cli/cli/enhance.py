@@ -13,7 +13,7 @@ from restore_cli.catalog import default_for
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_enhancer
 
 PURPOSES: dict[Task, str] = {
@@ -28,17 +28,18 @@ def enhance(task: Task, request: Request, **settings: Any) -> None:
     """Carry out the command `task`; `settings` are those of its `Enhancer`.
 
     Raises:
-        UsageError: as `choose_enhancer` and `plan_session` do.
+        UsageError: as `choose_enhancer` and `run_session` do.
         typer.Exit: as `run_session` does.
     """
     engine = request.engine
     card = choose_enhancer(engine.model, task)
     facts = {"scale": "1", "model": name_of_model(card, engine.model)}
     run_session(
-        plan_session(request, f"_{task}", facts),
-        partial(load_enhancer, task=task, card=card, settings=settings),
         request,
+        partial(load_enhancer, task=task, card=card, settings=settings),
         lambda: identify_model(card, engine) | {"task": task} | settings,
+        suffix=f"_{task}",
+        facts=facts,
     )
 
 

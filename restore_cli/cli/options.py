@@ -174,6 +174,10 @@ class BatchOptions:
             "'restore status FILE' tells how far it is.",
         ),
     ] = None
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on until Ctrl-C: also restore what comes to the folders, or changes there."),
+    ] = False
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try pictures again that failed according to the manifest.")
     ] = False

@@ -12,7 +12,7 @@ from restore_cli.card import ModelCard
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.request import Request
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing, parse_sizing
@@ -49,10 +49,10 @@ def run(
         return [*step, *(identify_model(prepared.card, replace(engine, model=prepared.model)) for prepared in steps)]
 
     run_session(
-        plan_session(request, "".join(prepared.suffix for prepared in steps)),
-        partial(load_chain, steps=[(prepared.model, prepared.load) for prepared in steps]),
         request,
+        partial(load_chain, steps=[(prepared.model, prepared.load) for prepared in steps]),
         settings,
+        suffix="".join(prepared.suffix for prepared in steps),
     )
 
 

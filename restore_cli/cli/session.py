@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,30 +16,71 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.planning import Job, Plan, plan_jobs
+from restore_cli.planning import Job, Plan, Planner
 from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
     from restore_cli.manifest import Manifest
 
 
-def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None = None) -> Plan:
-    """Plan what the user named; `suffix` tells the results of the command from its inputs.
+OutputSize = Callable[[int, int], tuple[int, int] | None]
+"""Returns height and width of the result of a picture; None if it is to be left alone."""
 
-    `facts` is what a template of `--output` may hold besides the input's own name.
+
+def run_session(
+    request: Request,
+    load_task: Load,
+    settings: Callable[[], Any],
+    *,
+    suffix: str,
+    facts: Mapping[str, str] | None = None,
+    output_size: OutputSize = lambda height, width: (height, width),
+) -> None:
+    """Restore what the user named with the task, which is loaded only if there is work for it.
+
+    `settings` returns, fit for JSON, what the command does to a picture; a manifest asks for it. `suffix` tells the
+    results of the command from its inputs, `facts` is what a template of `--output` may hold besides an input's own
+    name, and `output_size` tells what a dry run needs to know of the task.
 
     Raises:
-        UsageError: nothing was named, a list cannot be read, or as `plan_jobs` does.
+        UsageError: nothing was named, options contradict each other, or there is something about the manifest.
+        typer.Exit: something failed or was interrupted; it carries the exit code.
     """
-    names, files = list(request.inputs or ()), request.files
-    if files.from_file is not None:
-        if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
-            raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
-        names += read_list(files.from_file, null=files.null)
-    elif not names:
-        raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
-    return plan_jobs(
-        names,
+    batch, display = request.batch, request.display
+    planner = _planner(request, suffix, facts)
+    arrivals = None
+    if batch.watch and not request.report.dry_run:
+        from restore_cli.cli.arrivals import Arrivals
+
+        arrivals = Arrivals(request, planner)
+    plan = planner.plan(_names(request))
+    _check(request, to_stdout=any(job.target is None for job in plan.jobs))
+    if request.report.dry_run:
+        _show_plan(plan, request.files, display, output_size)
+        return
+    watch = Stopwatch()
+    with ExitStack() as stack:
+        manifest = None
+        if batch.manifest is not None:
+            from restore_cli.manifest import Manifest
+
+            manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
+            stack.enter_context(manifest)
+        ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
+        for refusal in plan.refusals:
+            ledger.note(refused(refusal))
+        jobs = ledger.sort(plan.jobs)
+        later = arrivals.jobs(plan, lambda refusal: ledger.note(refused(refusal))) if arrivals else None
+        interrupted = _run(jobs, later, load_task, request, ledger)
+    display.summary(ledger.outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
+    code = INTERRUPTED if interrupted else exit_code_of(ledger.outcomes)
+    if code:
+        raise typer.Exit(code)
+
+
+def _planner(request: Request, suffix: str, facts: Mapping[str, str] | None) -> Planner:
+    files = request.files
+    return Planner(
         output=files.output,
         suffix=suffix,
         ending=files.suffix,
@@ -48,51 +89,24 @@ def plan_session(request: Request, suffix: str, facts: Mapping[str, str] | None 
         recursive=files.recursive,
         overwrite=files.overwrite,
         shard=request.batch.shard,
+        grows=request.batch.watch,
     )
 
 
-OutputSize = Callable[[int, int], tuple[int, int] | None]
-"""Returns height and width of the result of a picture; None if it is to be left alone."""
-
-
-def run_session(
-    plan: Plan,
-    load_task: Load,
-    request: Request,
-    settings: Callable[[], Any],
-    output_size: OutputSize = lambda height, width: (height, width),
-) -> None:
-    """Run all jobs of `plan` with the task, which is loaded only if there is work for it.
-
-    `settings` returns, fit for JSON, what the command does to a picture; a manifest asks for it. `output_size` tells
-    what a dry run needs to know of the task.
+def _names(request: Request) -> list[str]:
+    """Return what the user named, in the arguments and in a list.
 
     Raises:
-        UsageError: options contradict each other, or there is something about the manifest.
-        typer.Exit: something failed or was interrupted; it carries the exit code.
+        UsageError: that is nothing, or the list cannot be read.
     """
-    report, batch, display = request.report, request.batch, request.display
-    _check(request, to_stdout=any(job.target is None for job in plan.jobs))
-    if report.dry_run:
-        _show_plan(plan, request.files, display, output_size)
-        return
-    watch = Stopwatch()
-    with ExitStack() as stack:
-        jobs, manifest, known = plan.jobs, None, [refused(refusal) for refusal in plan.refusals]
-        if batch.manifest is not None:
-            from restore_cli.manifest import Manifest
-
-            manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
-            sorted_jobs = stack.enter_context(manifest).sort(jobs, retry_failed=batch.retry_failed)
-            jobs, known = sorted_jobs.left, [*known, *sorted_jobs.known]
-        ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1)
-        for outcome in known:
-            ledger.note(outcome)
-        interrupted = _run(jobs, load_task, request, ledger)
-    display.summary(ledger.outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
-    code = INTERRUPTED if interrupted else exit_code_of(ledger.outcomes)
-    if code:
-        raise typer.Exit(code)
+    names, files = list(request.inputs or ()), request.files
+    if files.from_file is not None:
+        if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
+            raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
+        names += read_list(files.from_file, null=files.null)
+    elif not names:
+        raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
+    return names
 
 
 def _check(request: Request, *, to_stdout: bool) -> None:
@@ -127,12 +141,22 @@ class Ledger:
         self._allowed = request.batch.failures_allowed
         self._display = request.display
         self._manifest = manifest
+        self._retries = request.batch.retry_failed
         self._alone = alone
 
     @property
     def is_closed(self) -> bool:
         """Whether no other picture shall be begun."""
         return self.ends_run or (self._allowed is not None and self.failed > self._allowed)
+
+    def sort(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
+        """Return the jobs that are left to do, and take down the outcomes of those that the manifest knows."""
+        if self._manifest is None:
+            return tuple(jobs)
+        found = self._manifest.sort(jobs, retry_failed=self._retries)
+        for outcome in found.known:
+            self.note(outcome)
+        return found.left
 
     def note(self, outcome: Outcome, job: Job | None = None) -> None:
         """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
@@ -144,28 +168,39 @@ class Ledger:
         self._display.outcome(outcome, alone=self._alone)
 
 
-def _run(jobs: Sequence[Job], load_task: Load, request: Request, ledger: Ledger) -> bool:
-    """Note the outcome of every job, until too many failed; return whether the run was interrupted."""
+def _run(
+    jobs: Sequence[Job], later: Iterator[Job | None] | None, load_task: Load, request: Request, ledger: Ledger
+) -> bool:
+    """Note the outcome of every job, until too many failed; return whether the run was interrupted.
+
+    `later` yields jobs that come while it runs, and None while none comes.
+    """
     display, left = request.display, len(jobs)
     try:
-        with interruption() as interrupted, display.progress(left) as progress:
+        with interruption() as interrupted, display.progress(left if later is None else None) as progress:
             crew = Crew(request, load_task, progress.part)
 
             def stop() -> bool:
                 return interrupted() or ledger.is_closed
 
-            for job, outcome in crew.work(jobs, stop):
+            for job, outcome in crew.work(jobs, later and _left_to_do(later, ledger), stop):
                 if ledger.is_closed and outcome.status == "failed":
                     continue  # it was read ahead, and is left to another run
                 left -= 1
                 progress.picture_done()
                 ledger.note(outcome, job)
-            if ledger.is_closed and left:
+            if ledger.is_closed and left > 0:
                 why = "no other picture can be written either" if ledger.ends_run else f"{ledger.failed} failed"
                 display.note(f"stopped: {why}, {left} left undone")
             return interrupted()
     except KeyboardInterrupt:
         return True
+
+
+def _left_to_do(later: Iterator[Job | None], ledger: Ledger) -> Iterator[Job | None]:
+    """Yield of jobs that come those that the manifest does not know."""
+    for job in later:
+        yield from ledger.sort([job]) if job is not None else (None,)
 
 
 def _show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize) -> None:

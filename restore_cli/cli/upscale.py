@@ -11,7 +11,7 @@ from restore_cli.card import Speed
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
-from restore_cli.cli.session import plan_session, run_session
+from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
 from restore_cli.display import Display
 from restore_cli.sizing import Sizing, parse_sizing
@@ -64,11 +64,12 @@ def upscale(
     facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
     chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
     run_session(
-        plan_session(request, sizing.suffix, facts),
-        partial(load_upscaler, card=card, sizing=sizing, strength=strength, tta=tta),
         request,
+        partial(load_upscaler, card=card, sizing=sizing, strength=strength, tta=tta),
         lambda: identify_model(card, engine) | chosen,
-        sizing.output_size,
+        suffix=sizing.suffix,
+        facts=facts,
+        output_size=sizing.output_size,
     )
 
 

@@ -171,6 +171,40 @@ def test_a_folder_that_cannot_be_written_fails_in_words(restore: Restore, many: 
     assert b"Traceback" not in done.stderr
 
 
+def test_a_folder_is_watched_until_an_interrupt(many: Path, tmp_path: Path) -> None:
+    watched, kept = tmp_path / "watched", sorted(many.rglob("*.png"))
+    (watched / "in").mkdir(parents=True)
+    (watched / "in" / "first.png").write_bytes(kept[0].read_bytes())
+    out = tmp_path / "watched" / "out"  # which lies among the inputs, and is not read
+    with start("upscale", "watched", "-o", "watched/out", "--watch", here=tmp_path) as process:
+        wait_for((out / "in" / "first.png").exists)
+        (watched / "later").mkdir()
+        (watched / "later" / "second.png").write_bytes(kept[1].read_bytes())
+        with (watched / "slow.png").open("wb") as file:
+            file.write(kept[2].read_bytes()[:50])
+            file.flush()
+            time.sleep(0.5)
+            file.write(kept[2].read_bytes()[50:])
+        wait_for(lambda: (out / "later" / "second.png").exists() and (out / "slow.png").exists())
+        before = (out / "in" / "first.png").read_bytes()
+        (watched / "in" / "first.png").write_bytes(kept[40].read_bytes())
+        wait_for(lambda: (out / "in" / "first.png").read_bytes() != before)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=60) == 130
+    assert "interrupted: 4 done in" in errors
+    assert len(results(out)) == 3
+
+
+@pytest.mark.parametrize("arguments", [("nosuch",), ("many/0/00.png",), ("--from-file", "-")])
+def test_only_folders_are_watched(arguments: tuple[str, ...], restore: Restore, many: Path) -> None:
+    done = restore("upscale", *arguments, "--watch")
+    assert done.returncode == 2
+    assert b"error: " in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 ENDINGS = ("png", "jpg", "tif", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2")
 
 

@@ -353,7 +353,7 @@ def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.C
         (["photo.png", "--format", "bpg"], 2, "no format is called 'bpg'"),
         (["photo.png", "-o", "x.bpg"], 2, "x.bpg names no format"),
         (["photo.png", "-o", "photo.png"], 2, "the result would replace its input photo.png"),
-        (["photo.png", "copy.png", "-o", "x.png"], 2, "2 pictures cannot all be written to x.png"),
+        (["photo.png", "copy.png", "-o", "x.png"], 2, "several pictures cannot all be written to x.png"),
         (["photo.png", "sub/photo.png", "-o", "out/"], 2, "would both be written to out/photo.png"),
         (["photo.png", "--device", "cuda:99"], 4, "the device cuda:99 is not present"),
         (["photo.png", "-o", "text.safetensors/x.png"], 1, "cannot write text.safetensors/x.png"),

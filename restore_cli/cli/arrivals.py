@@ -1,0 +1,67 @@
+"""Pictures that come to watched folders, or change there, while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from restore_cli.cli.request import Request
+from restore_cli.errors import UsageError
+from restore_cli.planning import Job, Plan, Planner
+from restore_cli.sources import STANDARD_STREAM, Refusal
+from restore_cli.watching import Watch
+
+
+class Arrivals:
+    """Watches the folders that the user named, from the moment it is made on."""
+
+    def __init__(self, request: Request, planner: Planner) -> None:
+        """Make it before the plan, so that nothing comes between them.
+
+        Raises:
+            UsageError: no folder was named, or something else was.
+            RestoreError: a folder cannot be watched.
+        """
+        names = request.inputs or []
+        if not names or STANDARD_STREAM in names:
+            raise UsageError("--watch needs a folder to watch", "name it: restore upscale FOLDER --watch")
+        self._planner = planner
+        self._watch = Watch(
+            [Path(name) for name in names],
+            recursive=request.files.recursive,
+            output=request.files.output,
+            passes_over=planner.makes,
+        )
+
+    def jobs(self, plan: Plan, refuse: Callable[[Refusal], None]) -> Iterator[Job | None]:
+        """Yield a job for every picture that was not there when `plan` was made, or has changed; None while none comes.
+
+        `refuse` is told of pictures whose results would overwrite others.
+
+        Raises:
+            RestoreError: a folder is gone.
+        """
+        self._watch.pass_over(job.source for job in plan.jobs if job.source is not None)
+        with self._watch as watch:
+            for sources in watch:
+                for source in sources:
+                    try:
+                        job = self._planner.add(source)
+                    except UsageError as error:
+                        refuse(Refusal(str(source.path), error))
+                        continue
+                    if job is not None:
+                        yield renewed(job)
+                yield None
+
+
+def renewed(job: Job) -> Job:
+    """Return a job that replaces its target if that is older than its source."""
+    assert job.source is not None
+    assert job.target is not None
+    try:
+        is_older = job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns
+    except OSError:  # one of them is not there
+        return job
+    return replace(job, replaces=is_older)

@@ -19,6 +19,9 @@ from restore_cli.training.loss import loss_of
 from restore_cli.training.recipe import Recipe
 from restore_cli.training.sampling import Batch, Sampler
 
+MOST_PASSED_OVER = 20
+"""Batches in turn whose gradient is not finite, from which on nothing is learned any more."""
+
 
 class Learner:
     """Takes steps by a recipe. The same recipe, photographs and number of threads give the same weights."""
@@ -46,12 +49,13 @@ class Learner:
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), optimiser.rate, betas=optimiser.betas, weight_decay=optimiser.weight_decay
         )
+        self._passed_over = 0
 
     def learn(self, share: float) -> tuple[float, int]:
         """Take a step, `share` (0 to 1) of the way to the end; return its loss and the number of patches.
 
         Raises:
-            UsageError: the loss is not finite, so nothing can be learned any more.
+            UsageError: the loss, or the gradient of many batches in turn, is not finite, so nothing can be learned.
         """
         batch = self._sampler.draw(self._random)
         self._set_rate(share)
@@ -60,8 +64,14 @@ class Learner:
             raise UsageError(f"the loss is not finite after {self.step} steps", "lower optimiser.rate in the recipe")
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
-        self._optimiser.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip)
+        if torch.isfinite(norm):
+            self._passed_over = 0
+            self._optimiser.step()
+        else:  # a batch in reduced precision now and then; the weights stay as they are
+            self._passed_over += 1
+            if self._passed_over == MOST_PASSED_OVER:
+                raise UsageError(f"gradients are not finite after {self.step} steps", "set optimiser.bf16 to false")
         self.step += 1
         self._update_average()
         return float(loss.detach()), len(batch.input)

@@ -155,9 +155,9 @@ def test_names_cannot_break_the_page(name: bytes, folder: Path) -> None:
     assert {unquote_to_bytes(link) for link in found.links} == {b"in/" + name, b"out/" + name}
     assert all(re.fullmatch(r"[\w./~%-]+", link, re.ASCII) for link in found.links)
     assert len(found.thumbnails) == 2
-    names = found.text.replace("\\n", "\n")
+    assert found.text.isprintable()
     if name.isascii() and name.decode().isprintable():
-        assert " ".join(name.decode().split()) in names
+        assert name.decode() in found.text
 
 
 def test_links_lead_from_the_page_to_the_pictures(folder: Path) -> None:

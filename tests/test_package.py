@@ -49,6 +49,16 @@ def test_the_wheel_carries_weights_and_licences(installed: Path) -> None:
     assert f"Version: {restore_cli.__version__}" in (information / "METADATA").read_text()
 
 
+def test_the_wheel_carries_the_parts_of_a_report(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path; from restore_cli.report.page import write_report;"
+        "write_report(Path('page.html'), [], title='restore', seconds=1.0, interrupted=False)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+    assert "0 pictures restored" in (tmp_path / "page.html").read_text()
+
+
 def test_the_wheel_runs_from_any_folder(installed: Path, photo: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "restore_cli", "upscale", photo.name, "-q"],

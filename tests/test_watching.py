@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from restore_cli import watching
+from restore_cli.cli.interruption import interruption
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.sources import Source
 from restore_cli.watching import Watch
@@ -268,6 +270,17 @@ def test_a_folder_that_is_gone_ends_it(photos: Path) -> None:
         photos.rename(photos.with_name("elsewhere"))
         with pytest.raises(RestoreError, match=r"photos, which was watched, is gone"):
             wait()
+
+
+def test_an_interruption_can_be_asked_for(photos: Path) -> None:
+    with interruption() as interrupted, told(photos) as wait:
+        timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+        timer.start()
+        assert wait() == []
+        timer.join()
+        assert interrupted()
+        (photos / "a.jpg").write_bytes(b"new")
+        assert wait("a.jpg") == ["a.jpg"]
 
 
 def test_what_is_no_folder_is_refused(photos: Path) -> None:

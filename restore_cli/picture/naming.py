@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def shown(path: Path) -> str:
-    """Return the name of a path on one line that can be printed: what cannot is escaped as Python does."""
+def shown(path: Path | str) -> str:
+    """Return a path's name, or a text, on one line that can be printed: what cannot is escaped as Python does."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in str(path)

@@ -40,6 +40,8 @@ class Thumbnail:
     """Of a file of MEDIA_TYPE."""
     width: int
     height: int
+    transparent: bool
+    """Whether something may be seen through it."""
 
 
 def make_thumbnail(source: Path, side: int, *, max_pixels: int = MAX_PIXELS) -> Thumbnail:
@@ -83,7 +85,8 @@ def _reduce(image: Any, orientation: int, side: int) -> Thumbnail:
     samples = small.colourspace("srgb").cast("uchar").numpy()
     samples = turn_upright(samples.reshape(small.height, small.width, -1)[..., :4], orientation)
     content = vips.in_kind(vips.image_of(samples)).webpsave_buffer(**OPTIONS)
-    return Thumbnail(content, samples.shape[1], samples.shape[0])
+    height, width, bands = samples.shape
+    return Thumbnail(content, width, height, transparent=bands in (2, 4) and bool((samples[..., -1] < 255).any()))
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

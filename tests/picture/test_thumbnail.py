@@ -47,7 +47,7 @@ def test_every_format_that_can_be_read(format: Format, tmp_path: Path) -> None:
     source = tmp_path / f"a{format.suffixes[0]}"
     write_picture(Picture(halves()), source, format)
     thumbnail = make_thumbnail(source, 120)
-    assert (thumbnail.width, thumbnail.height) == (120, 80)
+    assert (thumbnail.width, thumbnail.height, thumbnail.transparent) == (120, 80, False)
     assert_halves(thumbnail)
 
 
@@ -89,6 +89,7 @@ def test_transparency_is_kept(ending: str, tmp_path: Path) -> None:
     Image.fromarray(samples).save(tmp_path / f"a.{ending}")
     small = make_thumbnail(tmp_path / f"a.{ending}", 120)
     assert_halves(small)
+    assert small.transparent
     assert abs(shown(small)[40, 20, 3] - 90) <= 3
 
 

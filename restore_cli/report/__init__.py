@@ -1,0 +1,1 @@
+"""What became of a batch, as a page to look at and to keep."""

@@ -1,0 +1,120 @@
+"""What a page shows of one picture: a name, links and two thumbnails."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from restore_cli.batch import Outcome
+from restore_cli.picture.formats import DEEP_ZOOM, format_of_path
+from restore_cli.picture.thumbnail import MEDIA_TYPE, TooLargeError, make_thumbnail
+from restore_cli.sources import STANDARD_STREAM
+
+SIDE = 320
+"""Pixels that a thumbnail has at most a side: twice what a page shows, for screens with small pixels."""
+WORKERS = 4
+"""Thumbnails that are made at once, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """A thumbnail that is part of the page."""
+
+    url: str
+    width: int
+    height: int
+    transparent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture on the page."""
+
+    outcome: Outcome
+    place: int
+    """In the batch, from 0."""
+    source_url: str | None
+    """None where there is no file to go to; likewise below."""
+    target_url: str | None
+    before: Small | str = ""
+    """A thumbnail, or why there is none."""
+    after: Small | str = ""
+
+    @property
+    def name(self) -> str:
+        """What a heading calls it."""
+        return "standard input" if self.outcome.source == STANDARD_STREAM else os.path.basename(self.outcome.source)
+
+    @property
+    def folder(self) -> str:
+        """Where it lies, as the user named it."""
+        return os.path.dirname(self.outcome.source)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took to read, restore and write."""
+        seconds = self.outcome.seconds
+        return seconds.read + seconds.run + seconds.write
+
+
+def make_entry(outcome: Outcome, place: int, page_folder: Path) -> Entry:
+    """Return the entry, without thumbnails, for a page that lies in `page_folder`."""
+    has_target = outcome.target is not None and outcome.status != "failed"
+    return Entry(
+        outcome,
+        place,
+        _url(outcome.source, page_folder),
+        _url(outcome.target, page_folder) if has_target and outcome.target else None,
+    )
+
+
+def add_thumbnails(entries: Sequence[Entry], seconds: float) -> list[Entry]:
+    """Return entries with thumbnails, as far as they can be made within about `seconds`."""
+    deadline = time.monotonic() + seconds
+
+    def add(entry: Entry) -> Entry:
+        outcome = entry.outcome
+        before, after = _small(outcome.source, deadline), _small(outcome.target or "", deadline)
+        return Entry(outcome, entry.place, entry.source_url, entry.target_url, before, after)
+
+    with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
+        return list(pool.map(add, entries))
+
+
+def _small(name: str, deadline: float) -> Small | str:
+    """Return the thumbnail of a file, or why there is none."""
+    if name in (STANDARD_STREAM, ""):
+        return "not a file"
+    if format_of_path(name) is DEEP_ZOOM:
+        return "Deep Zoom tiles"
+    if not os.path.exists(name):
+        return "no longer there"
+    if time.monotonic() > deadline:
+        return "no time for more thumbnails"
+    try:
+        thumbnail = make_thumbnail(Path(name), SIDE)
+    except TooLargeError:
+        return "too large for a thumbnail"
+    except Exception:  # whatever is wrong with one picture, the page tells of the others
+        return "cannot be shown"
+    content = base64.b64encode(thumbnail.content).decode("ascii")
+    url = f"data:{MEDIA_TYPE};base64,{content}"
+    return Small(url, thumbnail.width, thumbnail.height, thumbnail.transparent)
+
+
+def _url(name: str, page_folder: Path) -> str | None:
+    """Return the address of a file, relative to the page: a page can be moved together with its pictures."""
+    if name == STANDARD_STREAM:
+        return None
+    path = os.path.abspath(name)
+    try:
+        relative = os.path.relpath(path, page_folder)
+    except ValueError:  # on another drive
+        return Path(path).as_uri()
+    return quote(os.fsencode(relative.replace(os.sep, "/")))

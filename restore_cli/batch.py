@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -139,14 +139,6 @@ def refused(refusal: Refusal) -> Outcome:
 def name_of_source(job: Job) -> str:
     """Return what a user calls a job's source."""
     return str(job.source) if job.source is not None else "-"
-
-
-def exit_code_of(outcomes: Iterable[Outcome]) -> int:
-    """Return 0 if nothing failed, the failures' own code where they agree, else 1."""
-    codes = {outcome.exit_code for outcome in outcomes if outcome.status == "failed"}
-    if not codes:
-        return 0
-    return codes.pop() if len(codes) == 1 else 1
 
 
 class Stopwatch:

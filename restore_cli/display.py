@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from restore_cli.errors import RestoreError
-from restore_cli.totals import MEGAPIXEL, Totals, add_up
+from restore_cli.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""
-LISTED_FAILURES = 20
 LONG = 120
 """Seconds from which on a time is told in hours, minutes and seconds."""
 
@@ -86,22 +84,20 @@ class Display:
         record = {"source": source, "target": target, "status": status}
         sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({status})") + "\n")
 
-    def summary(self, outcomes: Sequence[Outcome], seconds: float, *, passed_over: int, interrupted: bool) -> None:
+    def summary(self, totals: Totals, seconds: float, *, passed_over: int, interrupted: bool) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
 
         The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
-        if self.quiet or not (interrupted or len(outcomes) > 1 or passed_over):
+        if self.quiet or not (interrupted or totals.pictures > 1 or passed_over):
             return
-        totals = add_up(outcomes)
         if self._is_plain:
             self.say(_summary_line(totals, seconds, passed_over, interrupted))
         else:
             self.console.print(_summary_table(totals, seconds, passed_over, interrupted))
         if totals.failed > FEW_FAILURES:
-            failed = (outcome.source for outcome in outcomes if outcome.status == "failed")
-            for name in islice(failed, LISTED_FAILURES):
+            for name in totals.first_failed:
                 self.say(f"failed: {name}")
             if totals.failed > LISTED_FAILURES:
                 self.say(f"and {totals.failed - LISTED_FAILURES} more that failed; --json or --report lists all")

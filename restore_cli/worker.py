@@ -30,7 +30,7 @@ from restore_cli.batch import (
 from restore_cli.device import free_host_memory
 from restore_cli.errors import ClaimedError, DeviceError, ForeignClaimError, RestoreError, UnwritablePictureError
 from restore_cli.memory import GIBIBYTE, MEBIBYTE, share_host_memory
-from restore_cli.picture.claims import claimed
+from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
@@ -139,13 +139,14 @@ class Worker:
         task = self.task
         with ExitStack() as held:
             if job.target is not None:
+                is_taken_over = claim_on(job.target).exists()
                 try:
                     held.enter_context(claimed(job.target))
                 except ForeignClaimError as error:
                     if not job.contested:
                         raise
                     return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
-                self._clean(job.target.parent)
+                self._clean(job.target.parent, again=is_taken_over)
                 if outcome := skipped(job, self.duty):  # which another run has made since
                     return outcome
             opened = self._read(job, task, reserve)
@@ -249,9 +250,9 @@ class Worker:
         duty = self.duty
         return open_target(*opened.size, opened.format, quality=duty.quality, strip_metadata=duty.strip_metadata)
 
-    def _clean(self, folder: Path) -> None:
-        """Remove what killed runs left in a folder, before the first result comes there."""
-        if folder not in self._cleaned:
+    def _clean(self, folder: Path, *, again: bool) -> None:
+        """Remove what killed runs left in a folder: before the first result comes there, and when one died just now."""
+        if again or folder not in self._cleaned:
             self._cleaned.add(folder)
             remove_leftovers(folder)
 

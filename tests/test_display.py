@@ -9,6 +9,7 @@ import pytest
 from restore_cli.batch import Outcome, Seconds
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
+from restore_cli.totals import add_up
 
 
 def test_an_error_is_one_line_and_its_hint_another(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +65,7 @@ def outcomes_of(done: int, failed: int) -> list[Outcome]:
 
 def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
     Display(quiet=options.pop("quiet", False)).summary(
-        outcomes, seconds, **{"passed_over": 0, "interrupted": False} | options
+        add_up(outcomes), seconds, **{"passed_over": 0, "interrupted": False} | options
     )
     captured = capsys.readouterr()
     assert captured.out == ""

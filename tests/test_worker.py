@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.batch import Duty, Outcome, Progress, exit_code_of, refused
+from restore_cli.batch import Duty, Outcome, Progress, refused
 from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
 from restore_cli.picture.formats import format_by_name
@@ -128,17 +128,6 @@ def test_what_the_format_loses_is_noted(photo: Path) -> None:
     target = photo.with_name("x.bmp")
     outcome = worker(Inverting())(Job(photo, target, format_by_name("bmp")), no_progress)
     assert outcome.notes == ("turned", "BMP holds no transparency, so the picture lies on white")
-
-
-def test_exit_code_of_a_run() -> None:
-    def outcomes(*codes: int) -> list[Outcome]:
-        return [Outcome("a", None, "failed" if code else "done", exit_code=code) for code in codes]
-
-    assert exit_code_of([]) == 0
-    assert exit_code_of(outcomes(0, 0)) == 0
-    assert exit_code_of(outcomes(0, 1)) == 1
-    assert exit_code_of(outcomes(4, 0, 4)) == 4
-    assert exit_code_of(outcomes(4, 1)) == 1
 
 
 def test_a_refusal_is_a_failure_with_its_hint() -> None:

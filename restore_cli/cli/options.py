@@ -195,6 +195,10 @@ class ReportOptions:
     """What the user is told."""
 
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture on standard output.")] = False
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page about the batch, with every picture before and after."),
+    ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell how each picture was done.")] = False

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from restore_cli.batch import Outcome, Stopwatch, exit_code_of, failure, name_of_source, refused
+from restore_cli.batch import Stopwatch, refused
 from restore_cli.cli.crew import Crew
+from restore_cli.cli.dry_run import OutputSize, show_plan
 from restore_cli.cli.interruption import INTERRUPTED, interruption
+from restore_cli.cli.ledger import Ledger
 from restore_cli.cli.options import FileOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.planning import Job, Plan, Planner
+from restore_cli.planning import Job, Planner
 from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
-    from restore_cli.manifest import Manifest
-
-
-OutputSize = Callable[[int, int], tuple[int, int] | None]
-"""Returns height and width of the result of a picture; None if it is to be left alone."""
+    pass
 
 
 def run_session(
@@ -46,17 +47,21 @@ def run_session(
         UsageError: nothing was named, options contradict each other, or there is something about the manifest.
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
-    batch, display = request.batch, request.display
+    batch, report, display = request.batch, request.report, request.display
+    if report.report is not None:
+        from restore_cli.report.page import check_report
+
+        check_report(report.report)
     planner = _planner(request, suffix, facts)
     arrivals = None
-    if batch.watch and not request.report.dry_run:
+    if batch.watch and not report.dry_run:
         from restore_cli.cli.arrivals import Arrivals
 
         arrivals = Arrivals(request, planner)
     plan = planner.plan(_names(request))
     _check(request, to_stdout=any(job.target is None for job in plan.jobs))
-    if request.report.dry_run:
-        _show_plan(plan, request.files, display, output_size)
+    if report.dry_run:
+        show_plan(plan, request.files, display, output_size)
         return
     watch = Stopwatch()
     with ExitStack() as stack:
@@ -72,10 +77,32 @@ def run_session(
         jobs = ledger.sort(plan.jobs)
         later = arrivals.jobs(plan, lambda refusal: ledger.note(refused(refusal))) if arrivals else None
         interrupted = _run(jobs, later, load_task, request, ledger)
-    display.summary(ledger.outcomes, watch.lap(), passed_over=plan.passed_over, interrupted=interrupted)
-    code = INTERRUPTED if interrupted else exit_code_of(ledger.outcomes)
+    seconds = watch.lap()
+    display.summary(ledger.totals, seconds, passed_over=plan.passed_over, interrupted=interrupted)
+    code = INTERRUPTED if interrupted else ledger.totals.exit_code
+    if report.report is not None:
+        of_report = _write_report(report.report, ledger, seconds, display, interrupted=interrupted)
+        code = code or of_report
     if code:
         raise typer.Exit(code)
+
+
+def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:
+    """Write the page about the batch; return the exit code for how that went."""
+    from restore_cli.report.page import write_report
+
+    try:
+        write_report(
+            target,
+            ledger.outcomes,
+            title=shlex.join(["restore", *sys.argv[1:]]),
+            seconds=seconds,
+            interrupted=interrupted,
+        )
+    except RestoreError as error:
+        display.error(error)
+        return error.exit_code
+    return 0
 
 
 def _planner(request: Request, suffix: str, facts: Mapping[str, str] | None) -> Planner:
@@ -130,44 +157,6 @@ def _settings_of(files: FileOptions) -> dict[str, Any]:
     return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
 
 
-class Ledger:
-    """What became of the pictures so far, and whether that is reason to stop."""
-
-    def __init__(self, request: Request, manifest: Manifest | None, *, alone: bool) -> None:
-        """`alone` says that there is one picture, of which the user wants to hear."""
-        self.outcomes: list[Outcome] = []
-        self.failed = 0
-        self.ends_run = False
-        self._allowed = request.batch.failures_allowed
-        self._display = request.display
-        self._manifest = manifest
-        self._retries = request.batch.retry_failed
-        self._alone = alone
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether no other picture shall be begun."""
-        return self.ends_run or (self._allowed is not None and self.failed > self._allowed)
-
-    def sort(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
-        """Return the jobs that are left to do, and take down the outcomes of those that the manifest knows."""
-        if self._manifest is None:
-            return tuple(jobs)
-        found = self._manifest.sort(jobs, retry_failed=self._retries)
-        for outcome in found.known:
-            self.note(outcome)
-        return found.left
-
-    def note(self, outcome: Outcome, job: Job | None = None) -> None:
-        """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
-        if job is not None and self._manifest is not None:
-            self._manifest.record(job, outcome)
-        self.outcomes.append(outcome)
-        self.failed += outcome.status == "failed"
-        self.ends_run |= outcome.ends_run
-        self._display.outcome(outcome, alone=self._alone)
-
-
 def _run(
     jobs: Sequence[Job], later: Iterator[Job | None] | None, load_task: Load, request: Request, ledger: Ledger
 ) -> bool:
@@ -190,7 +179,7 @@ def _run(
                 progress.picture_done()
                 ledger.note(outcome, job)
             if ledger.is_closed and left > 0:
-                why = "no other picture can be written either" if ledger.ends_run else f"{ledger.failed} failed"
+                why = "no other picture can be written either" if ledger.ends_run else f"{ledger.totals.failed} failed"
                 display.note(f"stopped: {why}, {left} left undone")
             return interrupted()
     except KeyboardInterrupt:
@@ -201,40 +190,3 @@ def _left_to_do(later: Iterator[Job | None], ledger: Ledger) -> Iterator[Job | N
     """Yield of jobs that come those that the manifest does not know."""
     for job in later:
         yield from ledger.sort([job]) if job is not None else (None,)
-
-
-def _show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize) -> None:
-    outcomes = [refused(refusal) for refusal in plan.refusals]
-    for outcome in outcomes:
-        display.outcome(outcome, alone=False)
-    for job in plan.jobs:
-        source, target = name_of_source(job), str(job.target or "-")
-        if job.target is not None and job.target.exists() and not files.overwrite:
-            display.planned(source, target, "skip, it exists")
-            continue
-        error = _foreseen_error(job, files, output_size)
-        if error is None:
-            display.planned(source, target, "restore")
-        else:
-            display.planned(source, target, "fail")
-            display.error(error)
-            outcomes.append(failure(job, error))
-    code = exit_code_of(outcomes)
-    if code:
-        raise typer.Exit(code)
-
-
-def _foreseen_error(job: Job, files: FileOptions, output_size: OutputSize) -> RestoreError | None:
-    """Return why a picture cannot be restored, as far as its header tells."""
-    if job.source is None or job.format is None:
-        return None
-    from restore_cli.picture.reading import measure_picture
-    from restore_cli.picture.writing import check_size
-
-    try:
-        size = output_size(*measure_picture(job.source, max_pixels=files.max_pixels))
-        if size is not None:
-            check_size(size[1], size[0], job.format)
-    except RestoreError as error:
-        return error
-    return None

@@ -44,9 +44,9 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
         with open(descriptor, "w+b") as file:
             yield file
             file.flush()
-            if not has_name:
-                _give_name(file.fileno(), temporary)
             os.fsync(file.fileno())
+            if not has_name:  # for the moment in which a run that is killed would leave it
+                _give_name(file.fileno(), temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)

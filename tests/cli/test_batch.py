@@ -255,3 +255,20 @@ def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
         assert process.returncode == 0
     print(f"{count} pictures: {[size >> 20 for size in memory]} MiB")
     assert memory[1] - memory[0] < 24 * 2**20
+
+
+def test_a_batch_is_reported_on_a_page(restore: Restore, many: Path, tmp_path: Path) -> None:
+    (many / "0" / "00.png").write_bytes(b"no picture")
+    done = restore("upscale", "many/0", "-o", "out", "--report", "page.html", "--threads", "1")
+    assert done.returncode == 1
+    page = (tmp_path / "page.html").read_text()
+    assert "restore upscale many/0 -o out --report page.html --threads 1" in page
+    assert page.count("data:image/webp") >= 58
+    assert "many/0/00.png" in page
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(restore: Restore, many: Path, tmp_path: Path) -> None:
+    done = restore("upscale", "many", "-o", "out", "--report", str(many))
+    assert done.returncode == 2
+    assert b"error: the report" in done.stderr
+    assert not (tmp_path / "out").exists()

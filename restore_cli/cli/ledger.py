@@ -1,0 +1,55 @@
+"""What became of the pictures of a run so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from restore_cli.batch import Outcome
+from restore_cli.cli.request import Request
+from restore_cli.planning import Job
+from restore_cli.totals import Totals
+
+if TYPE_CHECKING:
+    from restore_cli.manifest import Manifest
+
+
+class Ledger:
+    """Takes outcomes down and tells them, and knows whether they are reason to stop."""
+
+    def __init__(self, request: Request, manifest: Manifest | None, *, alone: bool) -> None:
+        """`alone` says that there is one picture, of which the user wants to hear."""
+        self.totals = Totals()
+        self.outcomes: list[Outcome] = []
+        """All of them, for a report; empty where none is asked for."""
+        self.ends_run = False
+        self._keeps = request.report.report is not None
+        self._allowed = request.batch.failures_allowed
+        self._display = request.display
+        self._manifest = manifest
+        self._retries = request.batch.retry_failed
+        self._alone = alone
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no other picture shall be begun."""
+        return self.ends_run or (self._allowed is not None and self.totals.failed > self._allowed)
+
+    def sort(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
+        """Return the jobs that are left to do, and take down the outcomes of those that the manifest knows."""
+        if self._manifest is None:
+            return tuple(jobs)
+        found = self._manifest.sort(jobs, retry_failed=self._retries)
+        for outcome in found.known:
+            self.note(outcome)
+        return found.left
+
+    def note(self, outcome: Outcome, job: Job | None = None) -> None:
+        """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
+        if job is not None and self._manifest is not None:
+            self._manifest.record(job, outcome)
+        self.totals.add(outcome)
+        if self._keeps:
+            self.outcomes.append(outcome)
+        self.ends_run |= outcome.ends_run
+        self._display.outcome(outcome, alone=self._alone)

@@ -76,7 +76,7 @@ class Crew:
     def _duties(self, pictures: int | None) -> list[Duty]:
         """Return what each worker is told; for no more workers than there are pictures, if that is known."""
         batch, engine = self._request.batch, self._request.engine
-        devices = batch.devices or (engine.device,)
+        devices = [name.strip() for name in (batch.devices or engine.device).split(",")]
         count = batch.workers or len(devices)
         count = count if pictures is None else min(count, pictures)
         threads, limit = engine.threads, engine.memory_limit

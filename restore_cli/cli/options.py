@@ -155,7 +155,7 @@ class BatchOptions:
         ),
     ] = None
     devices: Annotated[
-        tuple[str, ...] | None,
+        str | None,
         typer.Option(parser=parse_devices, metavar="NAME,...", help="Devices to spread workers over: cuda:0,cuda:1."),
     ] = None
     shard: Annotated[

@@ -57,16 +57,15 @@ def parse_memory(value: str) -> int:
     return size
 
 
-def parse_devices(value: str) -> tuple[str, ...]:
-    """Read what `--devices` is given.
+def parse_devices(value: str) -> str:
+    """Check what `--devices` is given.
 
     Raises:
         typer.BadParameter: a name is empty.
     """
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names):
+    if not all(name.strip() for name in value.split(",")):
         raise typer.BadParameter(f"{value!r} is not a list of devices such as cuda:0,cuda:1")
-    return names
+    return value
 
 
 def complete_model(incomplete: str) -> list[tuple[str, str]]:

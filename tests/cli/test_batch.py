@@ -272,3 +272,27 @@ def test_a_page_that_cannot_be_written_is_refused_before_any_work(restore: Resto
     assert done.returncode == 2
     assert b"error: the report" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_devices_are_spread_over_workers(restore: Restore, many: Path) -> None:
+    done = restore("upscale", "many/0", "-o", "out", "--devices", "cpu, cpu", "--threads", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["device"] for line in done.stdout.splitlines()} == {"cpu"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--devices", "cpu,"), 2, b"not a list of devices"),
+        (("--devices", "cpu", "--device", "cpu"), 2, b"contradict"),
+        (("--devices", "cpu,cuda:77"), 4, b"cuda:77 is not present"),
+        (("--workers", "0"), 2, b"--workers"),
+    ],
+)
+def test_devices_that_are_none_are_refused(
+    arguments: tuple[str, ...], code: int, words: bytes, restore: Restore, many: Path
+) -> None:
+    done = restore("upscale", "many/0", "-o", "out", *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -55,6 +55,8 @@ class ModelCard:
     """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
     speed: Speed | None = None
     """The speed that this upscaler is picked for at its scale; the built-in ones are balanced without saying so."""
+    relative_speed: float | None = None
+    """Pixels a second where the default of the task and scale does 1; None where it was not measured."""
 
     @property
     def scales(self) -> str:

@@ -49,7 +49,8 @@ class Device:
     def free_memory(self) -> int:
         """Return the bytes that can be used without taking them from others."""
         if self.torch_device.type == "cuda":
-            return int(torch.cuda.mem_get_info(self.torch_device)[0])
+            kept = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
+            return int(torch.cuda.mem_get_info(self.torch_device)[0]) + kept  # PyTorch's own, for what comes next
         if self.torch_device.type == "xpu":
             return int(torch.xpu.get_device_properties(self.torch_device).total_memory - torch.xpu.memory_allocated())
         return free_host_memory()

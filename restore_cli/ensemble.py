@@ -55,6 +55,11 @@ def from_colour(x: Tensor, channels: int) -> Planes:
     return planes
 
 
+def to_levels(x: Tensor) -> Tensor:
+    """Round values (3, h, w, nominally 0 to 1) to 8 bits as `to_samples` does, where they are: h, w, 3."""
+    return x.clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
+
+
 def restore_once(restorer: Restorer, planes: Planes, progress: Progress, *, tta: bool) -> tuple[Tensor, Run]:
     """Put planes (h, w, 1 or 3) through a network of scale 1: 3, h, w; `tta` as in `restore_onto`."""
     if not tta:

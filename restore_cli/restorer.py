@@ -16,7 +16,7 @@ from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.stack_pass import restore_together
 from restore_cli.stack_plan import plan_stack
 from restore_cli.step_pass import StepPass, measure_effort
-from restore_cli.tile_pass import ColourSource, Progress, Take, TilePass, check_finite
+from restore_cli.tile_pass import ColourSource, Convert, Progress, Take, TilePass, all_finite, check_finite, unchanged
 from restore_cli.tile_plan import TilePolicy
 from restore_cli.tiling import Box, round_up
 
@@ -79,6 +79,7 @@ class Restorer:
         finish_rows: Callable[[int], None] = lambda bottom: None,
         *,
         size: tuple[int, int] | None = None,
+        convert: Convert = unchanged,
         row_bytes: int = 0,
     ) -> Run:
         """Do what `restore` does, but hand the result out in tiles instead of holding it.
@@ -91,13 +92,16 @@ class Restorer:
         """
         if isinstance(self._network, SteppedNetwork):
             result, run = self.restore(picture[:, :, :], progress)
-            take(result, Box(0, 0, *result.shape[1:]))
+            take(convert(result), Box(0, 0, *result.shape[1:]))
             finish_rows(result.shape[1])
             return run
         tiles = self._tile(picture, size)
         work = self._continued(
             tiles,
-            lambda: (None, tiles.restore_tiles(take, progress, finish_rows, row_bytes=row_bytes)),
+            lambda: (
+                None,
+                tiles.restore_tiles(take, progress, finish_rows, convert=convert, row_bytes=row_bytes),
+            ),
         )
         return self._in_precisions(work)[1]
 
@@ -127,7 +131,7 @@ class Restorer:
         if len(pictures) > 1:
             if succeeds_in_memory(lambda: restored.extend(self._together(torch.stack(list(pictures)), size))):
                 return [
-                    (result, Run(self.precision, None)) if result.isfinite().all() else self._alone(picture, size)
+                    (result, Run(self.precision, None)) if all_finite(result) else self._alone(picture, size)
                     for picture, result in zip(pictures, restored, strict=True)
                 ]
             self.device.release_memory()
@@ -164,7 +168,7 @@ class Restorer:
 
     def _step_alone(self, picture: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
         results, side = self._step(picture[None], network, progress)
-        check_finite(results)
+        check_finite(all_finite(results))
         return results[0], side
 
     def _step(self, pictures: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:

@@ -41,7 +41,8 @@ class RowBuffer:
         """Hand on what has been gathered; everything above row `bottom` is complete."""
         rows, top = self._rows, self._top
         assert rows is not None
-        self._rows, self._top = None, bottom
+        below = rows[bottom - top :]  # of larger tiles, where those after them had to be smaller
+        self._rows, self._top = below if len(below) else None, bottom
         self.emit(top, rows[: bottom - top])
 
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, free_host_memory, succeeds_in_memory
+from restore_cli.device import Device, free_host_memory
 from restore_cli.errors import DeviceError, NotFiniteError
-from restore_cli.layers.sampling import place_centres
+from restore_cli.layers.sampling import Centres, place_centres
+from restore_cli.link import Arrival, open_link
 from restore_cli.memory import GIBIBYTE, HeapTrimmer
 from restore_cli.networks import ContinuousNetwork, Network, Part
-from restore_cli.tile_plan import SMALLEST_TILE, TilePlanner, TilePolicy
+from restore_cli.stack_plan import plan_stack
+from restore_cli.tile_plan import TilePlanner, TilePolicy
+from restore_cli.tile_queue import TileQueue
 from restore_cli.tiling import Box, plan_cores, round_up
 
 Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
 Take = Callable[[Tensor, Box], None]
-"""Takes the result of a tile (3, h, w float32 on the host) and where it lies in the whole result."""
+"""Takes the result of a tile (3, h, w on the host, float32 unless converted) and where it lies in the whole result."""
+Convert = Callable[[Tensor], Tensor]
+"""Makes of a tile's result (3, h, w float32), where that is, what shall come to the host."""
+
+
+def unchanged(tile: Tensor) -> Tensor:
+    """Return `tile`."""
+    return tile
 
 
 class ColourSource(Protocol):
@@ -34,7 +44,9 @@ class ColourSource(Protocol):
 class TilePass:
     """A picture, padded to the network's grid if need be, and the tiles still to do.
 
-    Only tiles are read, and only they go to the device. A tile that runs out of memory there is cut into smaller ones.
+    Only tiles are read, and only they go to the device. On a graphics card those of one row that are alike go together,
+    and the next ones are sent while it computes. Tiles that run out of memory there are done one by one, and then cut
+    into smaller ones.
     """
 
     def __init__(
@@ -54,14 +66,14 @@ class TilePass:
         self.picture = picture
         self.device = device
         self.policy = policy
+        self.link = open_link(device)
         self.height, self.width = picture.shape[1:]
         self.size = size or (self.height * network.scale, self.width * network.scale)
         grid = network.grid if network.pads_to_grid else 1
         self.rows, self.columns = (_reflected(length, round_up(length, grid)) for length in (self.height, self.width))
         self.whole = Box(0, 0, len(self.rows), len(self.columns))
         self._canvas: Tensor | None = None
-        self._left: list[Box] | None = None
-        self._side = 0
+        self._queue: TileQueue[Arrival] | None = None
         self._done = 0
         self.switch_to(network, reduced_precision=reduced_precision)
 
@@ -95,41 +107,57 @@ class TilePass:
         progress: Progress,
         finish_rows: Callable[[int], None] = lambda bottom: None,
         *,
+        convert: Convert = unchanged,
         held: int = 0,
         row_bytes: int = 0,
     ) -> int | None:
         """Restore tile after tile, row by row of tiles; return the side of the tiles, None if there was a single one.
 
-        `finish_rows` is called when the result is whole down to a row. `held` and `row_bytes` are the memory that the
-        caller needs for all of the result, and for one of its rows while a row of tiles is done. After a NotFiniteError
-        another call does what is left.
+        `finish_rows` is called when the result is whole down to a row. `convert` is applied to a tile's result on the
+        device, before `take`. `held` and `row_bytes` are the memory that the caller needs for all of the result, and
+        for one of its rows while a row of tiles is done. After a NotFiniteError another call does what is left.
 
         Raises:
             DeviceError: the device is out of memory even with the smallest tile.
             NotFiniteError: a value of a tile's result is infinite or NaN.
         """
-        if self._left is None:
-            planner = TilePlanner(self.network, self.device, self.policy, self.whole, self.halo)
-            core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
-            self._side = core.side
-            self._left = plan_cores(self.whole, core.side, self.network.grid, core.height)[::-1]
-        left, trim = self._left, HeapTrimmer(self._tile_bytes(self._left[-1]))
+        queue = self._queue = self._queue or self._plan(held, row_bytes)
+        if not queue:
+            return self._told(queue)
+        trim = HeapTrimmer(self._tile_bytes(queue.first))
 
-        def restore(core: Box) -> None:
-            if core != self.whole:
-                self._measure(core)
+        def start(cores: list[Box]) -> Arrival:
+            if cores[0] != self.whole:
+                self._measure(cores[0])
                 trim()
-            kept = core.resized((self.height, self.width), self.size)
-            take(self._restore(core, kept), kept)
-            self._done += core.height * core.width
+            tiles = self._restore(cores)
+            finite = torch.stack([all_finite(tile) for tile in tiles])
+            return self.link.download([finite, *(convert(tile) for tile in tiles)])
 
-        def finish(core: Box) -> None:
-            if not left or (left[-1].top >= core.bottom and min(box.top for box in left) >= core.bottom):
-                finish_rows(min(self.size[0], core.resized((self.height, self.width), self.size).bottom))
+        def finish(cores: list[Box], arrival: Arrival) -> None:
+            finite, *tiles = arrival()
+            check_finite(finite)
+            for core, tile in zip(cores, tiles, strict=True):
+                take(tile, self._kept(core))
+                self._done += core.height * core.width
             progress(self._done / (self.whole.height * self.whole.width))
 
-        self._side = self._for_each_core(left, self._side, restore, finish)
-        return None if self._side >= max(self.whole.height, self.whole.width) else self._side
+        def finish_down_to(bottom: int) -> None:
+            finish_rows(self._kept(Box(0, 0, bottom, self.whole.width)).bottom)
+
+        queue.run(self._choose, start, finish, finish_down_to, ahead=0 if self.device.is_host else 1)
+        return self._told(queue)
+
+    def _plan(self, held: int, row_bytes: int) -> TileQueue[Arrival]:
+        planner = TilePlanner(self.network, self.device, self.policy, self.whole, self.halo)
+        core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
+        return self._queue_of(plan_cores(self.whole, core.side, self.network.grid, core.height), core.side)
+
+    def _queue_of(self, cores: list[Box], side: int) -> TileQueue[Any]:
+        return TileQueue(cores, side, grid=self.network.grid, device=self.device, policy=self.policy)
+
+    def _told(self, queue: TileQueue[Arrival]) -> int | None:
+        return None if queue.side >= max(self.whole.height, self.whole.width) else queue.side
 
     @property
     def _canvas_bytes(self) -> int:
@@ -147,23 +175,56 @@ class TilePass:
 
     def _tile_bytes(self, core: Box) -> int:
         """Return about how much host memory a tile takes: its features, or where they lie elsewhere, its result."""
-        outer = core.grown(self.halo, self.whole.height, self.whole.width)
+        outer = self._outer(core)
         per_pixel = self.network.bytes_per_pixel if self.device.is_host else 2 * 3 * 4 * self.network.scale**2
         return outer.height * outer.width * per_pixel
 
-    def _restore(self, core: Box, kept: Box) -> Tensor:
-        """Return the pixels `kept` of the result (3, h, w), which are those made of `core`."""
-        outer = core.grown(self.halo, self.whole.height, self.whole.width)
-        tile = self._on_device(outer)
+    def _outer(self, core: Box) -> Box:
+        return core.grown(self.halo, self.whole.height, self.whole.width)
+
+    def _kept(self, core: Box) -> Box:
+        """Return the pixels of the result that are made of `core`."""
+        return core.resized((self.height, self.width), self.size)
+
+    def _choose(self, row: list[Box], most: int) -> list[Box]:
+        """Return the next core of a row, and those that can go through the network with it."""
+        first = row[0]
+        outer = self._outer(first)
+        if self.device.is_host or self.network.sees_place:
+            return [first]
+        most = min(most, plan_stack(self.network, self.device, outer.height, outer.width))
+        return [core for core in row if core is first or self._are_alike(first, core)][:most]
+
+    def _are_alike(self, first: Box, other: Box) -> bool:
+        """Tell whether two cores of a row look the same to the network, their values apart."""
+        outer, others = self._outer(first), self._outer(other)
+        if (outer.height, outer.width) != (others.height, others.width):
+            return False
+        if not isinstance(self.network, ContinuousNetwork):
+            return True
+        mine, theirs = self._columns(first), self._columns(other)
+        return torch.equal(mine.pixel, theirs.pixel) and torch.equal(mine.fraction, theirs.fraction)
+
+    def _columns(self, core: Box) -> Centres:
+        """Place the result's columns over the input of a continuous network."""
+        kept, origin = self._kept(core), self._outer(core).left
+        return place_centres(self.width, self.size[1], start=kept.left, stop=kept.right, origin=origin)
+
+    def _restore(self, cores: list[Box]) -> list[Tensor]:
+        """Return the pixels that are made of each of `cores` (3, h, w on the device)."""
+        outers = [self._outer(core) for core in cores]
+        tiles = self._on_device(outers)
+        first = outers[0]
         if isinstance(self.network, ContinuousNetwork):
-            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=outer.top)
-            columns = place_centres(self.width, self.size[1], start=kept.left, stop=kept.right, origin=outer.left)
-            restored = self.network.restore_at(tile, rows, columns)[0].cpu()
-        else:
-            restored = self.network(tile, Part(outer, self.whole, self.statistic))[0]  # 3, h, w
-            restored = restored[:, *kept.within(outer.scaled(self.network.scale)).slices].cpu()
-        check_finite(restored)
-        return restored
+            kept = self._kept(cores[0])
+            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=first.top)
+            return list(self.network.restore_at(tiles, rows, self._columns(cores[0])))
+        restored = self.network(tiles, Part(first, self.whole, self.statistic))  # n, 3, h, w
+        scale = self.network.scale
+        return [
+            tile[:, *self._kept(core).within(outer.scaled(scale)).slices]
+            for tile, core, outer in zip(restored, cores, outers, strict=True)
+        ]
 
     def _measure(self, first: Box) -> None:
         """Sum the network's statistic over the whole picture, if it has one and it is not known yet.
@@ -175,18 +236,21 @@ class TilePass:
             return
         parts: list[Tensor] = []
 
-        def measure(core: Box) -> None:
+        def measure(cores: list[Box]) -> None:
+            (core,) = cores
             outer = core.grown(halo, self.whole.height, self.whole.width)
             inner = core.within(outer)
-            parts.append(self.network.measure(self._on_device(outer), inner.top, inner.left, inner.height, inner.width))
+            tile = self._on_device([outer])
+            parts.append(self.network.measure(tile, inner.top, inner.left, inner.height, inner.width))
 
-        cores = plan_cores(self.whole, first.width, self.network.grid, first.height)[::-1]
-        self._for_each_core(cores, max(first.height, first.width), measure)
+        cores = plan_cores(self.whole, first.width, self.network.grid, first.height)
+        queue = self._queue_of(cores, max(first.height, first.width))
+        queue.run(lambda row, most: row[:1], measure, lambda cores, nothing: None)
         self.statistic = torch.stack(parts).sum(dim=0)
 
-    def _on_device(self, box: Box) -> Tensor:
-        tile = self._read(box)[None]  # 1, 3, h, w
-        return tile.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+    def _on_device(self, boxes: list[Box]) -> Tensor:
+        tiles = [self._read(box) for box in boxes]
+        return self.link.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w
 
     def _read(self, box: Box) -> Tensor:
         """Read 3, h, w; what lies beyond the picture is its reflection."""
@@ -197,49 +261,19 @@ class TilePass:
             tile = tile[:, rows - area[0].start][:, :, columns - area[1].start]
         return tile
 
-    def _for_each_core(
-        self,
-        left: list[Box],
-        side: int,
-        work: Callable[[Box], None],
-        finish: Callable[[Box], None] = lambda core: None,
-    ) -> int:
-        """Call `work` on the cores `left`, the last one first; where memory runs out, on smaller ones from there on.
 
-        After `work` a core is taken from `left`, and `finish` is called. Returns the longest side that a core had at
-        the end.
-        """
-        while left:
-            core = left[-1]
-            if succeeds_in_memory(lambda: work(core)):  # noqa: B023 called at once
-                left.pop()
-                finish(core)
-                continue
-            self.device.release_memory()
-            side = min(side, self._half(core))
-            left[:] = [part for bigger in left for part in plan_cores(bigger, side, self.network.grid)[::-1]]
-        return side
-
-    def _half(self, core: Box) -> int:
-        longest = max(core.height, core.width)
-        side = round_up(longest // 2, self.network.grid)
-        if self.policy == "off":
-            raise DeviceError(f"{self.device.name} is out of memory with the picture in one piece", "use --tile auto")
-        if side < SMALLEST_TILE or side >= longest:
-            raise DeviceError(
-                f"{self.device.name} is out of memory even with tiles of {longest} pixels",
-                "close other programs, or use --device cpu",
-            )
-        return side
+def all_finite(result: Tensor) -> Tensor:
+    """Tell whether no value of a network's result is infinite or NaN: a single truth value, where the result is."""
+    return result.isfinite().all()
 
 
-def check_finite(result: Tensor) -> None:
-    """Refuse a network's result that holds infinities or NaN.
+def check_finite(finite: Tensor) -> None:
+    """Refuse a result that is not finite.
 
     Raises:
-        NotFiniteError: it does.
+        NotFiniteError: one of `finite`, the answers of `all_finite`, is false.
     """
-    if not torch.isfinite(result).all():
+    if not finite.all():
         raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
 
 

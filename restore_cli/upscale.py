@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from restore_cli.ensemble import Colour, from_colour, part_of, restore_onto
+from restore_cli.ensemble import Colour, from_colour, part_of, restore_onto, to_levels
 from restore_cli.errors import RestoreError
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture, Samples, to_samples
@@ -20,7 +20,7 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.row_buffer import RowBuffer
 from restore_cli.scratch import rows_in_bands
 from restore_cli.sizing import Sizing
-from restore_cli.tile_pass import Progress
+from restore_cli.tile_pass import Progress, unchanged
 from restore_cli.tile_plan import BAND_BYTES
 from restore_cli.tiling import Box
 
@@ -178,15 +178,29 @@ class _Upscaling:
             self._emit_canvas(from_colour(x, 3))
 
     def _restore_in_rows(self, source: Colour, progress: Progress) -> Run:
-        """Let the last pass make the samples of the result, tile by tile; no whole canvas is needed."""
+        """Let the last pass make the samples of the result, tile by tile; no whole canvas is needed.
+
+        A graphics card rounds them itself where nothing else is to be done: it does so at once, and a quarter of the
+        bytes has to be copied.
+        """
         rows = RowBuffer(self.width, self._emit)
         channels, size = self.picture.pixels.shape[2], (self.height, self.width)
 
-        def take(tile: Tensor, box: Box) -> None:
-            rows.put(self._finish(from_colour(tile, channels), box), box)
+        depth = 8 * self.picture.pixels.itemsize
+        is_ready = not self.restorer.device.is_host and self.strength == 1 and (channels, depth) == (3, 8)
 
-        row_bytes = self.width * channels * self.picture.pixels.itemsize
-        return self.restorer.restore_tiles(source, take, progress, rows.finish, size=size, row_bytes=row_bytes)
+        def take(tile: Tensor, box: Box) -> None:
+            rows.put(tile.numpy() if is_ready else self._finish(from_colour(tile, channels), box), box)
+
+        return self.restorer.restore_tiles(
+            source,
+            take,
+            progress,
+            rows.finish,
+            size=size,
+            convert=to_levels if is_ready else unchanged,
+            row_bytes=self.width * channels * self.picture.pixels.itemsize,
+        )
 
     def _emit_canvas(self, canvas: Planes) -> None:
         """Make the samples of the result from the network's, and reduce that where it is larger than asked for."""

@@ -14,6 +14,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from restore_cli.device import Device
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -50,6 +52,25 @@ def draw_photo(height: int, width: int) -> np.ndarray:
     noise = np.random.default_rng(7).normal(0, 4, (height, width, 3))
     colour = np.stack([200 * rows, 180 * columns, 120 + 80 * np.sin(9 * rows * columns)], axis=2)
     return np.clip(colour + disc + noise, 0, 255).astype(np.uint8)
+
+
+class Card(Device):
+    """The processor in the part of a graphics card, with 16 GiB unless told otherwise."""
+
+    free = 16 << 30
+
+    @property
+    def is_host(self) -> bool:
+        return False
+
+    def free_memory(self) -> int:
+        return Card.free
+
+
+@pytest.fixture
+def card() -> Card:
+    """A graphics card that is the processor; `type(card).free` are its free bytes."""
+    return Card(torch.device("cpu"), has_bf16=True)
 
 
 Disturb = Callable[[nn.Module], nn.Module]

@@ -10,6 +10,7 @@ import pytest
 
 from restore_cli import card as card_module
 from restore_cli.card import ModelCard, Speed
+from restore_cli.cards.speeds import RELATIVE_SPEED
 from restore_cli.catalog import (
     ARCHITECTURES,
     CARDS,
@@ -189,3 +190,24 @@ def test_attribution_is_asked_for_by_cc_by_alone() -> None:
     assert credited.keys() == {"darkir-m"}
     assert "Feijoo" in credited["darkir-m"]
     assert "CC-BY-4.0" in credited["darkir-m"]
+
+
+def test_relative_speeds_are_those_of_known_models_beside_a_default() -> None:
+    assert RELATIVE_SPEED.keys() <= {card.name for card in CARDS}
+    unmeasured = {card.name for card in CARDS if card.relative_speed is None}
+    assert unmeasured == {"safmn-bcie"}  # its weights have no published hash, and its size is not known
+    for card in CARDS:
+        if card.embedded:
+            assert card.relative_speed == 1
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_relative_speeds_fall_with_the_size_of_a_network(scale: int) -> None:
+    family = [card for card in CARDS if card.network == "plainusr" and card.scale == scale]
+    speeds = [card.relative_speed or 0 for card in sorted(family, key=lambda card: card.parameters or 0)]
+    assert speeds == sorted(speeds, reverse=True)
+
+
+def test_speeds_are_what_an_upscaler_is_picked_for() -> None:
+    for card in CARDS:
+        assert card.speed is not Speed.FAST or (card.relative_speed or 0) > 1.5

@@ -23,3 +23,14 @@ def test_tiles_come_out_as_rows_in_order(own_mapping: int, smaller_from: int, mo
             rows.finish(core.bottom)
     assert [top for top, _ in came] == [0, 16, 33]
     assert (np.concatenate([pixels for _, pixels in came]) == picture).all()
+
+
+def test_where_the_last_tiles_of_a_row_are_smaller_the_others_stay() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    came: list[np.ndarray] = []
+    rows = RowBuffer(60, lambda top, pixels: came.append(pixels.copy()))
+    for core in (Box(0, 0, 40, 30), Box(0, 30, 20, 30), Box(20, 30, 20, 30)):
+        rows.put(picture[core.slices], core)
+        if core.right == 60:
+            rows.finish(core.bottom)
+    assert (np.concatenate(came) == picture).all()

@@ -172,3 +172,25 @@ def work(task: Upscaler, source: Path, target: Path) -> Any:
     job = Job(source, target, format_by_name(target.suffix[1:]))
     ((_, outcome),) = run_alone([job], worker, progress, lambda: False)
     return outcome
+
+
+@pytest.mark.parametrize("done", range(9))
+def test_rows_stay_whole_where_memory_runs_out_on_the_way(done: int) -> None:
+    class Tiring(Smoothing):
+        tiles = 0
+
+        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+            if Tiring.tiles >= done and x.shape[2] > 80:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            Tiring.tiles += 1
+            return super().forward(x, part)
+
+    pixels = np.random.default_rng(0).integers(0, 255, (300, 330, 3), np.uint8)
+    cpu = Device(torch.device("cpu"), has_bf16=False)
+    expected, _ = Upscaler(Restorer(Smoothing(), cpu, tile="off"), Sizing(scale=2), model="m")(Picture(pixels))
+    Tiring.tiles = 0
+    result, run = Upscaler(Restorer(Tiring(), cpu, tile=128), Sizing(scale=2), model="m", whole_bytes=1)(
+        Picture(pixels)
+    )
+    assert run.tile == 56
+    assert (result.pixels == expected.pixels).all()

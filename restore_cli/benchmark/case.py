@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import statistics
 import time
@@ -14,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from restore_cli.benchmark.roofline import Roofline, count_work, measure_peak
 from restore_cli.catalog import find_card, names_file
-from restore_cli.device import Device, find_device, prepare_host
+from restore_cli.device import Device, Precision, find_device, prepare_host
 from restore_cli.enhance import Enhancer
 from restore_cli.errors import DeviceError
 from restore_cli.memory import peak_memory
@@ -48,6 +50,8 @@ class Case:
     with the memory settings of the system."""
     key: str | None = None
     """Where a .pth file holds its weights."""
+    roofline: bool = False
+    """Also measure what the machine can do at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class Timing:
     """Time of each run, after one that is not counted."""
     peak_memory: int | None
     """Bytes that the whole process held at most; None where the system does not say."""
+    roofline: Roofline | None = None
+    """Told where the case asks for it."""
 
     @property
     def median(self) -> float:
@@ -73,6 +79,11 @@ class Timing:
     def megapixels_per_second(self) -> float:
         """Millions of input pixels a second."""
         return self.case.width * self.case.height / self.median / 1e6
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """How near to the machine's limit it comes, up to 1."""
+        return self.roofline.share(1e6 * self.megapixels_per_second) if self.roofline else None
 
 
 def measure_apart(case: Case, runs: int) -> Timing:
@@ -104,6 +115,7 @@ def measure(case: Case, runs: int) -> Timing:
     elif case.threads is not None:
         torch.set_num_threads(case.threads)
     device, network = find_device(case.device), _load(case)
+    original = copy.deepcopy(network) if case.roofline else network
     pixels = np.random.default_rng(SEED).integers(0, 256, (case.height, case.width, 3), np.uint8)
     run = _plainly(network, device) if case.plain else _restoring(network, device, case)
     _, precision, tile = run(pixels)
@@ -112,7 +124,9 @@ def measure(case: Case, runs: int) -> Timing:
         start = time.perf_counter()
         run(pixels)
         seconds.append(time.perf_counter() - start)
-    return Timing(case, device.name, precision, tile, tuple(seconds), _peak_memory(device))
+    memory = _peak_memory(device)
+    roofline = _roofline(original, device, Precision(precision)) if case.roofline else None
+    return Timing(case, device.name, precision, tile, tuple(seconds), memory, roofline)
 
 
 Run = Callable[[Samples], tuple[Samples, str, int | None]]
@@ -122,6 +136,11 @@ Run = Callable[[Samples], tuple[Samples, str, int | None]]
 def _load(case: Case) -> Network:
     weights = load_path(Path(case.model), case.key) if names_file(case.model) else load_card(find_card(case.model))
     return build(weights).fold()
+
+
+def _roofline(network: Network, device: Device, precision: Precision) -> Roofline:
+    dtype = precision.dtype
+    return Roofline(count_work(network, dtype.itemsize), measure_peak(device, dtype))
 
 
 def _restoring(network: Network, device: Device, case: Case) -> Run:

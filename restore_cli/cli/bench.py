@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = "{:28} {:>11} {:8} {:9} {:>6} {:>9} {:>8} {:>8} {:>8}"
 HEADER = ("model", "size", "device", "precision", "tile", "ms", "MP/s", "memory", "speed-up")
+ROOFLINE_COLUMNS = " {:>9} {:>7} {:>9} {:>6} {:>6} {:>7}"
+ROOFLINE_HEADER = ("kFLOP/px", "B/px", "TFLOP/s", "GB/s", "bound", "of peak")
 
 
 def bench(
@@ -50,6 +52,12 @@ def bench(
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Also measure the plain form, and tell by how much it is slower.")
     ] = False,
+    roofline: Annotated[
+        bool,
+        typer.Option(
+            "--roofline", help="Also tell what a pixel takes, what the machine can do, and the share that is reached."
+        ),
+    ] = False,
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that are counted, after one that is not.")] = 3,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the speeds.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per measurement.")] = False,
@@ -61,6 +69,10 @@ def bench(
     The time is from an array of 8-bit samples to that of the result, the median of several runs; megapixels are those
     of the input, memory is that of the whole process. Every measurement runs in a process of its own. The plain form is
     the network in one piece, operation by operation, in float32.
+
+    With --roofline: operations and bytes of memory per pixel of the input, where every layer reads its input and writes
+    its result once; the machine's peak, by a large matrix product and a large copy in the same precision; which of the
+    two is the limit, and how much of that is reached.
     """
     display = Display(quiet=quiet, json=json)
     models = model or [card.name for card in CARDS if card.embedded]
@@ -74,10 +86,11 @@ def bench(
     from restore_cli.cli.loading import tile_policy
 
     if not json:
-        print(COLUMNS.format(*HEADER), flush=True)
+        extra = ROOFLINE_COLUMNS.format(*ROOFLINE_HEADER) if roofline else ""
+        print(COLUMNS.format(*HEADER) + extra, flush=True)
     told: list[Timing] = []
     for name, (width, height) in product(models, sizes):
-        common = Case(name, width, height, device, threads=threads, key=key)
+        common = Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
         plain = measure_apart(replace(common, plain=True), runs) if baseline else None
         if plain:
             _tell(plain, 1.0, display)
@@ -110,6 +123,7 @@ def _tell(timing: Timing, ratio: float | None, display: Display) -> None:
             "median": timing.median,
             "megapixels_per_second": timing.megapixels_per_second,
             "speed_up": ratio,
+            "share_of_peak": timing.share_of_peak,
         }
         print(json_format.dumps(record), flush=True)
         return
@@ -125,4 +139,18 @@ def _tell(timing: Timing, ratio: float | None, display: Display) -> None:
         memory,
         f"{ratio:.2f}" if ratio else "-",
     )
-    print(COLUMNS.format(*cells), flush=True)
+    print(COLUMNS.format(*cells) + _roofline_cells(timing), flush=True)
+
+
+def _roofline_cells(timing: Timing) -> str:
+    if timing.roofline is None or timing.share_of_peak is None:
+        return ""
+    work, peak = timing.roofline.work, timing.roofline.peak
+    return ROOFLINE_COLUMNS.format(
+        f"{work.flops / 1e3:.0f}",
+        f"{work.bytes:.0f}",
+        f"{peak.flops / 1e12:.3g}",
+        f"{peak.bytes / 1e9:.3g}",
+        "memory" if timing.roofline.is_bound_by_memory else "FLOP",
+        f"{timing.share_of_peak:.0%}",
+    )

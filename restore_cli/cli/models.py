@@ -37,7 +37,10 @@ def _show_help(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(json: Json = False, debug: Debug = False) -> None:
-    """Show every model known by name, and which are at hand; in a pipe, one line of tab-separated fields each."""
+    """Show every model known by name, and which are at hand; in a pipe, one line of tab-separated fields each.
+
+    A speed of 2 means half the time of what is built in for the task and scale.
+    """
     if json:
         for card in CARDS:
             print(json_format.dumps(_record(card)))
@@ -46,7 +49,7 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
     else:
         for card in CARDS:
             size = str(card.parameters or "")
-            print(card.name, card.task, card.scales, size, _state(card), card.summary, sep="\t")
+            print(card.name, card.task, card.scales, size, _speed(card), _state(card), card.summary, sep="\t")
 
 
 @app.command("show")
@@ -158,13 +161,17 @@ def convert(
 def _print_table() -> None:
     """Print the models in columns, no line wider than the terminal."""
     width = shutil.get_terminal_size().columns
-    rows = [("name", "task", "scale", "size", "weights", "summary")]
+    rows = [("name", "task", "scale", "size", "speed", "weights", "summary")]
     for card in CARDS:
         size = f"{card.parameters / 1e6:.2f} M" if card.parameters else "-"
-        rows.append((card.name, card.task, card.scales, size, _state(card), card.summary))
-    for name, task, scale, size, state, summary in rows:
-        line = f"{name:18} {task:8} {scale:5} {size:>7}  {state:10}  {summary}"
+        rows.append((card.name, card.task, card.scales, size, _speed(card) or "-", _state(card), card.summary))
+    for name, task, scale, size, speed, state, summary in rows:
+        line = f"{name:18} {task:8} {scale:5} {size:>7} {speed:>5}  {state:10}  {summary}"
         print(line if len(line) <= width else line[: width - 3] + "...")
+
+
+def _speed(card: ModelCard) -> str:
+    return "" if card.relative_speed is None else f"{card.relative_speed:.2g}"
 
 
 def _state(card: ModelCard) -> str:
@@ -190,6 +197,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("name", card.name),
         ("summary", card.summary),
         ("task", f"{card.task}, {card.scales}" + (f", picked by --speed {card.speed}" if card.speed else "")),
+        ("speed", f"{_speed(card)} of the default's" if card.relative_speed else "not measured"),
         ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),

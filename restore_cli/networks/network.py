@@ -37,7 +37,7 @@ class Part:
     """What a network is told of a tile: where it lies in the whole picture, and what was measured of that."""
 
     box: Box
-    """The tile, its halo included, in input pixels."""
+    """The tile, its halo included, in input pixels; the first one where several go through together."""
     whole: Box
     """The whole picture, padded to the network's grid where the network wants that; its corner is at 0, 0."""
     statistic: Tensor | None = None
@@ -65,6 +65,8 @@ class Network(nn.Module, ABC):
     the grid, as the picture does."""
     treats_apart: ClassVar[bool] = True
     """Whether of several inputs in one call each gets the result that it gets alone."""
+    sees_place: ClassVar[bool] = False
+    """Whether it looks at `Part.box`; tiles of such a network never go through together."""
 
     scale: int
     """Output pixels per input pixel along a side; of a `ContinuousNetwork` the most."""

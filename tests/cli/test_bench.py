@@ -45,6 +45,22 @@ def test_a_table_and_a_plot_show_every_model(capsys: Capture, tmp_path: Path) ->
         assert image.format == "PNG"
 
 
+def test_the_roofline_is_told(capsys: Capture) -> None:
+    options = ["--model", "safmn-x4", "--roofline", "--precision", "fp32", *SMALL]
+    assert run(["bench", *options, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    work, peak = record["roofline"]["work"], record["roofline"]["peak"]
+    assert work["flops"] == pytest.approx(470_225, rel=0.01)
+    pixels_per_second = 1e6 * record["megapixels_per_second"]
+    reached = (pixels_per_second * work["flops"] / peak["flops"], pixels_per_second * work["bytes"] / peak["bytes"])
+    assert record["share_of_peak"] == pytest.approx(max(reached))
+    assert run(["bench", *options]) == 0
+    header, row = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert header[-7:] == ["kFLOP/px", "B/px", "TFLOP/s", "GB/s", "bound", "of", "peak"]
+    assert row[-6] == "470"
+    assert row[-1].endswith("%")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -99,10 +99,10 @@ def test_list_in_a_pipe_is_a_table_of_tabs(at_hand: ModelCard, capsys: Capture) 
     assert (code, words) == (0, [])
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in lines}
     assert list(rows) == [card.name for card in CARDS] + ["tiny-x2"]
-    assert rows["safmn-x4"] == ["upscale", "x4", "239520", "built in", EMBEDDED.summary]
-    assert rows["safmn-df2k-x2"][3] == "to fetch"
-    assert rows["tiny-x2"] == ["upscale", "x2", "", "at hand", "tiny"]
-    assert not any(row[3] == "cannot run" for row in rows.values())
+    assert rows["safmn-x4"] == ["upscale", "x4", "239520", "1", "built in", EMBEDDED.summary]
+    assert rows["safmn-df2k-x2"][4] == "to fetch"
+    assert rows["tiny-x2"] == ["upscale", "x2", "", "", "at hand", "tiny"]
+    assert not any(row[4] == "cannot run" for row in rows.values())
 
 
 def test_what_cannot_be_run_is_listed_as_such(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -114,7 +114,7 @@ def test_what_cannot_be_run_is_listed_as_such(monkeypatch: pytest.MonkeyPatch, c
     _, lines, _ = call(capsys, "list", "--json")
     assert {record["name"]: record["runnable"] for record in map(json.loads, lines)}["plainusr-x4"] is False
     _, lines, _ = call(capsys, "show", "plainusr-x4")
-    assert "lists but does not run" in lines[3]
+    assert "lists but does not run" in lines[4]
 
 
 def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
@@ -148,11 +148,11 @@ def test_list_in_a_terminal_fits_it(columns: int) -> None:
     _, words = process.communicate(timeout=60)
     assert (process.returncode, words) == (0, b"")
     header, *lines = text.decode().splitlines()
-    assert header.split()[:5] == ["name", "task", "scale", "size", "weights"]
+    assert header.split()[:6] == ["name", "task", "scale", "size", "speed", "weights"]
     assert [line.split()[0] for line in lines] == [card.name for card in CARDS]
     assert max(map(len, lines)) <= columns
     assert (max(map(len, lines)) == columns) == (columns == 60)  # a wide terminal shows all of it
-    assert lines[0].split()[1:6] == ["upscale", "x4", "0.24", "M", "built"]
+    assert lines[0].split()[1:7] == ["upscale", "x4", "0.24", "M", "1", "built"]
 
 
 def test_show(capsys: Capture) -> None:
@@ -294,7 +294,7 @@ def test_a_model_for_any_scale_is_listed_with_its_range(
     card = dataclasses.replace(tiny, name="tiny-any", network="safmn-any", scale=4, continuous=True)
     monkeypatch.setattr(models, "CARDS", (card,))
     monkeypatch.setattr(catalog, "CARDS", (card,))
-    assert call(capsys, "list")[1] == ["tiny-any\tupscale\tx1-4\t\tto fetch\ttiny"]
+    assert call(capsys, "list")[1] == ["tiny-any\tupscale\tx1-4\t\t\tto fetch\ttiny"]
     assert "task:        upscale, x1-4" in call(capsys, "show", "tiny-any")[1]
     record = json.loads(call(capsys, "list", "--json")[1][0])
     assert (record["scale"], record["continuous"]) == (4, True)

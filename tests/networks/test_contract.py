@@ -185,6 +185,24 @@ def test_tiles_equal_the_whole_bit_for_bit_in_reduced_precision(network: type[Ne
 
 @each_network
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_tiles_that_go_together_equal_those_that_go_alone(network: type[Network], precision: str, card: Device) -> None:
+    if precision == "bf16" and torch.bfloat16 not in network.half_precisions:
+        assert network is SAFMNBCIE
+        return
+    if issubclass(network, SteppedNetwork):
+        assert network.locality is Locality.GLOBAL
+        return
+    built = build(network)
+    picture = torch.rand(3, 32, 2 * built.receptive_field + 70)
+    tile = 32 if precision == "fp32" else "off"  # halos in float32 are those that trained weights need, not these
+    expected, _ = Restorer(built, CPU, precision=precision, tile=tile).restore(picture)
+    tiled, run = Restorer(built, card, precision=precision, tile=32).restore(picture)
+    assert run.tile == round_up(32, built.grid)
+    torch.testing.assert_close(tiled, expected, rtol=1e-5, atol=1e-5)
+
+
+@each_network
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_stack_equals_its_pictures_alone(network: type[Network], precision: str) -> None:
     """A processor's kernels add up in another order for several pictures; what else they do is the same."""
     if precision == "bf16" and torch.bfloat16 not in network.half_precisions:

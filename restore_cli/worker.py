@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from restore_cli.batch import (
-    CONTESTED_PAUSE,
     Duty,
     Outcome,
     Progress,
@@ -28,25 +22,23 @@ from restore_cli.batch import (
     skipped,
 )
 from restore_cli.device import free_host_memory
-from restore_cli.errors import ClaimedError, DeviceError, ForeignClaimError, RestoreError, UnwritablePictureError
-from restore_cli.memory import GIBIBYTE, MEBIBYTE, share_host_memory
+from restore_cli.errors import ForeignClaimError, RestoreError
+from restore_cli.memory import MEBIBYTE, share_host_memory
+from restore_cli.output import Output, check_result, writing_standard_output
 from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import Add, check_size, encoding, writing
+from restore_cli.picture.writing import Add, writing
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
-from restore_cli.scratch import LARGEST_IN_MEMORY, Room, scratch_folder
+from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.task import GroupingTask, StreamingTask, Task
 
 SHARE_IN_MEMORY = 8
 """A picture's arrays lie in memory up to this part of what is free: an eighth."""
-WHOLE_BYTES_PER_PIXEL = 10
-"""Bytes of memory that a pixel takes, about, where a format is encoded in one piece."""
-COPIED_BYTES = 1 << 20
 STREAMED_BYTES = 128 * MEBIBYTE
 """Bytes of a result that are held at the most: a larger one is written as it is made."""
 Reserve = Callable[[int], None]
@@ -162,7 +154,7 @@ class Worker:
         """
         watch, task = Stopwatch(), self.task
         with ExitStack() as stack:
-            output = _Output(opened.size[0], lambda: stack.enter_context(self._target(opened)))
+            output = Output(opened.size[0], lambda: stack.enter_context(self._target(opened)))
             if isinstance(task, StreamingTask):
                 run = task.stream(opened.picture, output, progress)
             else:
@@ -229,7 +221,7 @@ class Worker:
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)
             if size is not None and job.format is not None:
-                _check_result(*size, job.format)
+                check_result(*size, job.format)
             rows, columns = size or (0, 0)
             reserve(3 * height * width + min(3 * rows * columns, STREAMED_BYTES))
 
@@ -241,12 +233,12 @@ class Worker:
             return Outcome(name_of_source(job), None, "skipped", reason)
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
-        _check_result(*size, format)
+        check_result(*size, format)
         return Opened(job, picture, size, format, watch.lap(), ExitStack())
 
     def _target(self, opened: Opened) -> AbstractContextManager[Add]:
         target = opened.job.target
-        open_target = partial(writing, target) if target is not None else _writing_standard_output
+        open_target = partial(writing, target) if target is not None else writing_standard_output
         duty = self.duty
         return open_target(*opened.size, opened.format, quality=duty.quality, strip_metadata=duty.strip_metadata)
 
@@ -257,96 +249,5 @@ class Worker:
             remove_leftovers(folder)
 
 
-def run_alone(
-    jobs: Iterable[Job], worker: Worker, progress: Progress, stop: Callable[[], bool], *, debug: bool = False
-) -> Iterator[tuple[Job, Outcome]]:
-    """Carry out jobs in this process, one after the other, and yield each outcome as soon as it is known.
-
-    `debug` raises what goes wrong with a picture. A picture that another run has in hand is waited for.
-
-    Raises:
-        RestoreError: the task cannot be loaded.
-        BrokenPipeError: nobody reads standard output any more.
-    """
-    for job in jobs:
-        outcome = skipped(job, worker.duty)
-        if outcome is None:
-            assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
-        while outcome is None and not stop():
-            try:
-                outcome = worker(job, progress)
-            except ClaimedError:
-                job = replace(job, contested=True)
-                time.sleep(CONTESTED_PAUSE)
-            except BrokenPipeError:
-                raise
-            except Exception as error:
-                if debug:
-                    raise
-                outcome = worker.failed(job, error)
-        if outcome is None:
-            return
-        yield job, outcome
-
-
-class _Output:
-    """Takes the bands of a result: keeps one that is all of it, writes those of a larger one as they come."""
-
-    def __init__(self, height: int, open_target: Callable[[], Add]) -> None:
-        self.first: Picture | None = None
-        self.seconds = 0.0
-        """Spent writing."""
-        self._height = height
-        self._open_target = open_target
-        self._add: Add | None = None
-
-    @property
-    def is_written(self) -> bool:
-        """Whether the result goes to its target already."""
-        return self._add is not None
-
-    def __call__(self, band: Picture) -> None:
-        watch = Stopwatch()
-        self.first = self.first or band
-        if band.height < self._height:
-            self._add = self._add or self._open_target()
-            self._add(band)
-        self.seconds += watch.lap()
-
-
-def _check_result(height: int, width: int, format: Format) -> None:
-    """Refuse a result that the format or, encoded in one piece, the memory cannot hold.
-
-    Raises:
-        UnwritablePictureError: a side is longer than the format allows.
-        DeviceError: there is not enough memory.
-    """
-    check_size(width, height, format)
-    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, free_host_memory()
-    if not format.streams and needed > free:
-        raise DeviceError(
-            f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "
-            f"{needed / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
-            "choose TIFF or PNG with --format",
-        )
-
-
 def _read_standard_input() -> bytes:
     return sys.stdin.buffer.read()
-
-
-@contextmanager
-def _writing_standard_output(height: int, width: int, format: Format, **options: Any) -> Iterator[Add]:
-    """Write a picture to standard output once it is whole; what is large lies in a scratch file until then."""
-    is_large = WHOLE_BYTES_PER_PIXEL * height * width > LARGEST_IN_MEMORY
-    with tempfile.TemporaryFile(dir=scratch_folder()) if is_large else io.BytesIO() as file:
-        with encoding(file, height, width, format, **options) as add:
-            yield add
-        file.seek(0)
-        try:
-            shutil.copyfileobj(file, sys.stdout.buffer, COPIED_BYTES)
-            sys.stdout.buffer.flush()
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise UnwritablePictureError(f"cannot write standard output: {error.strerror}") from error

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from restore_cli.batch import Duty, Progress
 from restore_cli.device import Device
+from restore_cli.in_turn import run_in_turn
 from restore_cli.networks import Network, Part
 from restore_cli.picture import vips
 from restore_cli.picture.encoding import Encoder
@@ -27,7 +28,7 @@ from restore_cli.restorer import Restorer
 from restore_cli.scratch import Room
 from restore_cli.sizing import Sizing
 from restore_cli.upscale import Upscaler
-from restore_cli.worker import Worker, run_alone
+from restore_cli.worker import Worker
 
 HEIGHT, WIDTH = 75, 53
 
@@ -170,7 +171,7 @@ def work(task: Upscaler, source: Path, target: Path) -> Any:
     progress: Progress = no_progress
     worker = Worker(Duty(load_task=lambda tell: task, max_pixels=10**6), print)
     job = Job(source, target, format_by_name(target.suffix[1:]))
-    ((_, outcome),) = run_alone([job], worker, progress, lambda: False)
+    ((_, outcome),) = run_in_turn([job], worker, progress, lambda: False)
     return outcome
 
 

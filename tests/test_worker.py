@@ -11,12 +11,13 @@ from PIL import Image
 from restore_cli.batch import Duty, Outcome, Progress, refused
 from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
+from restore_cli.in_turn import run_in_turn
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.sources import Refusal
-from restore_cli.worker import Worker, run_alone
+from restore_cli.worker import Worker
 
 
 class Inverting:
@@ -47,7 +48,7 @@ def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False
 
 
 def outcomes_of(work: Worker, *jobs: Job, debug: bool = False) -> list[Outcome]:
-    return [outcome for _, outcome in run_alone(jobs, work, no_progress, lambda: False, debug=debug)]
+    return [outcome for _, outcome in run_in_turn(jobs, work, no_progress, lambda: False, debug=debug)]
 
 
 def job(source: Path, target: Path | None = None) -> Job:

@@ -59,11 +59,12 @@ class Crew:
             yield from results
 
     def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
-        from restore_cli.worker import Worker, run_alone
+        from restore_cli.in_turn import run_in_turn
+        from restore_cli.worker import Worker
 
         (duty,) = self._duties(1)
         worker = Worker(duty, self._request.display.note)
-        yield from run_alone(jobs, worker, self._progress, stop, debug=self._request.report.debug)
+        yield from run_in_turn(jobs, worker, self._progress, stop, debug=self._request.report.debug)
 
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.supervision import Supervisor

@@ -2,7 +2,8 @@
 
 Measured in turn on one core of an AMD EPYC of the fifth generation (AVX-512 with bfloat16), in the precision that
 `auto` takes, on pictures of 192x192 pixels: the processor's time from 8-bit samples to those of the result, the least
-of four runs, of the large SAFMN one. safmn-any is the default at x2 and x3. Other machines have other ratios, which
+of four runs, of the large SAFMN one. The paper's SAFMN and darkir-m had random weights, which take as long. safmn-any
+is the default at x2 and x3. Other machines have other ratios, which
 
     restore bench --threads 1 --size 192x192 --runs 9 --model safmn-x4 --model plainusr-s-x4
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import torch
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, left_of_limit, sharers_of_memory
+from restore_cli.memory import GIBIBYTE, free_host_memory
 
 
 class Precision(StrEnum):
@@ -119,20 +119,6 @@ def prepare_host(threads: int | None = None) -> None:
         mallopt(trim_threshold, 2**31 - 1)
 
 
-def free_host_memory() -> int:
-    """Return the bytes of host memory that can be had without swapping, within a container's limit and the user's.
-
-    Where several workers share it, it is the part of one.
-    """
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        free = _total_memory() // 2
-    return min(min(free, _free_in_container()) // sharers_of_memory(), left_of_limit())
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an exception means that a device or the host ran out of memory."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
@@ -174,22 +160,3 @@ def _has_bf16(device: torch.device) -> bool:
             return False
         return "avx512_bf16" in flags or "amx_bf16" in flags
     return False
-
-
-def _total_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # Windows
-        return 8 * GIBIBYTE
-
-
-def _free_in_container() -> int:
-    """Return what a cgroup leaves to this process; a very large number where there is none."""
-    try:
-        with (
-            open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit,
-            open("/sys/fs/cgroup/memory.current", encoding="ascii") as current,
-        ):
-            return int(limit.read()) - int(current.read())
-    except (OSError, ValueError):  # no cgroup, or no limit: "max"
-        return 1 << 62

@@ -30,14 +30,23 @@ def share_host_memory(sharers: int) -> None:
     _sharers = sharers
 
 
-def sharers_of_memory() -> int:
-    """Return how many processes share what is free."""
-    return _sharers
-
-
 def memory_limit() -> int | None:
     """Return the limit in bytes, None where there is none."""
     return None if _limit == UNLIMITED else _limit
+
+
+def free_host_memory() -> int:
+    """Return the bytes of host memory that can be had without swapping, within a container's limit and the user's.
+
+    Where several workers share it, it is the part of one.
+    """
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        free = _total_memory() // 2
+    return min(min(free, _free_in_container()) // _sharers, left_of_limit())
 
 
 def left_of_limit() -> int:
@@ -98,3 +107,22 @@ def trim_heap() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         except (OSError, AttributeError):  # another C library
             return
+
+
+def _total_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # Windows
+        return 8 * GIBIBYTE
+
+
+def _free_in_container() -> int:
+    """Return what a cgroup leaves to this process; a very large number where there is none."""
+    try:
+        with (
+            open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit,
+            open("/sys/fs/cgroup/memory.current", encoding="ascii") as current,
+        ):
+            return int(limit.read()) - int(current.read())
+    except (OSError, ValueError):  # no cgroup, or no limit: "max"
+        return 1 << 62

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from restore_cli.batch import Stopwatch
-from restore_cli.device import free_host_memory
 from restore_cli.errors import DeviceError, UnwritablePictureError
-from restore_cli.memory import GIBIBYTE
+from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.picture.formats import Format
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import Add, check_size, encoding

@@ -10,9 +10,8 @@ import weakref
 import torch
 from torch import Tensor
 
-from restore_cli.device import free_host_memory
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE
+from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.scratch import map_memory, map_scratch, scratch_folder
 
 OWN_MAPPING = GIBIBYTE // 8

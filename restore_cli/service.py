@@ -24,6 +24,14 @@ PROGRESS_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The worker is ready."""
+
+    on_host: bool
+    """Whether its network runs on the processor."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanting:
     """The worker can read one more picture."""
 
@@ -85,7 +93,9 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
         from restore_cli.pipeline import Pipeline
         from restore_cli.worker import Worker
 
-        pipeline = Pipeline(Worker(duty, lambda text: desk.send(Told(text))), desk)
+        worker = Worker(duty, lambda text: desk.send(Told(text)))
+        desk.send(Begun(on_host=worker.task.device == "cpu"))
+        pipeline = Pipeline(worker, desk)
         threading.Thread(target=desk.listen, args=(pipeline,), daemon=True).start()
         pipeline.run(desk.jobs())
     except Exception as error:

@@ -22,7 +22,7 @@ from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, fa
 from restore_cli.errors import RestoreError
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.planning import Job
-from restore_cli.service import Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
+from restore_cli.service import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
 
 POLL = 0.2
 """Seconds between two looks at what no worker tells: an interruption, new jobs."""
@@ -55,9 +55,15 @@ class Post:
 class Supervisor:
     """Hands jobs to workers and tells what became of them."""
 
-    def __init__(self, duties: Sequence[Duty], *, tell: Tell, progress: Progress) -> None:
-        """`duties` has one entry for each worker. `progress` is called with how many pictures' worth is half done."""
+    def __init__(
+        self, duties: Sequence[Duty], more_on_host: Sequence[Duty] = (), *, tell: Tell, progress: Progress
+    ) -> None:
+        """`duties` has one entry for each worker; those `more_on_host` work if the first runs on the processor.
+
+        `progress` is called with how many pictures' worth is half done.
+        """
         self._duties = list(duties)
+        self._more_on_host = list(more_on_host)
         self._tell = tell
         self._progress = progress
         self._posts: list[Post] = []
@@ -137,9 +143,14 @@ class Supervisor:
                 yield from self._bury(post)
                 continue
             match message:
-                case Wanting():
-                    post.wants = post.has_begun = True
+                case Begun(on_host):
+                    post.has_begun = True
                     self._early_deaths = 0
+                    if on_host:
+                        self._duties += self._more_on_host
+                    self._more_on_host.clear()
+                case Wanting():
+                    post.wants = True
                 case WentOn(job, share):
                     post.in_hand[job] = share
                     self._progress(sum(sum(other.in_hand.values()) for other in self._posts))

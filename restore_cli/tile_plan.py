@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from restore_cli.device import Device, free_host_memory
+from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.memory import MEBIBYTE, memory_limit, resident_memory
+from restore_cli.memory import MEBIBYTE, free_host_memory, memory_limit, resident_memory
 from restore_cli.networks import Locality, Network
 from restore_cli.tiling import Box, round_up
 

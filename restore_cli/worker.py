@@ -21,9 +21,8 @@ from restore_cli.batch import (
     name_of_source,
     skipped,
 )
-from restore_cli.device import free_host_memory
 from restore_cli.errors import ForeignClaimError, RestoreError
-from restore_cli.memory import MEBIBYTE, share_host_memory
+from restore_cli.memory import MEBIBYTE, free_host_memory, share_host_memory
 from restore_cli.output import Output, check_result, writing_standard_output
 from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name

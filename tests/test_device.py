@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from restore_cli import device as device_module
-from restore_cli.device import Device, Precision, choose_precision, find_device, free_host_memory, is_out_of_memory
+from restore_cli.device import Device, Precision, choose_precision, find_device, is_out_of_memory
 from restore_cli.errors import DeviceError
+from restore_cli.memory import free_host_memory
 
 BOTH = frozenset({torch.bfloat16, torch.float16})
 

@@ -13,10 +13,14 @@ from itertools import chain
 from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, Progress, skipped
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
+from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.planning import Job
 
 SHARE_IN_FLIGHT = 16
 """Pictures are read ahead and written behind up to this part of the memory limit: a sixteenth."""
+MOST_WORKERS = 8
+BYTES_OF_WORKER = 3 * GIBIBYTE
+"""What a worker must have to itself: the libraries, a network, and tiles of a good size."""
 Results = Generator[tuple[Job, Outcome], None, None]
 
 
@@ -69,16 +73,19 @@ class Crew:
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.supervision import Supervisor
 
-        duties = self._duties(count)
-        supervisor = Supervisor(duties, tell=self._request.display.note, progress=self._progress)
+        duties, batch = self._duties(count), self._request.batch
+        certain = len(duties) if batch.workers or batch.devices else 1
+        supervisor = Supervisor(
+            duties[:certain], duties[certain:], tell=self._request.display.note, progress=self._progress
+        )
         with closing(supervisor.run(jobs, stop)) as results:
             yield from results
 
     def _duties(self, pictures: int | None) -> list[Duty]:
         """Return what each worker is told; for no more workers than there are pictures, if that is known."""
-        batch, engine = self._request.batch, self._request.engine
-        devices = [name.strip() for name in (batch.devices or engine.device).split(",")]
-        count = batch.workers or len(devices)
+        engine, wanted = self._request.engine, self._request.batch.workers
+        devices = [name.strip() for name in (self._request.batch.devices or engine.device).split(",")]
+        count = wanted or max(len(devices), self._workers_on_host())
         count = count if pictures is None else min(count, pictures)
         threads, limit = engine.threads, engine.memory_limit
         if count > 1:
@@ -102,6 +109,17 @@ class Crew:
             )
             for engine in engines
         ]
+
+    def _workers_on_host(self) -> int:
+        """Return how many workers there are where they run on the processor and the user leaves it open.
+
+        Threads of one network wait for each other wherever a picture that is read or written takes a core from one of
+        them; workers do not, so there are as many as there is memory for.
+        """
+        engine, batch = self._request.engine, self._request.batch
+        if batch.devices or engine.threads is not None or engine.memory_limit is not None:
+            return 1
+        return max(1, min(_processors(), MOST_WORKERS, free_host_memory() // BYTES_OF_WORKER))
 
 
 def _processors() -> int:

@@ -150,8 +150,8 @@ class BatchOptions:
         typer.Option(
             min=1,
             metavar="N",
-            help="Processes that restore pictures beside each other and share processor and memory; one per device by "
-            "default. A single picture needs none.",
+            help="Processes that restore several pictures beside each other and share processor and memory; by default "
+            "one per graphics card, or up to 8 on the processor.",
         ),
     ] = None
     devices: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -74,7 +75,9 @@ class Crew:
         from restore_cli.supervision import Supervisor
 
         duties, batch = self._duties(count), self._request.batch
-        certain = len(duties) if batch.workers or batch.devices else 1
+        certain = (
+            len(duties) if batch.workers or batch.devices or not _may_have_card(self._request.engine.device) else 1
+        )
         supervisor = Supervisor(
             duties[:certain], duties[certain:], tell=self._request.display.note, progress=self._progress
         )
@@ -120,6 +123,13 @@ class Crew:
         if batch.devices or engine.threads is not None or engine.memory_limit is not None:
             return 1
         return max(1, min(_processors(), MOST_WORKERS, free_host_memory() // BYTES_OF_WORKER))
+
+
+def _may_have_card(device: str) -> bool:
+    """Tell whether the network may run on a graphics card, as far as that is known without PyTorch."""
+    if device == "auto" and sys.platform == "linux":
+        return any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri"))
+    return device != "cpu"
 
 
 def _processors() -> int:

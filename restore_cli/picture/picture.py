@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from restore_cli.scratch import Room
 
-BAND = 256
+BAND = 64
 """Rows that are converted at a time."""
 
 Samples = NDArray[np.unsignedinteger[Any]]

@@ -43,8 +43,8 @@ def start(*arguments: str, here: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 200
+def wait_for(condition: Callable[[], object], seconds: float = 200) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -248,7 +248,7 @@ def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
     with start("upscale", "many", "-o", "out", here=tmp_path) as process:
         memory = []
         for share in (0.3, 0.9):
-            wait_for(lambda share=share: written() > share * count)
+            wait_for(lambda share=share: written() > share * count, 200 + count / 10)
             workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             memory.append(sum(resident(int(number)) for number in (*workers, process.pid)))
         process.communicate(timeout=200)

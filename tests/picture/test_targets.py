@@ -180,13 +180,13 @@ def test_a_failure_at_the_end_leaves_the_old_file(
 
 
 def test_an_interruption_leaves_the_old_file(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(descriptor: int) -> None:
+    def interrupt(temporary: Path, target: Path) -> None:
         assert len(os.listdir(tmp_path)) == 2
         raise KeyboardInterrupt
 
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr(replacing.os, "fsync", interrupt)
+    monkeypatch.setattr(replacing.os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_picture(picture, target, format_by_name("png"))
     assert os.listdir(tmp_path) == ["a.png"]

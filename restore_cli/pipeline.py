@@ -74,13 +74,18 @@ class Pipeline:
     def _read(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             share = Share(self._allowance)
-            opened = self._settled(job, partial(self._worker.open, job, share.take))
+            opened = self._settled(job, partial(self._worker.open, job, partial(self._reserve, share)))
             if opened is None:
                 share.give_back()
             else:
                 opened.held.callback(share.give_back)
                 self._opened.put(opened)
         self._opened.put(None)
+
+    def _reserve(self, share: Share, wanted: int) -> None:
+        share.take(wanted)
+        if self._is_abandoned:  # while it waited
+            raise _AbandonedError
 
     def _next_group(self) -> list[Opened]:
         """Return pictures that are read already and go through the network together; an empty list at the end."""
@@ -134,6 +139,8 @@ class Pipeline:
         """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None."""
         try:
             result = stage()
+        except _AbandonedError:
+            return None
         except ClaimedError:
             self._listener.contested(job)
             return None
@@ -143,6 +150,10 @@ class Pipeline:
             self._listener.outcome(job, result)
             return None
         return result
+
+
+class _AbandonedError(Exception):
+    """A picture need not be read any more."""
 
 
 class Allowance:
@@ -174,7 +185,9 @@ class Share:
         self._taken = 0
 
     def take(self, wanted: int) -> None:
-        """Wait until there is room, for at least a fair part of what there is."""
+        """Wait until there is room, for at least a fair part of what there is; once for a picture."""
+        if self._taken:
+            return
         wanted = max(wanted, self._allowance.most // MOST_AHEAD)
         self._allowance.take(wanted)
         self._taken += wanted

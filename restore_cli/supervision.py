@@ -1,7 +1,7 @@
 """Workers in processes of their own, and who supervises them: a worker that dies takes no other picture with it.
 
-The supervisor needs no torch. A worker asks for a job whenever it can read one more, so none has many waiting
-that another could do. When a worker dies, all it had in hand is done again, each picture alone in a new worker; only
+The supervisor needs no torch. A worker asks for a job whenever it can read one more, so none has many waiting that
+another could do. When a worker dies, all it had in hand is done again, each picture alone in a new worker; only
 the picture that a worker dies of alone has failed.
 """
 
@@ -100,12 +100,16 @@ class Supervisor:
             for post in self._posts:
                 self._dismiss(post, Finish(abandons=True))
             return
-        fair = max(FEWEST_IN_HAND, source.count(MOST_COUNTED) // len(self._duties))
+        workers = len(self._duties) + len(self._more_on_host)
+        fair = max(FEWEST_IN_HAND, source.count(MOST_COUNTED) // workers)
         for post in [post for post in self._posts if post.wants and not (post.is_alone and post.in_hand)]:
-            if len(self._duties) == 1 or len(post.in_hand) < fair:
+            if workers == 1 or len(post.in_hand) < fair:
                 self._give(post, source)
         missing = [duty for duty in self._duties if all(post.duty is not duty for post in self._posts)]
-        if missing and (self._suspects or source.count() or self._next_contested_is_due()):
+        is_ready = all(
+            post.has_begun for post in self._posts
+        )  # one after the other: the first may have to fetch weights
+        if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
             self._begin(missing[0])
 
     def _give(self, post: Post, source: _Source) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -75,9 +74,7 @@ class Crew:
         from restore_cli.supervision import Supervisor
 
         duties, batch = self._duties(count), self._request.batch
-        certain = (
-            len(duties) if batch.workers or batch.devices or not _may_have_card(self._request.engine.device) else 1
-        )
+        certain = len(duties) if batch.workers or batch.devices else 1
         supervisor = Supervisor(
             duties[:certain], duties[certain:], tell=self._request.display.note, progress=self._progress
         )
@@ -120,16 +117,11 @@ class Crew:
         them; workers do not, so there are as many as there is memory for.
         """
         engine, batch = self._request.engine, self._request.batch
-        if batch.devices or engine.threads is not None or engine.memory_limit is not None:
+        if batch.devices or engine.device not in ("auto", "cpu"):
+            return 1
+        if engine.threads is not None or engine.memory_limit is not None:  # meant for all of the work
             return 1
         return max(1, min(_processors(), MOST_WORKERS, free_host_memory() // BYTES_OF_WORKER))
-
-
-def _may_have_card(device: str) -> bool:
-    """Tell whether the network may run on a graphics card, as far as that is known without PyTorch."""
-    if device == "auto" and sys.platform == "linux":
-        return any(os.path.exists(path) for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/dev/dri"))
-    return device != "cpu"
 
 
 def _processors() -> int:

@@ -117,7 +117,7 @@ def names_in(folder: Path) -> list[str]:
 def test_workers_share_the_jobs(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    found = Planting(planted.load, workers=2, marks=str(marks), seconds=0.2).run(jobs)
+    found = Planting(planted.load, workers=2, marks=str(marks), seconds=0.8).run(jobs)
     assert statuses(found) == ["done"] * 8
     assert names_in(tmp_path / "out") == [f"{index}.png" for index in range(8)]
     processes = {name.split(".")[1] for name in names_in(marks)}

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from restore_cli.picture.replacing import TEMPORARY_PREFIX, new_folders, remove_
 from restore_cli.picture.writing import told_as
 
 CLAIM_SUFFIX = ".claim"
+SECONDS_TO_SIGN = 5.0
+"""An empty claim that is older belongs to nobody: whoever made it was killed before it could write its name."""
 ATTEMPTS = 10
 """How often a folder is made anew that another run takes away, since it left it empty."""
 
@@ -53,6 +56,8 @@ def claim_on(target: Path) -> Path:
 
 def drop_if_stale(claim: Path) -> None:
     """Remove a claim if the process is gone that made it."""
+    if _is_cut_off(claim):
+        claim.unlink(missing_ok=True)
     with contextlib.suppress(Timeout, OSError), SoftFileLock(claim, timeout=0, thread_local=False):
         pass
 
@@ -65,12 +70,22 @@ def _acquire(claim: SoftFileLock, target: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             claim.acquire(blocking=False)
         except Timeout as error:
-            raise _explain(Path(claim.lock_file)) from error
+            if not _is_cut_off(Path(claim.lock_file)):
+                raise _explain(Path(claim.lock_file)) from error
+            Path(claim.lock_file).unlink(missing_ok=True)
         except FileNotFoundError:
             if attempt == ATTEMPTS - 1:
                 raise
         else:
             return
+
+
+def _is_cut_off(claim: Path) -> bool:
+    """Tell whether the process that made a claim ended before it could write its name there."""
+    with contextlib.suppress(OSError):
+        found = claim.stat()
+        return found.st_size == 0 and time.time() - found.st_mtime > SECONDS_TO_SIGN
+    return False
 
 
 def _explain(claim: Path) -> ClaimedError:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
-from restore_cli.picture.claims import claim_on, claimed
+from restore_cli.picture.claims import SECONDS_TO_SIGN, claim_on, claimed
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.replacing import TEMPORARY_PREFIX, _open_with_name, temporary_beside
 
@@ -74,6 +76,23 @@ def test_a_claim_of_another_machine_tells_how_to_end_it(tmp_path: Path) -> None:
         pass
     assert f"not-{socket.gethostname()}" in caught.value.message
     assert str(claim) in caught.value.hint
+
+
+def test_a_claim_without_a_name_is_nobodys_after_a_while(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    claim_on(target).touch()
+    with pytest.raises(ClaimedError), claimed(target):
+        pass
+    remove_leftovers(tmp_path)
+    assert claim_on(target).exists()
+    long_ago = time.time() - SECONDS_TO_SIGN - 1
+    os.utime(claim_on(target), (long_ago, long_ago))
+    with claimed(target):
+        pass
+    claim_on(target).touch()
+    os.utime(claim_on(target), (long_ago, long_ago))
+    remove_leftovers(tmp_path)
+    assert not claim_on(target).exists()
 
 
 @pytest.mark.parametrize("name", ["a" * 255, "a\0b.png"])

@@ -78,6 +78,7 @@ def _acquire(claim: SoftFileLock, target: Path) -> None:
                 raise
         else:
             return
+    raise ClaimedError("another run has it in hand")
 
 
 def _is_cut_off(claim: Path) -> bool:

@@ -19,9 +19,9 @@ BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's parent of all errors in arguments, which it does not export by a name of its own."""
 
 SPINS = "20000"
-"""How often a thread of the network asks whether the others are done before it sleeps. By default libgomp lets it ask for
-milliseconds, and where other programs use the processor, too, it asks in vain while those others wait for a core: small
-pictures then take twice as long. On an idle machine this costs pictures of 64 pixels a side a twentieth, others nothing."""
+"""How often a thread of the network asks whether the others are done before it sleeps. By default libgomp lets it ask
+for milliseconds. Where other programs use the processor, too, it asks in vain while those others wait for a core, and
+small pictures take twice as long. On an idle machine pictures of 64 pixels a side take a twentieth longer, others not."""
 FLAGS = {"help": False, "install_completion": False, "show_completion": False}
 """Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
 

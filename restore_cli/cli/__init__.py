@@ -21,7 +21,8 @@ BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
 SPINS = "20000"
 """How often a thread of the network asks whether the others are done before it sleeps. By default libgomp lets it ask
 for milliseconds. Where other programs use the processor, too, it asks in vain while those others wait for a core, and
-small pictures take twice as long. On an idle machine pictures of 64 pixels a side take a twentieth longer, others not."""
+small pictures take twice as long. On an idle machine only pictures as small as 64 pixels a side notice: by a twentieth.
+"""
 FLAGS = {"help": False, "install_completion": False, "show_completion": False}
 """Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
 

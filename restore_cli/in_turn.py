@@ -41,4 +41,5 @@ def run_in_turn(
                 outcome = worker.failed(job, error)
         if outcome is None:
             return
+        worker.clean_up()
         yield job, outcome

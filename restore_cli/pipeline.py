@@ -66,6 +66,7 @@ class Pipeline:
         self._restored.put(None)
         for thread in threads:
             thread.join()
+        self._worker.clean_up()
 
     def abandon(self) -> None:
         """Leave undone what has not reached the network; the jobs must come to an end, too."""

@@ -114,6 +114,11 @@ class Worker:
         finally:
             opened.give_up()
 
+    def clean_up(self) -> None:
+        """Remove once more what killed runs left where results went: one may have been dying when this one began."""
+        for folder in self._cleaned:
+            remove_leftovers(folder)
+
     def failed(self, job: Job, error: Exception) -> Outcome:
         """Return the outcome of a job that `error` ended."""
         return failure(job, foreseen(error), model=self.task.model, device=self.task.device)

@@ -13,6 +13,7 @@ from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsE
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
+from restore_cli.picture.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from restore_cli.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
@@ -222,6 +223,12 @@ def test_a_task_that_cannot_be_loaded_is_no_fault_of_a_picture(jobs: list[Job]) 
 
     with pytest.raises(WeightsError):
         pipeline(Passing(), Heard(), load_task=load).run(jobs)
+
+
+def test_what_a_dying_run_leaves_later_is_removed_at_the_end(jobs: list[Job]) -> None:
+    leftover = jobs[0].target.parent / f"{TEMPORARY_PREFIX}1-2{TEMPORARY_SUFFIX}"  # type: ignore[union-attr]
+    pipeline(Passing(lambda picture: leftover.touch()), Heard()).run(jobs)
+    assert not leftover.exists()
 
 
 def test_what_is_on_its_way_is_bounded(jobs: list[Job]) -> None:

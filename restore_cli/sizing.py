@@ -1,4 +1,4 @@
-"""How large a result shall be: a factor, or a size to reach."""
+"""How large a result shall be, a factor or a size to reach, and in which passes it becomes so large."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from restore_cli.errors import PictureError, UsageError
 
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 16.0
+Size = tuple[int, int]
+"""Height and width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +111,27 @@ def parse_frame(size: str) -> tuple[int, int]:
     if min(width, height) < 1:
         raise UsageError("a size must be at least 1 pixel")
     return width, height
+
+
+def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:
+    """Return how often a network of `scale` must run to reach the target; at least once, once for scale 1."""
+    passes, reached = 1, scale
+    while scale > 1 and (height * reached < target_height or width * reached < target_width):
+        passes, reached = passes + 1, reached * scale
+    return passes
+
+
+def plan_sizes(scale: int, have: Size, wanted: Size, *, is_continuous: bool) -> list[Size]:
+    """Return the size after each pass of a network of `scale`, from the size `have`.
+
+    A continuous network grows by equal factors, and ends on the size `wanted`.
+    """
+    passes = count_passes(scale, *have, *wanted)
+    if not is_continuous:
+        return [(have[0] * scale**index, have[1] * scale**index) for index in range(1, passes + 1)]
+    shares = [index / passes for index in range(1, passes)]
+    between = [
+        (round(have[0] * (wanted[0] / have[0]) ** share), round(have[1] * (wanted[1] / have[1]) ** share))
+        for share in shares
+    ]
+    return [*between, wanted]

@@ -8,7 +8,7 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.layers.sampling import place_centres
 from restore_cli.networks import ContinuousNetwork, Network, Part
-from restore_cli.tile_pass import pad_to_grid
+from restore_cli.padding import pad_to_grid
 from restore_cli.tiling import Box
 
 

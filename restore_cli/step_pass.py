@@ -12,7 +12,8 @@ from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.networks.network import SteppedNetwork
-from restore_cli.tile_pass import Progress, pad_to_grid
+from restore_cli.padding import pad_to_grid
+from restore_cli.tile_pass import Progress
 from restore_cli.tile_plan import TilePolicy
 
 BAND_PIXELS = 512 * 512

@@ -14,6 +14,7 @@ from restore_cli.layers.sampling import Centres, place_centres
 from restore_cli.link import Arrival, open_link
 from restore_cli.memory import GIBIBYTE, HeapTrimmer, free_host_memory
 from restore_cli.networks import ContinuousNetwork, Network, Part
+from restore_cli.padding import reflected
 from restore_cli.stack_plan import plan_stack
 from restore_cli.tile_plan import TilePlanner, TilePolicy
 from restore_cli.tile_queue import TileQueue
@@ -70,7 +71,7 @@ class TilePass:
         self.height, self.width = picture.shape[1:]
         self.size = size or (self.height * network.scale, self.width * network.scale)
         grid = network.grid if network.pads_to_grid else 1
-        self.rows, self.columns = (_reflected(length, round_up(length, grid)) for length in (self.height, self.width))
+        self.rows, self.columns = (reflected(length, round_up(length, grid)) for length in (self.height, self.width))
         self.whole = Box(0, 0, len(self.rows), len(self.columns))
         self._canvas: Tensor | None = None
         self._queue: TileQueue[Arrival] | None = None
@@ -278,18 +279,3 @@ def check_finite(finite: Tensor) -> None:
     """
     if not finite.all():
         raise NotFiniteError("the network's result is not finite", "its weights may be damaged")
-
-
-def pad_to_grid(picture: Tensor, grid: int) -> Tensor:
-    """Extend `picture` (..., h, w) by reflection below and to the right until its sides are multiples of `grid`."""
-    height, width = picture.shape[-2:]
-    rows = _reflected(height, round_up(height, grid))
-    columns = _reflected(width, round_up(width, grid))
-    return picture[..., rows, :][..., columns]
-
-
-def _reflected(length: int, padded: int) -> Tensor:
-    """Return the indices 0 .. length-1 .. 0 .. of a reflection that repeats no edge; `padded` of them."""
-    period = max(2 * (length - 1), 1)
-    folded = torch.arange(padded) % period
-    return torch.minimum(folded, period - folded)

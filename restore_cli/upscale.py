@@ -19,13 +19,11 @@ from restore_cli.resampling import Planes, UnitValues, Values, bleed_colour, res
 from restore_cli.restorer import Restorer, Run
 from restore_cli.row_buffer import RowBuffer
 from restore_cli.scratch import rows_in_bands
-from restore_cli.sizing import Sizing
+from restore_cli.sizing import Size, Sizing, plan_sizes
 from restore_cli.tile_pass import Progress, unchanged
 from restore_cli.tile_plan import BAND_BYTES
 from restore_cli.tiling import Box
 
-Size = tuple[int, int]
-"""Height and width."""
 REDUCED = 6
 """Bytes of memory that each byte of a canvas takes while it is reduced."""
 
@@ -242,30 +240,6 @@ class _Upscaling:
         if self.height * row_bytes <= self.whole_bytes:
             return [slice(top, bottom)]
         return [slice(top + rows.start, top + rows.stop) for rows in rows_in_bands(bottom - top, row_bytes)]
-
-
-def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:
-    """Return how often a network of `scale` must run to reach the target; at least once, once for scale 1."""
-    passes, reached = 1, scale
-    while scale > 1 and (height * reached < target_height or width * reached < target_width):
-        passes, reached = passes + 1, reached * scale
-    return passes
-
-
-def plan_sizes(scale: int, have: Size, wanted: Size, *, is_continuous: bool) -> list[Size]:
-    """Return the size after each pass of a network of `scale`, from the size `have`.
-
-    A continuous network grows by equal factors, and ends on the size `wanted`.
-    """
-    passes = count_passes(scale, *have, *wanted)
-    if not is_continuous:
-        return [(have[0] * scale**index, have[1] * scale**index) for index in range(1, passes + 1)]
-    shares = [index / passes for index in range(1, passes)]
-    between = [
-        (round(have[0] * (wanted[0] / have[0]) ** share), round(have[1] * (wanted[1] / have[1]) ** share))
-        for share in shares
-    ]
-    return [*between, wanted]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ LAYERS = (
     ("metrics", "resampling"),
     ("planes",),
     ("picture",),
-    ("kernel", "scratch"),
+    ("kernel", "padding", "scratch"),
     ("tiling", "device", "sizing", "steps"),
     ("memory",),
     ("catalog", "places"),

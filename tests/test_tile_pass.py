@@ -14,7 +14,8 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Locality, Network, Part
-from restore_cli.tile_pass import TilePass, pad_to_grid
+from restore_cli.padding import pad_to_grid
+from restore_cli.tile_pass import TilePass
 from restore_cli.tile_plan import SMALLEST_TILE, TilePolicy
 from restore_cli.tiling import Box
 

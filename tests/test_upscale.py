@@ -17,9 +17,9 @@ from restore_cli.layers.sampling import Centres, pick
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
-from restore_cli.sizing import Sizing
+from restore_cli.sizing import Sizing, count_passes, plan_sizes
 from restore_cli.task import GroupingTask
-from restore_cli.upscale import Upscaler, count_passes, plan_sizes
+from restore_cli.upscale import Upscaler
 
 
 class Repeating(Network):

@@ -70,9 +70,11 @@ def _acquire(claim: SoftFileLock, target: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             claim.acquire(blocking=False)
         except Timeout as error:
-            if not _is_cut_off(Path(claim.lock_file)):
-                raise _explain(Path(claim.lock_file)) from error
-            Path(claim.lock_file).unlink(missing_ok=True)
+            file = Path(claim.lock_file)
+            if _is_cut_off(file):
+                file.unlink(missing_ok=True)
+            elif file.exists():  # where it was a dead process's, some file systems allow no more than to remove it
+                raise _explain(file) from error
         except FileNotFoundError:
             if attempt == ATTEMPTS - 1:
                 raise

@@ -83,8 +83,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="DarkIR, width 16: brightens dark, noisy photographs; trained from scratch for this project",
         made_by=f"network by {DARKIR_AUTHORS}",
         source=DARKIR_CODE,
-        sha256="3b04419fc4b85e63f59438187972351028bf42bc7ab19eb5fcd2f1ae8891af6d",
-        bytes=3_523_416,
+        sha256="6e2927c464930cd5dd19f4d8058815abc3367f7c45e8fe04d050e5613469b905",
+        bytes=3_523_592,
         parameters=871_574,
     ),
 )

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, failure
+from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, failure, name_of_source
 from restore_cli.errors import RestoreError
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.planning import Job
@@ -196,10 +196,15 @@ class Supervisor:
         if post.is_dismissed and (post.process.exitcode == 0 or not post.in_hand):
             return
         death = death_of(post.process.exitcode or 0)
+        for job in post.in_hand:
+            if outcome := found_written(job, post.duty.began):
+                yield job, outcome
+            elif post.is_alone:
+                yield job, failure(job, death)
+            else:
+                self._suspects.append(job)
         if post.is_alone:
-            yield from ((job, failure(job, death)) for job in post.in_hand)
             return
-        self._suspects.extend(post.in_hand)
         if not post.has_begun:
             self._early_deaths += 1
             if self._early_deaths == DEATHS_AT_BEGINNING:
@@ -242,6 +247,27 @@ class _Source:
     def take(self) -> Job | None:
         """Return the next job; None if there is none at the moment."""
         return self._next.popleft() if self.count() else None
+
+
+def found_written(job: Job, began: float) -> Outcome | None:
+    """Return the outcome of a job whose result came after `began`, though nobody lived to tell; None if none did."""
+    from restore_cli.picture.reading import measure_picture
+
+    try:
+        if job.source is None or job.target is None or job.target.stat().st_mtime < began:
+            return None
+        (height, width), (rows, columns) = measure_picture(job.source), measure_picture(job.target)
+    except (OSError, RestoreError):
+        return None
+    return Outcome(
+        name_of_source(job),
+        str(job.target),
+        "done",
+        scale=round(columns / width, 4),
+        input_size=(width, height),
+        output_size=(columns, rows),
+        notes=("its worker died when it had written the result",),
+    )
 
 
 def death_of(exit_code: int) -> RestoreError:

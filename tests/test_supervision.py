@@ -16,7 +16,7 @@ from restore_cli.errors import RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.planning import Job
-from restore_cli.supervision import DEATHS_AT_BEGINNING, Supervisor, death_of
+from restore_cli.supervision import DEATHS_AT_BEGINNING, Supervisor, death_of, found_written
 
 PLANTED = """
 import os, signal, sys, time
@@ -141,6 +141,20 @@ def test_a_worker_that_is_killed_says_that_memory_may_be_short(planted: Any, job
     found = Planting(planted.load, crash_at_run=10, number=9).run(jobs[:2])
     assert statuses(found) == ["failed", "done"]
     assert "killed (SIGKILL), probably because memory ran out" in found[jobs[0]].reason
+
+
+def test_a_result_that_nobody_lived_to_tell_of_is_done(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
+    job, began = jobs[0], time.time() - 1
+    assert found_written(job, began) is None
+    (tmp_path / "out").mkdir()
+    Image.new("RGB", (40, 32)).save(job.target)
+    outcome = found_written(job, began)
+    assert outcome is not None
+    assert (outcome.status, outcome.input_size, outcome.output_size, outcome.scale) == ("done", (10, 8), (40, 32), 4.0)
+    assert outcome.notes == ("its worker died when it had written the result",)
+    assert found_written(job, time.time() + 60) is None  # it was there before
+    job.target.write_bytes(b"no picture")  # type: ignore[union-attr]
+    assert found_written(job, began) is None
 
 
 def test_weights_that_are_missing_end_the_run(planted: Any, jobs: list[Job]) -> None:

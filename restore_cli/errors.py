@@ -7,6 +7,8 @@
     │   ├── UnreadablePictureError    damaged, empty, of no known format, or too large
     │   ├── UnwritablePictureError    the result cannot be written where it should lie
     │   │   └── FullDiskError                 nor can any other
+    │   ├── ClaimedError              another run has it in hand
+    │   │   └── ForeignClaimError             on another machine
     │   └── NotFiniteError            the network made infinities or NaN of it
     ├── WeightsError          exit 3, weights are missing or wrong
     │   ├── DownloadError             they could not be fetched

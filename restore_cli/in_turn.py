@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from restore_cli.batch import CONTESTED_PAUSE, Outcome, Progress, skipped
+from restore_cli.batch import CONTESTED_PAUSE, Outcome, Progress
 from restore_cli.errors import ClaimedError
 from restore_cli.planning import Job
 from restore_cli.worker import Worker
@@ -23,10 +23,9 @@ def run_in_turn(
         RestoreError: the task cannot be loaded.
         BrokenPipeError: nobody reads standard output any more.
     """
+    assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
     for job in jobs:
-        outcome = skipped(job, worker.duty)
-        if outcome is None:
-            assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
+        outcome = None
         while outcome is None and not stop():
             try:
                 outcome = worker(job, progress)
@@ -40,6 +39,6 @@ def run_in_turn(
                     raise
                 outcome = worker.failed(job, error)
         if outcome is None:
-            return
-        worker.clean_up()
+            break
         yield job, outcome
+    worker.clean_up()

@@ -60,8 +60,7 @@ class Planner:
 
         With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
         `<folder><suffix>` beside an input folder, with `suffix` in its name. `ending` and `facts` are as `Place` takes
-        them. Of all jobs those of `shard` are kept. A plan that `grows` may begin without
-        pictures.
+        them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
 
         Raises:
             UsageError: there is no such format, or the ending is none.

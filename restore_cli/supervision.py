@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,8 +17,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, failure, name_of_source
-from restore_cli.errors import RestoreError
+from restore_cli.backlog import Backlog
+from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, failure
+from restore_cli.deaths import death_of, found_written
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.planning import Job
 from restore_cli.service import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
@@ -82,7 +82,7 @@ class Supervisor:
         Raises:
             RestoreError: the workers' task cannot be loaded, or none of them comes to life.
         """
-        source = _Source(jobs)
+        source = Backlog(jobs)
         try:
             while True:
                 stopping = stop()
@@ -93,7 +93,7 @@ class Supervisor:
         finally:
             self._kill()
 
-    def _hand_out(self, source: _Source, stopping: bool) -> None:
+    def _hand_out(self, source: Backlog, stopping: bool) -> None:
         """Give each worker that wants one a job; begin another worker where there is more to do."""
         if stopping:
             self._suspects.clear()
@@ -112,7 +112,7 @@ class Supervisor:
         if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
             self._begin(missing[0])
 
-    def _give(self, post: Post, source: _Source) -> None:
+    def _give(self, post: Post, source: Backlog) -> None:
         job, post.is_alone = None, False
         if self._suspects and not post.in_hand:
             job, post.is_alone = self._suspects.popleft(), True
@@ -128,7 +128,7 @@ class Supervisor:
         elif self._has_nothing_left(source):
             self._dismiss(post, Finish(abandons=False))
 
-    def _has_nothing_left(self, source: _Source) -> bool:
+    def _has_nothing_left(self, source: Backlog) -> bool:
         return not (source.count() or self._suspects or self._contested) and source.is_exhausted
 
     def _next_contested_is_due(self) -> bool:
@@ -221,63 +221,3 @@ class Supervisor:
         self._posts.clear()
         for folder in folders:
             remove_leftovers(folder)
-
-
-class _Source:
-    """Jobs one by one, where there may be none at the moment."""
-
-    def __init__(self, jobs: Iterable[Job | None]) -> None:
-        self._jobs = iter(jobs)
-        self._next: deque[Job] = deque()
-        self.is_exhausted = False
-
-    def count(self, most: int = 1) -> int:
-        """Return how many jobs there are at the moment, as far as `most`."""
-        while len(self._next) < most and not self.is_exhausted:
-            try:
-                job = next(self._jobs)
-            except StopIteration:
-                self.is_exhausted = True
-                break
-            if job is None:
-                break
-            self._next.append(job)
-        return len(self._next)
-
-    def take(self) -> Job | None:
-        """Return the next job; None if there is none at the moment."""
-        return self._next.popleft() if self.count() else None
-
-
-def found_written(job: Job, began: float) -> Outcome | None:
-    """Return the outcome of a job whose result came after `began`, though nobody lived to tell; None if none did."""
-    from restore_cli.picture.reading import measure_picture
-
-    try:
-        if job.source is None or job.target is None or job.target.stat().st_mtime < began:
-            return None
-        (height, width), (rows, columns) = measure_picture(job.source), measure_picture(job.target)
-    except (OSError, RestoreError):
-        return None
-    return Outcome(
-        name_of_source(job),
-        str(job.target),
-        "done",
-        scale=round(columns / width, 4),
-        input_size=(width, height),
-        output_size=(columns, rows),
-        notes=("its worker died when it had written the result",),
-    )
-
-
-def death_of(exit_code: int) -> RestoreError:
-    """Return the error that tells how a worker's process ended."""
-    if exit_code >= 0:
-        return RestoreError(f"its worker ended with code {exit_code}", "see the reason with --debug")
-    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
-    if -exit_code == getattr(signal, "SIGKILL", None):
-        return RestoreError(
-            f"its worker was killed ({name}), probably because memory ran out",
-            "give --memory-limit or fewer --workers, and --retry-failed or the same command again",
-        )
-    return RestoreError(f"its worker crashed ({name})", "the file may be damaged; see whether another program opens it")

@@ -22,7 +22,7 @@ from restore_cli.batch import (
     skipped,
 )
 from restore_cli.errors import ForeignClaimError, RestoreError
-from restore_cli.memory import MEBIBYTE, free_host_memory, share_host_memory
+from restore_cli.memory import free_host_memory, share_host_memory
 from restore_cli.output import Output, check_result, writing_standard_output
 from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name
@@ -35,11 +35,10 @@ from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.task import GroupingTask, StreamingTask, Task
+from restore_cli.tile_plan import BAND_BYTES
 
 SHARE_IN_MEMORY = 8
 """A picture's arrays lie in memory up to this part of what is free: an eighth."""
-STREAMED_BYTES = 128 * MEBIBYTE
-"""Bytes of a result that are held at the most: a larger one is written as it is made."""
 Reserve = Callable[[int], None]
 """Called before a picture is decoded with the bytes that it and its result will take; returns when there is room."""
 
@@ -227,7 +226,7 @@ class Worker:
             if size is not None and job.format is not None:
                 check_result(*size, job.format)
             rows, columns = size or (0, 0)
-            reserve(3 * height * width + min(3 * rows * columns, STREAMED_BYTES))
+            reserve(3 * height * width + min(3 * rows * columns, BAND_BYTES))
 
         source = job.source or _read_standard_input()
         picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)

@@ -20,7 +20,7 @@ LAYERS = (
     ("in_turn", "pipeline"),
     ("training", "worker"),
     ("output",),
-    ("manifest", "report"),
+    ("backlog", "deaths", "manifest", "report"),
     ("totals",),
     ("batch",),
     ("planning",),

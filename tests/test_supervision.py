@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from restore_cli.batch import Duty, Outcome
+from restore_cli.deaths import death_of, found_written
 from restore_cli.errors import RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.planning import Job
-from restore_cli.supervision import DEATHS_AT_BEGINNING, Supervisor, death_of, found_written
+from restore_cli.supervision import DEATHS_AT_BEGINNING, Supervisor
 
 PLANTED = """
 import os, signal, sys, time

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -23,9 +23,6 @@ from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.planning import Job, Planner
 from restore_cli.sources import STANDARD_STREAM, read_list
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_session(

@@ -20,7 +20,7 @@ from restore_cli.tiling import Box
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,))
 """Axes of h, w, c to mirror: none, and left to right."""
-LUMA = torch.tensor([0.299, 0.587, 0.114])
+LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in ITU-R BT.601 luma."""
 
 
@@ -48,16 +48,19 @@ def to_colour(planes: Planes) -> Tensor:
 
 
 def from_colour(x: Tensor, channels: int) -> Planes:
-    """Turn 3, h, w into h, w, `channels`; 1 takes the luma."""
+    """Turn 3, h, w into h, w, `channels`; 1 takes the luma, alike for a part of a picture and the whole."""
     if channels == 1:
-        x = torch.einsum("c,chw->hw", LUMA, x.contiguous())[None]
+        x = sum(share * plane for share, plane in zip(LUMA, x, strict=True))[None]
     planes: Planes = x.permute(1, 2, 0).numpy()
     return planes
 
 
 def to_levels(x: Tensor) -> Tensor:
     """Round values (3, h, w, nominally 0 to 1) to 8 bits as `to_samples` does, where they are: h, w, 3."""
-    return x.clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0).contiguous()
+    levels = x.new_empty((*x.shape[1:], 3), dtype=torch.uint8)
+    for rows in rows_in_bands(len(levels), 3 * x[0, :1].nbytes):
+        levels[rows] = x[:, rows].clamp(0, 1).mul_(255).round_().to(torch.uint8).permute(1, 2, 0)
+    return levels
 
 
 def restore_once(restorer: Restorer, planes: Planes, progress: Progress, *, tta: bool) -> tuple[Tensor, Run]:

@@ -109,7 +109,16 @@ def switchable_atrous_convolution(stride: int, dtype: torch.dtype) -> tuple[torc
     return F.silu(block.to(dtype)(cases["case0/input"].to(dtype))).float(), cases["case0/output"]
 
 
-@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX512", reason="the golden was made with AVX-512")
+def adds_as_the_golden_did() -> bool:
+    """Tell whether sums are taken in the golden's order, which differs from one maker's processors to another's."""
+    try:
+        processor = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "AuthenticAMD" in processor and torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+
+@pytest.mark.skipif(not adds_as_the_golden_did(), reason="the golden was made on an AMD processor with AVX-512")
 @pytest.mark.parametrize("stride", [1, 2])
 def test_switchable_atrous_convolution(stride: int, one_thread: None) -> None:
     result, expected = switchable_atrous_convolution(stride, torch.float32)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+BAND_PIXELS = 1 << 17
+"""Pixels whose widest features are made at a time."""
 _MKLDNN: Any = torch.ops.mkldnn
 _POINTWISE = getattr(_MKLDNN, "_convolution_pointwise", None)
 _SUM = getattr(getattr(_MKLDNN, "_convolution_pointwise_", None), "binary", None)
@@ -49,6 +51,28 @@ def add_convolution(
         result: Tensor = _SUM(total, x, weight, bias, *pairs, groups, "add", None, None, [], None)
         return result
     return total.add_(F.conv2d(x, weight, bias, 1, padding, dilation, groups))
+
+
+def add_mixture(total: Tensor, x: Tensor, widen: nn.Conv2d, activation: nn.GELU, narrow: nn.Conv2d) -> Tensor:
+    """Return `total + narrow(activation(widen(x)))`; overwrites `total` (n, c, h, w), other than in training.
+
+    `widen` is a 3x3 convolution that pads by 1, `narrow` a 1x1. On a processor what lies between them is made some rows
+    at a time: it is the widest of all features, and memory is slow at its first touch. `total` may be `x`.
+    """
+    height, width = x.shape[2:]
+    band = max(1, BAND_PIXELS // width)
+    if torch.is_grad_enabled() or x.device.type != "cpu" or band >= height:
+        return add_convolution(total, convolve(x, widen, activation), narrow.weight, narrow.bias)
+    before: tuple[Tensor, Tensor] | None = None
+    for top in range(0, height, band):
+        bottom, first = min(top + band, height), max(0, top - 1)
+        wide = convolve(x[:, :, first : bottom + 1], widen, activation)[:, :, top - first : bottom - first]
+        if before:  # only now, since these rows read the last one of those
+            add_convolution(*before, narrow.weight, narrow.bias)
+        before = total[:, :, top:bottom], wide
+    assert before
+    add_convolution(*before, narrow.weight, narrow.bias)
+    return total
 
 
 def add(total: Tensor, x: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ arXiv:2409.13435; pooling: Stergiou, Poppe, Kalliatakis: Refining Activation Dow
 arXiv:2101.00440. Original code: https://github.com/icandle/PlainUSR (MIT). Parameter names are the published ones.
 
 Different here: the map is stretched by a routine that can do so for a tile exactly as for the whole picture, whose size
-the stretch depends on; windows are averaged along one side after the other, in float32 and with each window's maximum
-taken off the exponents, which pass 88 in pictures of hard edges and noise; a picture smaller than a window is one cell.
+the stretch depends on; windows are averaged in float32 and with a maximum taken off the exponents, which pass 88 in
+pictures of hard edges and noise; a picture smaller than a window is one cell.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
 BAND = 16
 """Rows of windows that are averaged at a time."""
+WIDEST_SPREAD = 80.0
+"""Difference of values up to which their exponentials, times the largest, are all normal numbers in float32."""
 CELL = 2 * STRIDE
 """Distance in pixels of two cells of the map; a tile must begin on this grid."""
 RECEPTIVE_FIELD = 23
@@ -107,10 +110,7 @@ class SoftPool(nn.Module):
         for top in range(0, pooled, band):
             count = min(band, pooled - top)
             rows = pixels[:, STRIDE * top : STRIDE * (top + count - 1) + WINDOW]
-            averages = logs = rows.to(torch.promote_types(x.dtype, torch.float32))
-            for dim in (1, 2):
-                averages, logs = _average_windows(averages, logs, dim)
-            parts.append(averages.to(x.dtype))
+            parts.append(_average(rows.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype))
         return torch.cat(parts, dim=1).permute(0, 3, 1, 2)
 
 
@@ -139,9 +139,9 @@ class LocalAttention(nn.Module):
             weights = torch.cat([part for _, part in stretch_rows(lines, place.rows)], dim=1)
             weighed = weighed * weights * torch.sigmoid(weighed[..., :1])
         else:
+            gate = torch.sigmoid(weighed[..., :1].contiguous())  # n, h, w, 1
             for rows, weights in stretch_rows(lines, place.rows):
-                features = weighed[:, rows]
-                features.mul_(weights.mul_(torch.sigmoid(features[..., :1])))
+                weighed[:, rows].mul_(weights.mul_(gate[:, rows]))
         return weighed.permute(0, 3, 1, 2)
 
 
@@ -155,6 +155,29 @@ class FastLocalAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weights: Tensor = self.body(x) * torch.sigmoid(x[:, :1])
         return weights.mul_(x)
+
+
+def _average(values: Tensor) -> Tensor:
+    """Average the windows of `values` (n, h, w, c), each value weighed by its exponential.
+
+    One maximum for all windows takes half the time of one for each, and does where values are not far apart.
+    """
+    if values.device.type != "cpu" or torch.is_grad_enabled() or min(values.shape[1:3]) < WINDOW:
+        return _average_windows_apart(values)
+    least, most = values.aminmax()
+    if not most - least <= WIDEST_SPREAD:
+        return _average_windows_apart(values)
+    weights = (values - most).exp_()
+    total, mass = (F.avg_pool2d(x.permute(0, 3, 1, 2), WINDOW, STRIDE) for x in (values * weights, weights))
+    return (total / mass).permute(0, 2, 3, 1)
+
+
+def _average_windows_apart(values: Tensor) -> Tensor:
+    """Do what `_average` does with a maximum for each window, along one side after the other."""
+    averages = logs = values
+    for dim in (1, 2):
+        averages, logs = _average_windows(averages, logs, dim)
+    return averages
 
 
 def _average_windows(values: Tensor, logs: Tensor, dim: int) -> tuple[Tensor, Tensor]:

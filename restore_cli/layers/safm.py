@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.fused import add_convolution, convolve
+from restore_cli.layers.fused import add_mixture, convolve
 
 
 def pool_by(x: Tensor, factor: int) -> Tensor:
@@ -57,14 +57,15 @@ class SAFM(nn.Module):
         """Return the filtered levels of `x`, whose sides are multiples of every factor: n, dim, h, w."""
         fine, *mfrs = self.mfr
         step = self.factors[1]
-        groups = len(self.factors)
-        pooled = F.max_pool2d(x, step).chunk(groups, dim=1)[1:]  # n, dim / groups, h / step, w / step each
-        levels = []
+        place, *pooled = F.max_pool2d(x, step).chunk(len(self.factors), dim=1)  # n, dim / groups, h / step, w / step
+        levels = [place]  # which the finest level takes in the end, so that it need not be joined to the others
         for group, factor, mfr in zip(pooled, self.factors[1:], mfrs, strict=True):
             level = mfr(F.max_pool2d(group, factor // step))
             levels.append(F.interpolate(level, scale_factor=factor // step, mode="nearest"))
-        coarse = F.interpolate(torch.cat(levels, dim=1), scale_factor=step, mode="nearest")
-        return torch.cat([fine(x.chunk(groups, dim=1)[0]), coarse], dim=1)
+        pyramid = F.interpolate(torch.cat(levels, dim=1), scale_factor=step, mode="nearest")
+        finest = slice(0, place.shape[1])
+        pyramid[:, finest] = fine(x[:, finest])
+        return pyramid
 
     def _stretched_pyramid(self, x: Tensor) -> Tensor:
         """Return what the published code makes of sides off the grid, with cells that stretch and overlap."""
@@ -92,4 +93,4 @@ class CCM(nn.Module):
         assert isinstance(widen, nn.Conv2d)
         assert isinstance(gelu, nn.GELU)
         assert isinstance(narrow, nn.Conv2d)
-        return add_convolution(skip, convolve(x, widen, gelu), narrow.weight, narrow.bias)
+        return add_mixture(skip, x, widen, gelu, narrow)

@@ -31,8 +31,10 @@ class SimpleSAFM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         projected: Tensor = self.proj(x)
         gated, plain = torch.split(projected, self.split, dim=1)
-        pooled = self.dwconv(pool_by(gated, POOLING))
-        gate = F.gelu(F.interpolate(pooled, size=x.shape[-2:], mode="bilinear", align_corners=False))
+        pooled = pool_by(projected, POOLING)[:, : self.split[0]]  # pooling a part of the channels would copy it first
+        cells = self.dwconv(pooled).to(torch.promote_types(x.dtype, torch.float32))  # stretched fastest like this
+        stretched = F.interpolate(cells, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        gate = F.gelu(stretched.to(projected.dtype))
         if torch.is_grad_enabled():
             mixed: Tensor = self.out(F.gelu(torch.cat([plain, gate * gated], dim=1)))
             return mixed

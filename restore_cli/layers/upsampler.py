@@ -6,11 +6,16 @@ Network, CVPR 2016, arXiv:1609.05158.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.fused import add, add_convolution
+
+BAND_PIXELS = 1 << 16
+"""Input pixels whose cells are made at a time on a processor, in some 12 MB at x4."""
 
 
 class PixelShuffle(nn.Module):
@@ -24,14 +29,40 @@ class PixelShuffle(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
+        n, _, h, w = x.shape
+        return self.spread(x).reshape(n, -1, h * self.scale, w * self.scale)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """Return a view in which the values of `x` lie in the order of the result: n, c, h, scale, w, scale."""
         n, c, h, w = x.shape
-        cells = x.view(n, c // self.scale**2, self.scale, self.scale, h, w)
-        return cells.permute(0, 1, 4, 2, 5, 3).reshape(n, -1, h * self.scale, w * self.scale)
+        return x.view(n, c // self.scale**2, self.scale, self.scale, h, w).permute(0, 1, 4, 2, 5, 3)
 
 
 def pixel_shuffle_head(dim: int, scale: int, *, bias: bool = True) -> nn.Sequential:
     """Return a 3x3 convolution and a pixel shuffle that turn n, dim, h, w into n, 3, h·scale, w·scale."""
     return nn.Sequential(nn.Conv2d(dim, 3 * scale**2, 3, padding=1, bias=bias), PixelShuffle(scale))
+
+
+def draw(head: nn.Sequential, x: Tensor, make_cells: Callable[[slice], Tensor]) -> Tensor:
+    """Return the picture whose cells `make_cells` makes: n, 3, h·scale, w·scale float32, for an input `x` (n, 3, h, w).
+
+    `head` is that of `pixel_shuffle_head`. Cells are n, 3·scale², rows, w for a slice of the input's rows, and each may
+    depend on its neighbours. On a processor they are made some rows at a time: together they take as much memory as the
+    picture, which is slow at its first touch.
+    """
+    shuffle = head[1]
+    assert isinstance(shuffle, PixelShuffle)
+    n, _, h, w = x.shape
+    if torch.is_grad_enabled() or x.device.type != "cpu":
+        return shuffle.forward(make_cells(slice(0, h)))
+    scale, band = shuffle.scale, max(1, BAND_PIXELS // w)
+    picture = x.new_empty(n, 3, h, scale, w, scale)
+    for top in range(0, h, band):
+        bottom = min(top + band, h)
+        first = max(0, top - 1)
+        cells = make_cells(slice(first, min(bottom + 1, h)))[:, :, top - first : bottom - first]
+        picture[:, :, top:bottom] = shuffle.spread(cells)
+    return picture.view(n, 3, h * scale, w * scale)
 
 
 def enlarge(head: nn.Sequential, features: Tensor, x: Tensor) -> Tensor:
@@ -44,13 +75,15 @@ def enlarge(head: nn.Sequential, features: Tensor, x: Tensor) -> Tensor:
     assert isinstance(convolution, nn.Conv2d)
     assert isinstance(shuffle, PixelShuffle)
     kernel = _bilinear_kernel(shuffle.scale).to(x)
-    cells = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel)  # n, 3·scale², h, w
-    if features.dtype == x.dtype:
-        cells = add_convolution(cells, features, convolution.weight, convolution.bias, padding=1)
-    else:
-        cells = add(cells, convolution(features))
-    enlarged: Tensor = shuffle(cells)
-    return enlarged
+    bordered = F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+    def make_cells(rows: slice) -> Tensor:
+        cells = F.conv2d(bordered[:, :, rows.start : rows.stop + 2], kernel)  # n, 3·scale², rows, w
+        if features.dtype == x.dtype:
+            return add_convolution(cells, features[:, :, rows], convolution.weight, convolution.bias, padding=1)
+        return add(cells, convolution(features[:, :, rows]).to(x.dtype))  # a sum of two dtypes takes ten times as long
+
+    return draw(head, x, make_cells)
 
 
 def _bilinear_kernel(scale: int) -> Tensor:

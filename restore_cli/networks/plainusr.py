@@ -30,7 +30,7 @@ from restore_cli.layers.local_attention import (
     place_samples,
 )
 from restore_cli.layers.repmbconv import GateChannel, RepMBConv
-from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.layers.upsampler import draw, pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict
 from restore_cli.tiling import Box
 
@@ -188,10 +188,13 @@ class PlainUSR(Network):
         place = None if self.ultra else _place(features, part)
         for block, channels in zip(self.blocks(), self.channels, strict=True):
             features = _replace_first(features, block(features[:, :channels], place))
-        pixels = F.conv2d(features, tail.weight[:, :n].to(dtype), padding=1).to(x.dtype)  # n, 3·scale², h, w
-        pixels = add_convolution(pixels, picture, tail.weight[:, n:], tail.bias, padding=1)
-        restored: Tensor = self.tail[1](pixels)  # n, 3, h·scale, w·scale
-        return restored
+        of_features, of_picture = tail.weight[:, :n].to(dtype), tail.weight[:, n:]
+
+        def make_cells(rows: slice) -> Tensor:
+            cells = F.conv2d(features[:, :, rows], of_features, padding=1).to(x.dtype)  # n, 3·scale², rows, w
+            return add_convolution(cells, picture[:, :, rows], of_picture, tail.bias, padding=1)
+
+        return draw(self.tail, x, make_cells)
 
 
 def _name_blocks(*, ultra: bool) -> tuple[str, ...]:

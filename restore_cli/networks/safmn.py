@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
-from restore_cli.layers.upsampler import pixel_shuffle_head
+from restore_cli.layers.upsampler import draw, pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
 
 HALO = 6
@@ -66,6 +66,6 @@ class SAFMN(Network):
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        features = self.feats(features) + features
-        picture: Tensor = self.to_img(features.float())  # n, 3, h·scale, w·scale
-        return picture
+        deep: Tensor = self.feats(features)
+        last = self.to_img[0]
+        return draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))

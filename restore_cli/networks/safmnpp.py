@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restore_cli.layers.fused import add_convolution, convolve
+from restore_cli.layers.fused import add_mixture
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
 from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
@@ -29,7 +29,7 @@ class CCM(nn.Module):
         self.gelu = nn.GELU()
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        return add_convolution(skip, convolve(x, self.conv1, self.gelu), self.conv2.weight)
+        return add_mixture(skip, x, self.conv1, self.gelu, self.conv2)
 
 
 class AttBlock(nn.Module):

@@ -64,3 +64,23 @@ def test_sums_are_in_place_other_than_in_training() -> None:
     with torch.no_grad():
         assert fused.add(total, torch.ones(2)) is total
     assert (total == 2).all()
+
+
+@pytest.mark.parametrize("is_same", [True, False], ids=["onto itself", "onto another"])
+@pytest.mark.parametrize("pixels", [1, 4 * 9, 12 * 9, 13 * 9])
+def test_a_mixture_made_in_bands_is_the_same_and_in_place(
+    pixels: int, is_same: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    monkeypatch.setattr(fused, "BAND_PIXELS", pixels)
+    widen, narrow = nn.Conv2d(4, 9, 3, padding=1), nn.Conv2d(9, 4, 1)
+    x = torch.randn(2, 4, 13, 9).contiguous(memory_format=torch.channels_last)
+    total = x if is_same else torch.randn_like(x)
+    expected = total + narrow(F.gelu(widen(x)))
+    trained = fused.add_mixture(total, x, widen, nn.GELU(), narrow)
+    assert trained.requires_grad
+    torch.testing.assert_close(trained, expected, rtol=0, atol=1e-6)
+    with torch.no_grad():
+        result = fused.add_mixture(total, x, widen, nn.GELU(), narrow)
+    assert result.data_ptr() == total.data_ptr()
+    torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)

@@ -11,12 +11,17 @@ from torch import Tensor
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step, mean_from, row_sums
+from restore_cli.memory import HeapTrimmer
 from restore_cli.planes import PlanePool
 
 FREQUENCIES = 8192
 """Frequencies whose gain is computed at a time; with their channels they stay in a processor's cache."""
 FEWEST_PIXELS = 1024
 """A band is not made smaller than this when memory runs out."""
+CHANNELS = 32
+"""Of planes with more channels than these a band has fewer pixels, so that it takes no more memory."""
+BAND_BYTES = 12 * CHANNELS * 4
+"""Memory that a step takes for a pixel of a band at the most, in what its widest layers hold."""
 
 
 class InBands(Executor):
@@ -27,11 +32,12 @@ class InBands(Executor):
     """
 
     def __init__(self, device: Device, *, home: torch.device, pixels: int) -> None:
-        """`home` is where planes lie, the host or the device; a band has about as many pixels as `pixels` says."""
+        """`home` is where planes lie, the host or the device; a band of CHANNELS channels has about `pixels` pixels."""
         self.device = device
         self.home = home
         self.pixels = pixels
         self._pool = PlanePool()
+        self._trim = HeapTrimmer(pixels * BAND_BYTES)
         self.effort = 0
         """Values computed so far, by which the share that is done can be told."""
         self.on_effort: Callable[[int], None] = lambda effort: None
@@ -133,11 +139,12 @@ class InBands(Executor):
             DeviceError: the device is out of memory even with the smallest band.
         """
         height, width = x.shape[2:]
+        pixel = max(1, x.shape[1] // CHANNELS)  # of CHANNELS channels
         top = 0
         while top < height:
-            bottom = min(top + max(1, self.pixels // width // grid) * grid, height)
+            bottom = min(top + max(1, self.pixels // pixel // width // grid) * grid, height)
             if not succeeds_in_memory(lambda: work(top, bottom)):  # noqa: B023 called at once
-                self._halve((bottom - top) * width)
+                self._halve((bottom - top) * width * pixel)
                 continue
             self._advance(x.shape[1] * (bottom - top) * width)
             top = bottom
@@ -157,6 +164,9 @@ class InBands(Executor):
         return [slice(start, start + count) for start in range(0, x.shape[1], count)]
 
     def _advance(self, effort: int) -> None:
+        """Count what has been computed, and give memory back that is kept for nothing."""
+        self._trim(self._pool.mapped)
+        self._pool.release()
         self.effort += effort
         self.on_effort(self.effort)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from typing import ClassVar
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
 UNLIMITED = 1 << 62
-KEPT_TILES = 1.5
-"""Freed memory that a heap may keep while tiles are done, in tiles."""
+KEPT_PIECES = 1.5
+"""Freed memory that a heap may keep while work is done piece by piece, in what a piece takes."""
 KEPT_BYTES = 32 * MEBIBYTE
 """And in bytes: less is not worth giving back."""
 
@@ -83,21 +84,49 @@ def peak_memory() -> int | None:
 
 
 class HeapTrimmer:
-    """Keeps the heap from growing from tile to tile, since pieces of unlike sizes leave gaps in it.
+    """Keeps the heap from growing from piece to piece of the work: they are of unlike sizes and leave gaps in it.
 
-    Freed memory is kept as long as it does not become more than a few tiles: to have it fresh from the system takes as
-    long as a good part of the work. Under a limit none is kept.
+    Freed memory is kept as long as it does not become more than a piece or two take: to have it fresh from the system
+    takes as long as a good part of the work. Under a limit none is kept.
     """
 
-    def __init__(self, tile_bytes: int) -> None:
-        """`tile_bytes` is about what one tile takes."""
-        kept = KEPT_TILES * tile_bytes if memory_limit() is None else 0
-        self._most = resident_memory() + max(int(kept), KEPT_BYTES)
+    def __init__(self, piece_bytes: int) -> None:
+        """`piece_bytes` is about what one piece, a tile for example, takes."""
+        kept = KEPT_PIECES * piece_bytes if memory_limit() is None else 0
+        self._most = resident_memory() - used_heap() + max(int(kept), KEPT_BYTES)
 
-    def __call__(self) -> None:
-        """Give memory back if there is too much of it."""
-        if resident_memory() > self._most:
+    def __call__(self, mapped: int = 0) -> None:
+        """Give memory back if there is too much of it.
+
+        `mapped` are the bytes that were taken from the system since, and not from the heap.
+        """
+        if resident_memory() - used_heap() - mapped > self._most:
             trim_heap()
+
+
+class _HeapUse(ctypes.Structure):
+    """`struct mallinfo2` of malloc.h."""
+
+    _fields_: ClassVar[list[tuple[str, type[ctypes.c_size_t]]]] = [
+        *((f"unused{index}", ctypes.c_size_t) for index in range(4)),
+        ("hblkhd", ctypes.c_size_t),
+        *((f"unused{index}", ctypes.c_size_t) for index in range(5, 7)),
+        ("uordblks", ctypes.c_size_t),
+        *((f"unused{index}", ctypes.c_size_t) for index in range(8, 10)),
+    ]
+
+
+def used_heap() -> int:
+    """Return the bytes that the program has of the heap, without what it has freed; 0 where nobody tells."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        ask = ctypes.CDLL("libc.so.6").mallinfo2
+    except (OSError, AttributeError):  # another C library, or glibc before 2.33
+        return 0
+    ask.restype = _HeapUse
+    use = ask()
+    return int(use.uordblks + use.hblkhd)
 
 
 def trim_heap() -> None:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, free_host_memory
-from restore_cli.scratch import map_memory, map_scratch, scratch_folder
+from restore_cli.memory import GIBIBYTE, MEBIBYTE, free_host_memory, memory_limit
+from restore_cli.scratch import map_memory, map_scratch, release, scratch_folder
 
 OWN_MAPPING = GIBIBYTE // 8
 """Bytes from which on planes do not come from the heap."""
+OWN_MAPPING_IF_LIMITED = 4 * MEBIBYTE
+"""The same under a memory limit, where smaller planes, too, may have to lie in a scratch file."""
 KEPT_FREE = GIBIBYTE // 2
 """Bytes of memory that planes leave to everything else."""
 
@@ -27,7 +29,10 @@ class PlanePool:
     """
 
     def __init__(self) -> None:
+        self.mapped = 0
+        """Bytes of memory that were taken from the system, and not from the heap."""
         self._free: list[mmap.mmap] = []
+        self._scratch: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return planes of undefined content; large ones lie in an unnamed file in the temporary folder if need be.
@@ -37,14 +42,22 @@ class PlanePool:
         """
         count = math.prod(size)
         wanted = count * dtype.itemsize
-        if wanted < OWN_MAPPING:
+        if wanted < (OWN_MAPPING if memory_limit() is None else OWN_MAPPING_IF_LIMITED):
             return torch.empty(size, dtype=dtype)
+        self.mapped -= sum(len(memory) for memory in self._free if len(memory) != wanted)
         self._free = [memory for memory in self._free if len(memory) == wanted]  # the rest goes back to the system
         if self._free:
             return self._lent(self._free.pop(), dtype).view(size)
         if wanted + KEPT_FREE <= free_host_memory():
+            self.mapped += wanted
             return self._lent(map_memory(wanted), dtype).view(size)
-        return _in_scratch_file(count, wanted, dtype).view(size)
+        memory = _map_scratch(wanted)
+        self._scratch.add(memory)
+        return torch.frombuffer(memory, dtype=dtype, count=count).view(size)
+
+    def release(self) -> None:
+        """Let go of the memory in which parts of scratch files lie; their content stays."""
+        release(self._scratch)
 
     def _lent(self, memory: mmap.mmap, dtype: torch.dtype) -> Tensor:
         """Return a tensor in `memory`, which is free again when the last view of it is gone."""
@@ -56,12 +69,11 @@ class PlanePool:
         self._free.append(memory)
 
 
-def _in_scratch_file(count: int, wanted: int, dtype: torch.dtype) -> Tensor:
+def _map_scratch(wanted: int) -> mmap.mmap:
     try:
-        memory = map_scratch(wanted)
+        return map_scratch(wanted)
     except OSError as error:
         raise DeviceError(
             f"features of {wanted / GIBIBYTE:.1f} GiB fit neither memory nor {scratch_folder()}: {error.strerror}",
             "close other programs, or set RESTORE_TMPDIR to a folder with more room",
         ) from error
-    return torch.frombuffer(memory, dtype=dtype, count=count)

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,14 @@ def map_memory(wanted: int) -> mmap.mmap:
     return memory
 
 
+def release(mappings: Iterable[mmap.mmap]) -> None:
+    """Let go of the memory in which parts of mapped files lie; their content stays."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        for mapping in mappings:
+            with contextlib.suppress(OSError, ValueError):
+                mapping.madvise(mmap.MADV_DONTNEED)
+
+
 class Room:
     """Makes the arrays of one picture: in memory as long as they fit there, and then in scratch files."""
 
@@ -102,10 +111,7 @@ class Room:
 
     def release(self) -> None:
         """Let go of the memory in which parts of scratch files lie; their content stays."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            for mapping in self._mappings:
-                with contextlib.suppress(OSError, ValueError):
-                    mapping.madvise(mmap.MADV_DONTNEED)
+        release(self._mappings)
 
 
 def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[slice]:

@@ -7,19 +7,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restore_cli.bands import InBands
+from restore_cli.bands import BAND_BYTES, InBands
 from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
+from restore_cli.memory import MEBIBYTE, free_host_memory, memory_limit, resident_memory
 from restore_cli.networks.network import SteppedNetwork
 from restore_cli.padding import pad_to_grid
 from restore_cli.tile_pass import Progress
-from restore_cli.tile_plan import TilePolicy
+from restore_cli.tile_plan import SLACK, TilePolicy, too_small
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
 SHARE_OF_DEVICE = 0.8
 """Of a device's free memory that the features of a whole picture may take."""
+SMALLEST_BAND = 64 * 64
+"""Pixels of the smallest band that a memory limit is met with."""
+ROWS_AROUND = 20
+"""Rows above and below a band that a step reads, too, at the most."""
+LATER_BYTES = 48
+"""Bytes of host memory per pixel that are still to come for the picture itself: its result, and mixtures of both."""
 
 
 class StepPass:
@@ -86,13 +93,30 @@ class StepPass:
         return self._with_features_on(others[0], progress)
 
     def _with_features_on(self, home: torch.device, progress: Progress) -> tuple[Tensor, int | None]:
-        pixels = BAND_PIXELS if self.policy == "auto" else int(self.policy) ** 2
+        pixels = self._band_pixels() if self.policy == "auto" else int(self.policy) ** 2
         bands = InBands(self.device, home=home, pixels=pixels)
         total = self.effort_per_pixel() * self.padded.shape[2] * self.padded.shape[3]
         bands.on_effort = lambda effort: progress(min(1.0, effort / total))
         result = self.network.restore(self.padded.to(bands.home), bands).cpu()
         whole = bands.pixels >= self.padded.shape[2] * self.padded.shape[3]
         return result, None if whole else int(bands.pixels**0.5)
+
+    def _band_pixels(self) -> int:
+        """Return how many pixels a band has: as many as a memory limit leaves room for, where there is one.
+
+        Raises:
+            DeviceError: not even the smallest band fits the limit.
+        """
+        limit = memory_limit()
+        if limit is None or not self.device.is_host:
+            return BAND_PIXELS
+        height, width = self.padded.shape[2:]
+        later = LATER_BYTES * height * width + ROWS_AROUND * width * BAND_BYTES
+        pixels = (free_host_memory() - later) // BAND_BYTES
+        if pixels < SMALLEST_BAND:
+            least = (resident_memory() + later + SMALLEST_BAND * BAND_BYTES) // MEBIBYTE + SLACK
+            raise too_small(limit, least)
+        return min(BAND_PIXELS, pixels)
 
     def _choose_homes(self) -> list[torch.device]:
         """Return where features may lie, the best place first: the device if they should fit there, and the host."""

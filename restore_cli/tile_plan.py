@@ -94,8 +94,13 @@ class TilePlanner:
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self.network.bytes_per_pixel
         if limit is not None and self.device.is_host and free < smallest:
             least = (resident_memory() + held + OVERHEAD + smallest) // MEBIBYTE + SLACK
-            raise DeviceError(
-                f"the memory limit of {limit // MEBIBYTE} MiB is too small for this picture: the program, the network "
-                f"and its smallest tile take about {least} MiB",
-                f"give --memory-limit {least}M or more",
-            )
+            raise too_small(limit, least)
+
+
+def too_small(limit: int, least: int) -> DeviceError:
+    """Return the error that a memory limit (bytes) is below what a picture takes at the least (mebibytes)."""
+    return DeviceError(
+        f"the memory limit of {limit // MEBIBYTE} MiB is too small for this picture: the program, the network and its "
+        f"smallest tile take about {least} MiB",
+        f"give --memory-limit {least}M or more",
+    )

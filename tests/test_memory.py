@@ -45,11 +45,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def restore(
-    folder: Path, limit: str, target: str, *more: str, source: str = "photo.jpg"
+    folder: Path,
+    limit: str,
+    target: str,
+    *more: str,
+    source: str = "photo.jpg",
+    command: tuple[str, ...] = ("upscale", "--model", "light.safetensors"),
 ) -> tuple[subprocess.CompletedProcess[str], int]:
-    arguments = ["upscale", source, "--model", "light.safetensors", "--threads", "1", "--memory-limit", limit]
+    arguments = [*command, source, "--memory-limit", limit, "-o", target, "--overwrite", "-q", *more]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments, "-o", target, "--overwrite", "-q", *more],
+        [sys.executable, "-c", PROGRAM, *arguments, "--threads", "1"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -70,6 +75,19 @@ def test_a_limit_is_kept_where_the_result_is_reduced(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert peak <= 1.1 * 700 * MEBIBYTE
     assert measure_picture(folder / "b.png") == (4500, 6000)
+
+
+@pytest.mark.parametrize("command", [("lowlight", "--strength", "1"), ("denoise",)], ids=lambda command: command[0])
+def test_a_limit_is_kept_by_networks_that_look_at_the_whole_picture(command: tuple[str, ...], folder: Path) -> None:
+    target = f"{command[0]}.png"
+    done, _ = restore(folder, "400M", target, command=command)
+    assert done.returncode == 4
+    needed = done.stderr.split("--memory-limit ")[1].split()[0]
+    assert 400 < int(needed[:-1]) < 800
+    assert not (folder / target).exists()
+    done, peak = restore(folder, needed, target, command=command)
+    assert done.returncode == 0, done.stderr
+    assert peak <= 1.1 * int(needed[:-1]) * MEBIBYTE
 
 
 def test_a_limit_below_what_is_needed_is_one_line_that_names_that(folder: Path) -> None:

@@ -104,8 +104,8 @@ def test_the_result_does_not_depend_on_where_planes_lie(
     expected, _ = restorer.restore(picture)
     request.getfixturevalue("scarce")
     used: list[int] = []
-    scratch = planes._in_scratch_file
-    monkeypatch.setattr(planes, "_in_scratch_file", lambda *sizes: used.append(1) or scratch(*sizes))
+    scratch = planes._map_scratch
+    monkeypatch.setattr(planes, "_map_scratch", lambda *sizes: used.append(1) or scratch(*sizes))
     result, _ = restorer.restore(picture)
     assert used
     assert torch.equal(result, expected)

@@ -52,6 +52,18 @@ OWN: tuple[ModelCard, ...] = (
         parameters=254_427,
     ),
     _own(
+        "safmn-x4-photo",
+        network="safmn",
+        task="upscale",
+        scale=4,
+        summary="compressed, noisy, blurred photographs; trained for this project",
+        made_by=f"network by {SAFMN_AUTHORS}",
+        source=SAFMN_CODE,
+        sha256="2ec5ee022f588c65fae051b582d26d02ca6cf8ce57b3bd7cdee31e60a78a59d7",
+        bytes=971_824,
+        parameters=239_520,
+    ),
+    _own(
         "denoise",
         network="denoiser",
         task="denoise",

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 RELATIVE_SPEED: Mapping[str, float] = {
     "safmn-x4": 1,
     "safmn-any": 1,
+    "safmn-x4-photo": 1,
     "denoise": 1,
     "dejpeg-s": 1,
     "darkir-s": 1,

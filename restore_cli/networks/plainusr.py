@@ -59,13 +59,14 @@ class Block(nn.Module):
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor, place: Place | None) -> Tensor:
-        layers = list(self.body)
+        """Return the block's result; where no gradient is computed, it may lie in `x`."""
+        features, layers = x, list(self.body)
         while layers:
             match layers:
                 case [nn.Conv2d() as convolution, nn.LeakyReLU() as rectifier, *layers]:
                     x = convolve(x, convolution, rectifier)
                 case [LocalAttention() as attention, *layers]:
-                    x = attention(x, place)
+                    x = attention(x, place, into=features)
                 case [layer, *layers]:
                     x = layer(x)
         return x
@@ -216,5 +217,6 @@ def _replace_first(features: Tensor, channels: Tensor) -> Tensor:
         return channels
     if torch.is_grad_enabled():
         return torch.cat([channels, features[:, count:]], dim=1)
-    features[:, :count] = channels
+    if channels.data_ptr() != features.data_ptr():
+        features[:, :count] = channels
     return features

@@ -139,13 +139,14 @@ class InBands(Executor):
             DeviceError: the device is out of memory even with the smallest band.
         """
         height, width = x.shape[2:]
-        pixel = max(1, x.shape[1] // CHANNELS)  # of CHANNELS channels
+        counted = max(1, x.shape[1] // CHANNELS)  # as so many pixels of CHANNELS channels each of these counts
         top = 0
         while top < height:
-            bottom = min(top + max(1, self.pixels // pixel // width // grid) * grid, height)
+            bottom = min(top + max(1, self.pixels // counted // width // grid) * grid, height)
             if not succeeds_in_memory(lambda: work(top, bottom)):  # noqa: B023 called at once
-                self._halve((bottom - top) * width * pixel)
+                self._halve((bottom - top) * width * counted)
                 continue
+            self._trim(self._pool.mapped)
             self._advance(x.shape[1] * (bottom - top) * width)
             top = bottom
 
@@ -164,8 +165,7 @@ class InBands(Executor):
         return [slice(start, start + count) for start in range(0, x.shape[1], count)]
 
     def _advance(self, effort: int) -> None:
-        """Count what has been computed, and give memory back that is kept for nothing."""
-        self._trim(self._pool.mapped)
+        """Count what has been computed; what lies in scratch files need not stay in memory."""
         self._pool.release()
         self.effort += effort
         self.on_effort(self.effort)

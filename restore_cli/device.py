@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from enum import StrEnum
 import torch
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, free_host_memory, glibc_function
 
 
 class Precision(StrEnum):
@@ -110,10 +109,8 @@ def prepare_host(threads: int | None = None) -> None:
         torch.set_num_threads(threads)
     if sys.platform == "linux":
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-        try:
-            mallopt = ctypes.CDLL("libc.so.6").mallopt
-        except (OSError, AttributeError):  # another C library: nothing to set
-            return
+    mallopt = glibc_function("mallopt")
+    if mallopt is not None:
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
         mallopt(mmap_threshold, GIBIBYTE)
         mallopt(trim_threshold, 2**31 - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
@@ -118,11 +118,8 @@ class _HeapUse(ctypes.Structure):
 
 def used_heap() -> int:
     """Return the bytes that the program has of the heap, without what it has freed; 0 where nobody tells."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        ask = ctypes.CDLL("libc.so.6").mallinfo2
-    except (OSError, AttributeError):  # another C library, or glibc before 2.33
+    ask = glibc_function("mallinfo2")
+    if ask is None:
         return 0
     ask.restype = _HeapUse
     use = ask()
@@ -131,11 +128,19 @@ def used_heap() -> int:
 
 def trim_heap() -> None:
     """Give freed memory back that the heap keeps for later, where the C library can."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-        except (OSError, AttributeError):  # another C library
-            return
+    trim = glibc_function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def glibc_function(name: str) -> Any:
+    """Return a function of glibc; None where there is another C library, or a glibc that is too old to have it."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return getattr(ctypes.CDLL("libc.so.6"), name)
+    except (OSError, AttributeError):
+        return None
 
 
 def _total_memory() -> int:

@@ -29,8 +29,7 @@ class PlanePool:
     """
 
     def __init__(self) -> None:
-        self.mapped = 0
-        """Bytes of memory that were taken from the system, and not from the heap."""
+        self._memory: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
         self._free: list[mmap.mmap] = []
         self._scratch: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -44,16 +43,21 @@ class PlanePool:
         wanted = count * dtype.itemsize
         if wanted < (OWN_MAPPING if memory_limit() is None else OWN_MAPPING_IF_LIMITED):
             return torch.empty(size, dtype=dtype)
-        self.mapped -= sum(len(memory) for memory in self._free if len(memory) != wanted)
         self._free = [memory for memory in self._free if len(memory) == wanted]  # the rest goes back to the system
         if self._free:
             return self._lent(self._free.pop(), dtype).view(size)
         if wanted + KEPT_FREE <= free_host_memory():
-            self.mapped += wanted
-            return self._lent(map_memory(wanted), dtype).view(size)
-        memory = _map_scratch(wanted)
-        self._scratch.add(memory)
-        return torch.frombuffer(memory, dtype=dtype, count=count).view(size)
+            memory = map_memory(wanted)
+            self._memory.add(memory)
+            return self._lent(memory, dtype).view(size)
+        scratch = _map_scratch(wanted)
+        self._scratch.add(scratch)
+        return torch.frombuffer(scratch, dtype=dtype, count=count).view(size)
+
+    @property
+    def mapped(self) -> int:
+        """Bytes of memory that were taken from the system, and not from the heap."""
+        return sum(map(len, self._memory))
 
     def release(self) -> None:
         """Let go of the memory in which parts of scratch files lie; their content stays."""

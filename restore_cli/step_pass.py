@@ -11,11 +11,11 @@ from restore_cli.bands import BAND_BYTES, InBands
 from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
-from restore_cli.memory import MEBIBYTE, free_host_memory, memory_limit, resident_memory
+from restore_cli.memory import free_host_memory, memory_limit
 from restore_cli.networks.network import SteppedNetwork
 from restore_cli.padding import pad_to_grid
 from restore_cli.tile_pass import Progress
-from restore_cli.tile_plan import SLACK, TilePolicy, too_small
+from restore_cli.tile_plan import TilePolicy, too_small
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
@@ -114,8 +114,7 @@ class StepPass:
         later = LATER_BYTES * height * width + ROWS_AROUND * width * BAND_BYTES
         pixels = (free_host_memory() - later) // BAND_BYTES
         if pixels < SMALLEST_BAND:
-            least = (resident_memory() + later + SMALLEST_BAND * BAND_BYTES) // MEBIBYTE + SLACK
-            raise too_small(limit, least)
+            raise too_small(limit, later + SMALLEST_BAND * BAND_BYTES)
         return min(BAND_PIXELS, pixels)
 
     def _choose_homes(self) -> list[torch.device]:

@@ -93,12 +93,12 @@ class TilePlanner:
         limit = memory_limit()
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self.network.bytes_per_pixel
         if limit is not None and self.device.is_host and free < smallest:
-            least = (resident_memory() + held + OVERHEAD + smallest) // MEBIBYTE + SLACK
-            raise too_small(limit, least)
+            raise too_small(limit, held + OVERHEAD + smallest)
 
 
-def too_small(limit: int, least: int) -> DeviceError:
-    """Return the error that a memory limit (bytes) is below what a picture takes at the least (mebibytes)."""
+def too_small(limit: int, more: int) -> DeviceError:
+    """Return the error that a memory limit has no room for `more` than what is resident, which a picture takes."""
+    least = (resident_memory() + more) // MEBIBYTE + SLACK
     return DeviceError(
         f"the memory limit of {limit // MEBIBYTE} MiB is too small for this picture: the program, the network and its "
         f"smallest tile take about {least} MiB",

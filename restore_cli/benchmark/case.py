@@ -31,9 +31,10 @@ from restore_cli.upscale import Upscaler
 from restore_cli.weights import build, load_card, load_path
 
 SEED = 1
+"""Of the colours of the picture that is measured with."""
 SMOOTHNESS = 16
-"""Pixels between the random colours of the picture that is measured with. It is as smooth as photographs are: values of
-white noise can grow so large in a network that arithmetic takes longer."""
+"""Pixels from one of these colours to the next. So the picture is as smooth as photographs are: values of white noise
+can grow so large in a network that arithmetic takes longer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore_cli.layers.rows import divide_rows, is_inferred_on_host
+
 BAND_PIXELS = 1 << 17
 """Pixels whose widest features are made at a time."""
 _MKLDNN: Any = torch.ops.mkldnn
@@ -59,17 +61,14 @@ def add_mixture(total: Tensor, x: Tensor, widen: nn.Conv2d, activation: nn.GELU,
     `widen` is a 3x3 convolution that pads by 1, `narrow` a 1x1. On a processor what lies between them is made some rows
     at a time: it is the widest of all features, and memory is slow at its first touch. `total` may be `x`.
     """
-    height, width = x.shape[2:]
-    band = max(1, BAND_PIXELS // width)
-    if torch.is_grad_enabled() or x.device.type != "cpu" or band >= height:
+    if not is_inferred_on_host(x):
         return add_convolution(total, convolve(x, widen, activation), narrow.weight, narrow.bias)
     before: tuple[Tensor, Tensor] | None = None
-    for top in range(0, height, band):
-        bottom, first = min(top + band, height), max(0, top - 1)
-        wide = convolve(x[:, :, first : bottom + 1], widen, activation)[:, :, top - first : bottom - first]
+    for rows in divide_rows(x.shape[2], x.shape[3], BAND_PIXELS):
+        wide = rows.crop(convolve(x[:, :, rows.around], widen, activation))
         if before:  # only now, since these rows read the last one of those
             add_convolution(*before, narrow.weight, narrow.bias)
-        before = total[:, :, top:bottom], wide
+        before = total[:, :, rows.own], wide
     assert before
     add_convolution(*before, narrow.weight, narrow.bias)
     return total
@@ -82,6 +81,6 @@ def add(total: Tensor, x: Tensor) -> Tensor:
 
 def _is_fast(first: Tensor, *others: Tensor) -> bool:
     """Tell whether oneDNN computes with these tensors, and no gradient is asked for."""
-    if torch.is_grad_enabled() or first.device.type != "cpu" or any(other.dtype != first.dtype for other in others):
+    if not is_inferred_on_host(first) or any(other.dtype != first.dtype for other in others):
         return False
     return first.dtype == torch.float32 or (first.dtype == torch.bfloat16 and _MKLDNN._is_mkldnn_bf16_supported())

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore_cli.layers.rows import is_inferred_on_host
+
 WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
 BAND = 16
@@ -105,7 +107,7 @@ class SoftPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
         pooled = max(x.shape[2] - WINDOW, 0) // STRIDE + 1
-        band = BAND if x.device.type == "cpu" and not torch.is_grad_enabled() else pooled
+        band = BAND if is_inferred_on_host(x) else pooled
         parts = []
         for top in range(0, pooled, band):
             count = min(band, pooled - top)
@@ -163,7 +165,7 @@ def _average(values: Tensor) -> Tensor:
 
     One maximum for all windows takes half the time of one for each, and does where values are not far apart.
     """
-    if values.device.type != "cpu" or torch.is_grad_enabled() or min(values.shape[1:3]) < WINDOW:
+    if not is_inferred_on_host(values) or min(values.shape[1:3]) < WINDOW:
         return _average_windows_apart(values)
     least, most = values.aminmax()
     if not most - least <= WIDEST_SPREAD:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.fused import add, add_convolution
+from restore_cli.layers.rows import divide_rows, is_inferred_on_host
 
 BAND_PIXELS = 1 << 16
 """Input pixels whose cells are made at a time on a processor, in some 12 MB at x4."""
@@ -48,20 +49,18 @@ def draw(head: nn.Sequential, x: Tensor, make_cells: Callable[[slice], Tensor]) 
 
     `head` is that of `pixel_shuffle_head`. Cells are n, 3·scale², rows, w for a slice of the input's rows, and each may
     depend on its neighbours. On a processor they are made some rows at a time: together they take as much memory as the
-    picture, which is slow at its first touch.
+    picture.
     """
     shuffle = head[1]
     assert isinstance(shuffle, PixelShuffle)
     n, _, h, w = x.shape
-    if torch.is_grad_enabled() or x.device.type != "cpu":
-        return shuffle.forward(make_cells(slice(0, h)))
-    scale, band = shuffle.scale, max(1, BAND_PIXELS // w)
+    if not is_inferred_on_host(x):
+        whole: Tensor = shuffle(make_cells(slice(0, h)))
+        return whole
+    scale = shuffle.scale
     picture = x.new_empty(n, 3, h, scale, w, scale)
-    for top in range(0, h, band):
-        bottom = min(top + band, h)
-        first = max(0, top - 1)
-        cells = make_cells(slice(first, min(bottom + 1, h)))[:, :, top - first : bottom - first]
-        picture[:, :, top:bottom] = shuffle.spread(cells)
+    for rows in divide_rows(h, w, BAND_PIXELS):
+        picture[:, :, rows.own] = shuffle.spread(rows.crop(make_cells(rows.around)))
     return picture.view(n, 3, h * scale, w * scale)
 
 

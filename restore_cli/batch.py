@@ -44,6 +44,8 @@ class Outcome:
     hint: str = ""
     exit_code: int = 0
     model: str | None = None
+    compression: str | None = None
+    """How the input was compressed, where it gave up detail."""
     scale: float | None = None
     input_size: tuple[int, int] | None = None
     """Width and height."""

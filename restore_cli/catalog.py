@@ -13,6 +13,7 @@ __all__ = [
     "CARDS",
     "ModelCard",
     "default_for",
+    "default_for_compressed",
     "default_upscaler",
     "find_card",
     "find_listed_card",
@@ -84,7 +85,7 @@ def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> Mode
     Best is that of the scale, then one for any scale, then a larger one, whose result is reduced. It is one of the
     embedded ones where `speed` is balanced.
     """
-    upscalers = [card for card in CARDS if card.task == "upscale"]
+    upscalers = [card for card in CARDS if card.task == "upscale" and not card.for_compressed]
     fitting = [card for card in upscalers if (card.embedded if speed is Speed.BALANCED else card.speed == speed)]
 
     def detour(card: ModelCard) -> tuple[bool, bool, float, bool]:
@@ -93,6 +94,17 @@ def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> Mode
         return (card.scale < scale, not card.reaches(scale), abs(card.scale - scale), card.continuous)
 
     return min(fitting, key=detour)
+
+
+def default_for_compressed(card: ModelCard) -> ModelCard | None:
+    """Return what compressed pictures get where others get `card` by default; None if that serves all.
+
+    It is an embedded upscaler of the same network and scale.
+    """
+    if card.for_compressed or not card.embedded:
+        return None
+    made_for = (other for other in CARDS if other.for_compressed and other.embedded)
+    return next((other for other in made_for if (other.network, other.scale) == (card.network, card.scale)), None)
 
 
 def default_for(task: Task) -> ModelCard | None:

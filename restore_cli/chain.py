@@ -49,7 +49,7 @@ class Chain:
         for index, task in enumerate(self.tasks):
             if task.output_size(current.height, current.width) is not None:
                 current, run = task(current, part_of(progress, index / len(self.tasks), 1 / len(self.tasks)))
-                runs.append(run)
+                runs.append(replace(run, model=run.model or task.model))
         if bits == np.uint8:
             alpha = None if current.alpha is None else to_8_bit(current.alpha)
             current = replace(current, pixels=to_8_bit(current.pixels), alpha=alpha)
@@ -57,8 +57,9 @@ class Chain:
 
 
 def join_runs(runs: Sequence[Run]) -> Run:
-    """Return how several tasks were done as one: all precisions, the smallest tile, all notes."""
+    """Return how several tasks were done as one: all precisions, the smallest tile, all notes and models."""
     precisions = dict.fromkeys(run.precision for run in runs)
     tiles = [run.tile for run in runs if run.tile is not None]
     notes = tuple(note for run in runs for note in run.notes)
-    return Run("+".join(precisions), min(tiles, default=None), notes)
+    models = [run.model for run in runs if run.model is not None]
+    return Run("+".join(precisions), min(tiles, default=None), notes, "+".join(models) or None)

@@ -39,6 +39,9 @@ class Prepared:
 class Enhancer:
     """Puts pictures through a network of scale 1 and mixes the result with them."""
 
+    removes_artefacts = False
+    """Whether a result shows no more how its file was compressed."""
+
     def __init__(self, restorer: Restorer, *, model: str, strength: float | None = None, tta: bool = False) -> None:
         """`strength` is the share of the network's result, 0 to 1; None is full strength."""
         self.restorer = restorer
@@ -116,7 +119,9 @@ class Enhancer:
         if picture.beyond_srgb is not None:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
-        return replace(picture, pixels=pixels, beyond_srgb=None), replace(run, notes=run.notes + notes)
+        compression = None if self.removes_artefacts else picture.compression
+        done = replace(picture, pixels=pixels, beyond_srgb=None, compression=compression)
+        return done, replace(run, notes=run.notes + notes)
 
 
 class Cleaner(Enhancer):
@@ -127,6 +132,12 @@ class Cleaner(Enhancer):
 
     def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
         return plain + np.float32(strength) * (restored - plain)
+
+
+class Decompressor(Cleaner):
+    """Takes out what lossy compression left."""
+
+    removes_artefacts = True
 
 
 class Brightener(Enhancer):
@@ -166,7 +177,7 @@ ENHANCERS: dict[TaskName, type[Enhancer]] = {
     "lowlight": Brightener,
     "deblur": Enhancer,
     "denoise": Cleaner,
-    "dejpeg": Cleaner,
+    "dejpeg": Decompressor,
 }
 """What carries out each task that keeps a picture's size."""
 

@@ -31,6 +31,8 @@ class Run:
     tile: int | None
     """Side of the tiles' cores in input pixels; None where the picture went through whole."""
     notes: tuple[str, ...] = ()
+    model: str | None = None
+    """Name of the checkpoint where the task has more than one."""
 
 
 class Restorer:

@@ -14,6 +14,7 @@ from restore_cli.cards.speeds import RELATIVE_SPEED
 from restore_cli.catalog import (
     ARCHITECTURES,
     CARDS,
+    default_for_compressed,
     default_upscaler,
     find_card,
     find_listed_card,
@@ -158,6 +159,18 @@ def test_the_default_upscaler_is_built_in(scale: float | None) -> None:
 )
 def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -> None:
     assert default_upscaler(scale, speed).name == name
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+def test_compressed_pictures_have_a_network_of_their_own_at_x4(card: ModelCard) -> None:
+    found = default_for_compressed(card)
+    assert (found and found.name) == ("safmn-x4-photo" if card.name == "safmn-x4" else None)
+
+
+@pytest.mark.parametrize("speed", list(Speed))
+@pytest.mark.parametrize("scale", [None, 2, 3, 4, 16])
+def test_what_is_made_for_compressed_pictures_is_no_default_for_others(scale: float | None, speed: Speed) -> None:
+    assert not default_upscaler(scale, speed).for_compressed
 
 
 def test_of_each_speed_there_is_one_upscaler_for_a_scale() -> None:

@@ -63,6 +63,17 @@ def test_sizes_follow_from_step_to_step() -> None:
     result, run = chain(picture)
     assert result.pixels.shape == (18, 24, 3)
     assert run.notes == ("m1", "m1"), "a step whose size is reached is passed over"
+    assert run.model == "m1+m1"
+
+
+def test_a_step_that_chose_its_model_tells_which() -> None:
+    class Choosing(Factor):
+        def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+            result, run = super().__call__(picture, progress)
+            return result, replace(run, model="chosen")
+
+    _, run = Chain([Factor(2), Choosing(1)])(Picture(np.zeros((3, 4, 3), np.uint8)))
+    assert run.model == "m2+chosen"
 
 
 def test_what_was_done_is_told_of_all() -> None:
@@ -74,7 +85,7 @@ def test_what_was_done_is_told_of_all() -> None:
     chain = Chain(tasks)
     assert chain.model == "m0.5+m2+m1"
     _, run = chain(Picture(np.zeros((3, 4, 3), np.uint8)))
-    assert run == Run("fp32+bf16", 256, ("m0.5", "m2", "m1"))
+    assert run == Run("fp32+bf16", 256, ("m0.5", "m2", "m1"), "m0.5+m2+m1")
 
 
 def test_progress_rises_to_the_end() -> None:

@@ -26,7 +26,7 @@ LAYERS = (
     ("planning",),
     ("targets", "watching"),
     ("changes", "sources"),
-    ("chain",),
+    ("chain", "matching"),
     ("benchmark",),
     ("enhance", "upscale"),
     ("ensemble", "light", "row_buffer", "task"),

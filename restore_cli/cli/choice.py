@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from restore_cli.card import ModelCard, Speed, Task
-from restore_cli.catalog import default_for, default_upscaler, find_card, names_file
+from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
 from restore_cli.sizing import Sizing
@@ -29,6 +29,11 @@ def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | Non
     if card.scale == 1 and (sizing is None or sizing.scale != 1):
         raise UsageError(f"{card.name} does not upscale ({card.summary})", "run it at the same size with --scale 1")
     return card
+
+
+def choose_for_compressed(model: str | None, card: ModelCard | None) -> ModelCard | None:
+    """Return what compressed pictures get instead of `card`; None where that is what `model` says, or serves all."""
+    return default_for_compressed(card) if model is None and card is not None else None
 
 
 def choose_enhancer(model: str | None, task: Task) -> ModelCard | None:
@@ -56,14 +61,20 @@ def name_of_model(card: ModelCard | None, model: str | None) -> str:
     return card.name if card else Path(str(model)).stem
 
 
-def identify_model(card: ModelCard | None, engine: EngineOptions) -> dict[str, Any]:
-    """Return what tells the network and the way it runs from all others, fit for JSON."""
+def identify_model(
+    card: ModelCard | None, engine: EngineOptions, compressed: ModelCard | None = None
+) -> dict[str, Any]:
+    """Return what tells the networks and the way they run from all others, fit for JSON.
+
+    `compressed` is what pictures get that show how their files were compressed, if not the same.
+    """
     from restore_cli.manifest import hash_file
 
     weights = card.sha256 or card.name if card else hash_file(Path(str(engine.model)))
-    return {
+    identity = {
         "weights": weights,
         "key": engine.key,
         "device": engine.device,
         "precision": engine.precision.value,
     }
+    return identity | ({"weights_for_compressed": compressed.sha256} if compressed else {})

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from restore_cli.card import ModelCard
-from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
+from restore_cli.cli.choice import choose_enhancer, choose_for_compressed, choose_upscaler, identify_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
@@ -46,7 +46,7 @@ def run(
     request = Request(inputs, files, batch, engine, report)
 
     def settings() -> list[Any]:
-        return [*step, *(identify_model(prepared.card, replace(engine, model=prepared.model)) for prepared in steps)]
+        return [*step, *(prepared.identify(engine) for prepared in steps)]
 
     run_session(
         request,
@@ -67,6 +67,12 @@ class Prepared:
     """What it says of its model."""
     load: Load
     """Loads its task when there is work."""
+    compressed: ModelCard | None = None
+    """What pictures get instead of `card` that show how their files were compressed."""
+
+    def identify(self, engine: EngineOptions) -> dict[str, Any]:
+        """Return what tells the step's networks from all others."""
+        return identify_model(self.card, replace(engine, model=self.model), self.compressed)
 
 
 def _prepare(step: Step) -> Prepared:
@@ -90,4 +96,6 @@ def _prepare_upscale(model: str | None, values: dict[str, Any]) -> Prepared:
     if wanted is None and card is None:
         raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
     sizing = wanted or Sizing(scale=card.scale if card else None)
-    return Prepared(sizing.suffix, card, model, partial(load_upscaler, card=card, sizing=sizing, **values))
+    compressed = choose_for_compressed(model, card)
+    load = partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, **values)
+    return Prepared(sizing.suffix, card, model, load, compressed)

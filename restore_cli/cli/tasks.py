@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from restore_cli.batch import Tell
@@ -20,6 +21,7 @@ from restore_cli.sizing import Sizing
 if TYPE_CHECKING:
     from restore_cli.chain import Chain
     from restore_cli.enhance import Enhancer
+    from restore_cli.matching import MatchingUpscaler
     from restore_cli.task import Task
     from restore_cli.upscale import Upscaler
 
@@ -34,22 +36,30 @@ def load_upscaler(
     tell: Tell,
     *,
     card: ModelCard | None,
+    compressed: ModelCard | None = None,
     sizing: Sizing,
     strength: float = 1.0,
     tta: bool = False,
-) -> Upscaler:
+) -> Upscaler | MatchingUpscaler:
     """Load an upscaler: the network of `card`, or where that is None of the file that the engine names.
+
+    Pictures that show how their files were compressed go through the network of `compressed`, where there is one.
 
     Raises:
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
     """
     from restore_cli.cli.loading import load_network, load_restorer
+    from restore_cli.matching import MatchingUpscaler
     from restore_cli.tile_plan import BAND_BYTES
     from restore_cli.upscale import Upscaler
 
-    restorer = load_restorer(load_network(card, engine, tell), engine)
     whole = BAND_BYTES if engine.memory_limit is None else min(BAND_BYTES, engine.memory_limit // SHARE_OF_WHOLE)
-    return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole)
+
+    def load(card: ModelCard | None) -> Upscaler:
+        restorer = load_restorer(load_network(card, engine, tell), engine)
+        return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole)
+
+    return load(card) if compressed is None else MatchingUpscaler(load(card), partial(load, compressed))
 
 
 def load_enhancer(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from restore_cli.card import Speed
-from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
+from restore_cli.cli.choice import choose_for_compressed, choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
@@ -51,22 +51,24 @@ def upscale(
 ) -> None:
     """Make pictures larger and sharper.
 
-    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4.
+    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. At x4 compressed pictures
+    (JPEG, lossy WebP, AVIF) and clean ones get networks of their own; --verbose tells which.
     """
     sizing = parse_sizing(scale, size, width, height, long_edge)
     card = choose_upscaler(engine.model, sizing, speed)
+    compressed = choose_for_compressed(engine.model, card)
     if sizing is None:
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
     request = Request(inputs, files, batch, engine, report)
     wanted = sizing.scale
     if engine.model is None and card and wanted and 1 < wanted < card.scale and not card.continuous:
         request.display.note(f"no x{wanted:g} model is listed as {speed}: {card.name} runs and its result is reduced")
-    facts = {"scale": sizing.label, "model": name_of_model(card, engine.model)}
+    facts = {"scale": sizing.label, "model": "auto" if compressed else name_of_model(card, engine.model)}
     chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
     run_session(
         request,
-        partial(load_upscaler, card=card, sizing=sizing, strength=strength, tta=tta),
-        lambda: identify_model(card, engine) | chosen,
+        partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, strength=strength, tta=tta),
+        lambda: identify_model(card, engine, compressed) | chosen,
         suffix=sizing.suffix,
         facts=facts,
         output_size=sizing.output_size,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.picture.compression import Compression
 from restore_cli.scratch import Room
 
 BAND = 64
@@ -47,6 +48,8 @@ class Picture:
     """Bits per sample of the file, 8 or 16; `pixels` may hold more."""
     format: str = "png"
     """Name of the file format it came from."""
+    compression: Compression | None = None
+    """How the file gave up detail; None where it did not, or nothing is known of it."""
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""

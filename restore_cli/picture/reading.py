@@ -14,6 +14,7 @@ import pyvips
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
+from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
 from restore_cli.picture.metadata import UNFIT_PROFILE, gather_metadata
 from restore_cli.picture.naming import shown
@@ -134,13 +135,14 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
     pages, cmyk = vips.pages_of(image), image.interpretation == "cmyk"
-    said = gather_metadata(image, file, format)
+    said, compression = gather_metadata(image, file, format), compression_of(file, format)
     check(*((image.width, image.height) if said.orientation in TRANSPOSED else (image.height, image.width)))
     samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
     if (format == "gif" or (format == "webp" and pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     notes = _note_pages(pages) + warnings + said.notes
-    return _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, room, cmyk=cmyk)
+    picture = _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, room, cmyk=cmyk)
+    return replace(picture, compression=compression)
 
 
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
@@ -200,4 +202,4 @@ def _finish(
             metadata, notes = replace(metadata, icc=None), notes + UNFIT_PROFILE
         else:
             alpha = None if alpha is None else colour.spread_to_16_bit(alpha, room)
-    return Picture(pixels, alpha, beyond, depth, format, metadata, notes, room)
+    return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, room=room)

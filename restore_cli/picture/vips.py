@@ -83,7 +83,9 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: 
         source = pyvips.Source.new_from_descriptor(file.fileno())
     except io.UnsupportedOperation:
         source = pyvips.Source.new_from_memory(file.read())
-    return pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on, **options)
+    image = pyvips.Operation.call(LOADERS[format], source, access="sequential", fail_on=fail_on, **options)
+    file.seek(0, io.SEEK_END)  # forgets what was read ahead: libvips moved the descriptor, and Python does not know
+    return image
 
 
 def decode(image: Any, room: Room | None = None) -> Samples:

@@ -217,6 +217,7 @@ def test_json_tells_everything(photo: Path, capsys: pytest.CaptureFixture[str]) 
         "target": "x.jpg",
         "status": "done",
         "model": "safmn-x4",
+        "compression": None,
         "scale": 4.0,
         "input_size": [45, 37],
         "output_size": [180, 148],
@@ -590,3 +591,52 @@ def test_a_dry_run_tells_of_what_cannot_be_read(here: Path, capsys: pytest.Captu
 def test_a_memory_limit_that_is_no_size_is_refused(value: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["upscale", str(photo), f"--memory-limit={value}"]) == 2
     assert "is not a size such as 800M or 2G" in stderr_lines(capsys)[0]
+
+
+def test_a_compressed_picture_gets_the_network_made_for_it(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(photo) as image:
+        image.convert("RGB").save("bad.jpg", quality=60)
+        image.convert("RGB").save("good.jpg", quality=97)
+    pictures, named = ["bad.jpg", "good.jpg", str(photo)], ["safmn-x4-photo", "safmn-x4", "safmn-x4"]
+    assert run(["upscale", *pictures, "-o", "by-itself", "--json"]) == 0
+    told = {Path(record["source"]).name: record for record in records(capsys.readouterr().out)}
+    assert [told[Path(picture).name]["model"] for picture in pictures] == named
+    assert [told[Path(picture).name]["compression"] for picture in pictures] == [
+        "JPEG of quality 60",
+        "JPEG of quality 97",
+        None,
+    ]
+    for picture, model in zip(pictures, named, strict=True):
+        assert run(["upscale", picture, "-o", f"named/{Path(picture).name}", "--model", model, "-q"]) == 0
+        assert Path("named", Path(picture).name).read_bytes() == Path("by-itself", Path(picture).name).read_bytes()
+    assert run(["upscale", "bad.jpg", "-v", "-o", "{stem}-{model}.png"]) == 0
+    assert "safmn-x4-photo for JPEG of quality 60" in capsys.readouterr().err
+    assert Path("bad-auto.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        (["--model", "safmn-x4"], "safmn-x4"),
+        (["--speed", "balanced"], "safmn-x4-photo"),
+        (["--scale", "2"], "safmn-any"),
+        (["--size", "400x400"], "safmn-any"),
+    ],
+)
+def test_a_network_that_is_named_or_made_for_any_scale_serves_all_pictures(
+    options: list[str], model: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(photo) as image:
+        image.convert("RGB").save("bad.jpg", quality=60)
+    assert run(["upscale", "bad.jpg", "-o", "large.png", "--json", *options]) == 0
+    assert [record["model"] for record in records(capsys.readouterr().out)] == [model]
+
+
+def test_steps_choose_by_the_picture_too(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture whose artefacts were taken out is clean."""
+    with Image.open(photo) as image:
+        image.convert("RGB").save("bad.jpg", quality=60)
+    for steps, model in (["upscale"], "safmn-x4-photo"), (["dejpeg", "upscale"], "dejpeg-s+safmn-x4"):
+        arguments = [word for step in steps for word in ("--step", step)]
+        assert run(["run", "bad.jpg", *arguments, "-o", "large.png", "--json", "--overwrite"]) == 0
+        assert [record["model"] for record in records(capsys.readouterr().out)] == [model]

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture.compression import Compression
 from restore_cli.picture.reading import read_picture
 
 LOSSY = {
@@ -152,6 +154,26 @@ def test_a_jpeg_with_a_gain_map_is_an_ordinary_jpeg(samples: np.ndarray) -> None
     assert picture.format == "jpeg"
     assert picture.pixels.shape == samples.shape
     assert picture.notes == ("its gain map for HDR screens is left out",)
+
+
+def test_what_a_file_says_far_from_its_start_is_found(samples: np.ndarray, save: Any, tmp_path: Path) -> None:
+    """libvips reads through the descriptor of the file that Python reads, too."""
+    content, filler = save(samples, "JPEG"), b"\xff\xeb\xff\xff" + bytes(65_533)
+    said = b"\xff\xeb" + (2 + len(b"hdrgm:Version")).to_bytes(2, "big") + b"hdrgm:Version"
+    path = tmp_path / "far.jpg"
+    path.write_bytes(content[:2] + filler + said + content[2:])
+    picture = read_picture(path)
+    assert picture.notes == ("its gain map for HDR screens is left out",)
+    assert picture.compression == Compression("JPEG", 75)
+
+
+def test_a_long_xmp_packet_of_a_png_is_read_whole(samples: np.ndarray, save: Any, tmp_path: Path) -> None:
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b"".join(b"<a%d/>" % i for i in range(9000)) + b"</x:xmpmeta>"
+    said = PngImagePlugin.PngInfo()
+    said.add_itxt("XML:com.adobe.xmp", packet.decode())
+    path = tmp_path / "long.png"
+    path.write_bytes(save(samples, "PNG", pnginfo=said))
+    assert read_picture(path).metadata.xmp == packet
 
 
 def test_what_a_jpeg_decoder_warns_of_is_passed_on(samples: np.ndarray, save: Any) -> None:

@@ -97,14 +97,12 @@ def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> Mode
 
 
 def default_for_compressed(card: ModelCard) -> ModelCard | None:
-    """Return what compressed pictures get where others get `card` by default; None if that serves all.
+    """Return what compressed pictures get where clean ones get the upscaler `card` by default; None if that serves all.
 
-    It is an embedded upscaler of the same network and scale.
+    It is the embedded one of the largest scale, since a result that is larger than asked for can be reduced.
     """
-    if card.for_compressed or not card.embedded:
-        return None
-    made_for = (other for other in CARDS if other.for_compressed and other.embedded)
-    return next((other for other in made_for if (other.network, other.scale) == (card.network, card.scale)), None)
+    made_for = [other for other in CARDS if other.for_compressed and other.embedded]
+    return max(made_for, key=lambda other: other.scale, default=None) if card.embedded else None
 
 
 def default_for(task: Task) -> ModelCard | None:

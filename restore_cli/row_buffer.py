@@ -27,7 +27,10 @@ class RowBuffer:
         self._rows: NDArray[Any] | None = None
 
     def put(self, tile: NDArray[Any], box: Box) -> None:
-        """Take a tile (h, w, c) that lies at `box` of the picture."""
+        """Take a tile (h, w, c) that lies at `box` of the picture; it is the buffer's from now on."""
+        if self._rows is None and (box.left, box.right) == (0, self.width):
+            self._rows = tile
+            return
         missing = box.bottom - self._top - (0 if self._rows is None else len(self._rows))
         if self._rows is None:
             self._rows = _fresh((missing, self.width, tile.shape[2]), tile.dtype)

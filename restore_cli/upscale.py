@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ from restore_cli.picture.picture import Picture, Samples, to_samples
 from restore_cli.resampling import Planes, UnitValues, Values, bleed_colour, resize
 from restore_cli.restorer import Restorer, Run
 from restore_cli.row_buffer import RowBuffer
+from restore_cli.row_resizer import RowResizer
 from restore_cli.scratch import rows_in_bands
 from restore_cli.sizing import Size, Sizing, plan_sizes
 from restore_cli.tile_pass import Progress, unchanged
 from restore_cli.tile_plan import BAND_BYTES
 from restore_cli.tiling import Box
 
-REDUCED = 6
-"""Bytes of memory that each byte of a canvas takes while it is reduced."""
+FLOAT_BYTES = 4
 
 
 class Upscaler:
@@ -96,8 +96,16 @@ class Upscaler:
         Raises:
             PictureError: a picture would have to grow too much.
         """
-        is_single = not self.tta and len(self._plan(height, width)) == 1
+        is_single = not self.tta and self.passes(height, width) == 1
         return self.restorer.stack_size(height, width) if is_single else 1
+
+    def passes(self, height: int, width: int) -> int:
+        """Return how often a picture goes through the network to become as large as asked for.
+
+        Raises:
+            PictureError: it would have to grow too much.
+        """
+        return len(self._plan(height, width))
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
         """Upscale pictures of equal height and width together; each becomes what it becomes alone.
@@ -154,8 +162,8 @@ class _Upscaling:
         source = self.colour
         for index, size in enumerate(sizes):
             share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
-            if size == wanted and index == len(sizes) - 1 and not self.tta:
-                return self._restore_in_rows(source, share)
+            if index == len(sizes) - 1 and not self.tta:
+                return self._restore_in_rows(source, size, share)
             canvas = self.room.empty((*size, 3), np.float32)
             run = restore_onto(canvas, self.restorer, source, share, tta=self.tta, release=self.room.release)
             source = Colour(canvas, clipped=True)
@@ -169,26 +177,22 @@ class _Upscaling:
 
     def complete(self, x: Tensor) -> None:
         """Make the result of what the network made of the whole picture in one pass: 3, h, w."""
-        if x.shape[1:] == (self.height, self.width):
-            restored = from_colour(x, self.picture.pixels.shape[2])
-            self._emit(0, self._finish(restored, Box(0, 0, self.height, self.width)))
-        else:
-            self._emit_canvas(from_colour(x, 3))
+        self._finisher((x.shape[1], x.shape[2]))(0, from_colour(x, self.picture.pixels.shape[2]))
 
-    def _restore_in_rows(self, source: Colour, progress: Progress) -> Run:
-        """Let the last pass make the samples of the result, tile by tile; no whole canvas is needed.
+    def _restore_in_rows(self, source: Colour, size: Size, progress: Progress) -> Run:
+        """Let the last pass, whose result has `size`, make the samples of the result, tile by tile.
 
-        Where nothing else is to be done, they are rounded where they are: in less than half the time, and of what comes
-        from a graphics card a quarter of the bytes has to be copied.
+        No whole canvas is needed. Where nothing else is to be done, samples are rounded where they are: in less than
+        half the time, and of what comes from a graphics card a quarter of the bytes has to be copied.
         """
-        rows = RowBuffer(self.width, self._emit)
-        channels, size = self.picture.pixels.shape[2], (self.height, self.width)
-
-        depth = 8 * self.picture.pixels.itemsize
-        is_ready = self.strength == 1 and (channels, depth) == (3, 8)
+        channels, depth = self.picture.pixels.shape[2], 8 * self.picture.pixels.itemsize
+        resizes = size != (self.height, self.width)
+        is_ready = self.strength == 1 and (channels, depth) == (3, 8) and not resizes
+        rows = RowBuffer(size[1], self._finisher(size) if resizes else self._emit)
 
         def take(tile: Tensor, box: Box) -> None:
-            rows.put(tile.numpy() if is_ready else self._finish(from_colour(tile, channels), box), box)
+            values = tile.numpy() if is_ready else from_colour(tile, channels)
+            rows.put(values if is_ready or resizes else self._finish(values, box), box)
 
         return self.restorer.restore_tiles(
             source,
@@ -197,21 +201,30 @@ class _Upscaling:
             rows.finish,
             size=size,
             convert=to_levels if is_ready else unchanged,
-            row_bytes=self.width * channels * self.picture.pixels.itemsize,
+            row_bytes=size[1] * channels * (FLOAT_BYTES if resizes else self.picture.pixels.itemsize),
         )
 
+    def _finisher(self, size: Size) -> Callable[[int, Planes], None]:
+        """Return what takes rows of the network's result, which has `size`, and emits those of the picture's."""
+        wanted = (self.height, self.width)
+        resizer = RowResizer(size, wanted) if size != wanted else None
+
+        def take(top: int, rows: Planes) -> None:
+            if resizer is not None:
+                top, rows = resizer.reached, resizer.add(rows)
+            if len(rows):
+                self._emit(top, self._finish(rows, Box(top, 0, len(rows), self.width)))
+
+        return take
+
     def _emit_canvas(self, canvas: Planes) -> None:
-        """Make the samples of the result from the network's, and reduce that where it is larger than asked for."""
-        channels = self.picture.pixels.shape[2]
-        is_larger = canvas.shape[:2] != (self.height, self.width)
-        planes: Values = _Luma(canvas) if channels == 1 else canvas
-        bands = [slice(0, self.height)]
-        if canvas.nbytes > self.whole_bytes:
-            bands = rows_in_bands(self.height, REDUCED * canvas[0].nbytes * len(canvas) // self.height)
-        for rows in bands:
-            box = Box(rows.start, 0, rows.stop - rows.start, self.width)
-            restored = resize(planes, self.height, self.width, box) if is_larger else planes[rows, slice(None)]
-            self._emit(rows.start, self._finish(restored, box))
+        """Make the samples of the result from those of the network, in bands where they are many."""
+        height, width = canvas.shape[:2]
+        take, channels = self._finisher((height, width)), self.picture.pixels.shape[2]
+        is_small = canvas.nbytes <= self.whole_bytes
+        for rows in [slice(0, height)] if is_small else rows_in_bands(height, 2 * canvas[0].nbytes):
+            band = torch.from_numpy(canvas[rows]).permute(2, 0, 1)
+            take(rows.start, from_colour(band, channels))
 
     def _finish(self, restored: Planes, box: Box) -> Samples:
         """Mix the network's result (h, w, c) at `box` with the plainly resized picture, and round it."""
@@ -240,17 +253,3 @@ class _Upscaling:
         if self.height * row_bytes <= self.whole_bytes:
             return [slice(top, bottom)]
         return [slice(top + rows.start, top + rows.stop) for rows in rows_in_bands(bottom - top, row_bytes)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Luma:
-    """Colour planes that are read as grey."""
-
-    canvas: Planes
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (*self.canvas.shape[:2], 1)
-
-    def __getitem__(self, part: tuple[slice, slice]) -> Planes:
-        return from_colour(torch.from_numpy(self.canvas[part]).permute(2, 0, 1), 1)

@@ -161,10 +161,21 @@ def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -
     assert default_upscaler(scale, speed).name == name
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
-def test_compressed_pictures_have_a_network_of_their_own_at_x4(card: ModelCard) -> None:
-    found = default_for_compressed(card)
-    assert (found and found.name) == ("safmn-x4-photo" if card.name == "safmn-x4" else None)
+@pytest.mark.parametrize(
+    ("scale", "speed", "name"),
+    [
+        (2, Speed.BALANCED, "safmn-x4-photo"),
+        (4, Speed.BALANCED, "safmn-x4-photo"),
+        (None, Speed.BALANCED, "safmn-x4-photo"),
+        (4, Speed.FAST, None),
+        (2, Speed.BEST, None),
+    ],
+)
+def test_compressed_pictures_have_a_network_of_their_own_where_none_is_picked_by_speed(
+    scale: float | None, speed: Speed, name: str | None
+) -> None:
+    card = default_for_compressed(default_upscaler(scale, speed))
+    assert (card and card.name) == name
 
 
 @pytest.mark.parametrize("speed", list(Speed))

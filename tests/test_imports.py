@@ -29,6 +29,7 @@ LAYERS = (
     ("chain", "matching"),
     ("benchmark",),
     ("enhance", "upscale"),
+    ("row_resizer",),
     ("ensemble", "light", "row_buffer", "task"),
     ("restorer",),
     ("stack_pass", "step_pass"),

@@ -31,14 +31,14 @@ COMPRESSED = [
 
 
 class Adding(Network):
-    """Adds a value, and cannot do so to white."""
+    """Adds a value, and cannot do so to white; makes blocks of `scale` pixels of every pixel."""
 
     architecture = "adding"
     signature = frozenset()
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float, scale: int = 1) -> None:
         super().__init__()
-        self.scale, self.grid, self.halo, self.receptive_field, self.bytes_per_pixel = 1, 1, 0, 1, 100
+        self.scale, self.grid, self.halo, self.receptive_field, self.bytes_per_pixel = scale, 1, 0, 1, 100
         self.value = value
 
     @classmethod
@@ -46,12 +46,13 @@ class Adding(Network):
         return {}
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        return torch.where(x == 1, torch.nan, x + self.value)
+        larger = x.repeat_interleave(self.scale, dim=2).repeat_interleave(self.scale, dim=3)
+        return torch.where(larger == 1, torch.nan, larger + self.value)
 
 
-def upscaler(levels: int, model: str) -> Upscaler:
-    restorer = Restorer(Adding(levels / 255), Device(torch.device("cpu"), has_bf16=False))
-    return Upscaler(restorer, Sizing(scale=1), model=model)
+def upscaler(levels: int, model: str, *, scale: int = 1, wanted: float = 1) -> Upscaler:
+    restorer = Restorer(Adding(levels / 255, scale), Device(torch.device("cpu"), has_bf16=False))
+    return Upscaler(restorer, Sizing(scale=wanted), model=model)
 
 
 class Two:
@@ -96,6 +97,15 @@ def test_the_second_network_is_loaded_once_and_only_if_it_is_needed(two: Two) ->
     for _ in range(2):
         two.task(grey(0, COMPRESSED[0]))
     assert two.loaded == 1
+
+
+@pytest.mark.parametrize(("wanted", "model"), [(1.5, "compressed"), (2, "compressed"), (3, "clean")])
+def test_what_needs_several_passes_goes_to_the_clean_one(wanted: float, model: str) -> None:
+    clean, compressed = (upscaler(1, name, scale=2, wanted=wanted) for name in ("clean", "compressed"))
+    task = MatchingUpscaler(clean, lambda: compressed)
+    result, run = task(grey(10, COMPRESSED[0]))
+    assert run.model == model
+    assert result.pixels.shape == (8 * wanted, round(9 * wanted), 3)
 
 
 def test_a_group_is_parted_and_comes_back_in_order(two: Two) -> None:

@@ -51,8 +51,8 @@ def upscale(
 ) -> None:
     """Make pictures larger and sharper.
 
-    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. At x4 compressed pictures
-    (JPEG, lossy WebP, AVIF) and clean ones get networks of their own; --verbose tells which.
+    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. Up to x4 compressed
+    pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
     sizing = parse_sizing(scale, size, width, height, long_edge)
     card = choose_upscaler(engine.model, sizing, speed)

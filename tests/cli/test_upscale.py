@@ -462,7 +462,7 @@ def test_pictures_are_named_by_a_list(tmp_path: Path, capsys: pytest.CaptureFixt
     options = ["--from-file", str(listed), "-0", "-o", output, "--scale", "2", "-q"]
     assert run(["upscale", str(folder / "a b.png"), *options]) == 0
     made = {os.fsencode(path.name) for path in (folder / "new").iterdir()}
-    assert made == {name.replace(b".png", b"-safmn-any-x2.png") for name in names}
+    assert made == {name.replace(b".png", b"-auto-x2.png") for name in names}
     assert capsys.readouterr().err == ""
 
 
@@ -619,11 +619,13 @@ def test_a_compressed_picture_gets_the_network_made_for_it(photo: Path, capsys: 
     [
         (["--model", "safmn-x4"], "safmn-x4"),
         (["--speed", "balanced"], "safmn-x4-photo"),
-        (["--scale", "2"], "safmn-any"),
+        (["--speed", "balanced", "--scale", "2"], "safmn-x4-photo"),
+        (["--size", "150x150"], "safmn-x4-photo"),
         (["--size", "400x400"], "safmn-any"),
+        (["--scale", "16"], "safmn-x4"),
     ],
 )
-def test_a_network_that_is_named_or_made_for_any_scale_serves_all_pictures(
+def test_compressed_pictures_get_it_up_to_x4_unless_another_is_named(
     options: list[str], model: str, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Image.open(photo) as image:

@@ -13,6 +13,7 @@ from torch import Tensor
 from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
+from restore_cli.recordings import open_calls
 from restore_cli.stack_pass import restore_together
 from restore_cli.stack_plan import plan_stack
 from restore_cli.step_pass import StepPass, measure_effort
@@ -51,6 +52,7 @@ class Restorer:
         self.is_stepped = isinstance(network, SteppedNetwork)
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
         self.precision = choose_precision(precision, device, allowed)
+        self._call = open_calls(device)
         self._effort_per_pixel: float | None = None
         self._float32_network = network
         self._network = self._on_device(self.precision)
@@ -146,7 +148,7 @@ class Restorer:
     def _together(self, pictures: Tensor, size: tuple[int, int] | None) -> Tensor:
         if isinstance(self._network, SteppedNetwork):
             return self._step(pictures, self._network, lambda share: None)[0]
-        return restore_together(pictures, self._network, self.device, size)
+        return restore_together(pictures, self._network, self.device, size, self._call)
 
     def _alone(self, picture: Tensor, size: tuple[int, int] | None) -> tuple[Tensor, Run] | RestoreError:
         try:
@@ -179,7 +181,9 @@ class Restorer:
 
     def _tile(self, picture: ColourSource, size: tuple[int, int] | None) -> TilePass:
         reduced = self.precision is not Precision.FP32
-        return TilePass(picture, self._network, self.device, self.tile, reduced_precision=reduced, size=size)
+        return TilePass(
+            picture, self._network, self.device, self.tile, reduced_precision=reduced, size=size, call=self._call
+        )
 
     def _continued(
         self, tiles: TilePass, work: Callable[[], tuple[Result, int | None]]

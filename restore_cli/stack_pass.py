@@ -9,15 +9,22 @@ from restore_cli.device import Device
 from restore_cli.layers.sampling import place_centres
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import pad_to_grid
+from restore_cli.recordings import Call, call_plainly
 from restore_cli.tiling import Box
 
 
 @torch.inference_mode()
-def restore_together(pictures: Tensor, network: Network, device: Device, size: tuple[int, int] | None = None) -> Tensor:
+def restore_together(
+    pictures: Tensor,
+    network: Network,
+    device: Device,
+    size: tuple[int, int] | None = None,
+    call: Call = call_plainly,
+) -> Tensor:
     """Put `pictures` (n, 3, h, w float32 on the host) through a network that is on `device` already.
 
-    `size` is the height and width that a continuous network shall make. Returns n, 3, height, width float32 on the
-    host, finite or not; each is what the network makes of that picture alone.
+    `size` is the height and width that a continuous network shall make; `call` carries out other networks. Returns
+    n, 3, height, width float32 on the host, finite or not; each is what the network makes of that picture alone.
     """
     height, width = pictures.shape[2:]
     padded = pad_to_grid(pictures, network.grid if network.pads_to_grid else 1)
@@ -26,6 +33,6 @@ def restore_together(pictures: Tensor, network: Network, device: Device, size: t
         wanted = size or (height * network.scale, width * network.scale)
         return network.restore_at(x, place_centres(height, wanted[0]), place_centres(width, wanted[1])).cpu()
     whole = Box(0, 0, *x.shape[2:])
-    restored = network(x, Part(whole, whole))  # n, 3, h, w, the padding with them
+    restored = call(network, x, Part(whole, whole))  # n, 3, h, w, the padding with them
     kept: Tensor = restored[..., : height * network.scale, : width * network.scale].cpu()
     return kept

@@ -15,6 +15,7 @@ from restore_cli.link import Arrival, open_link
 from restore_cli.memory import GIBIBYTE, HeapTrimmer, free_host_memory
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import reflected
+from restore_cli.recordings import Call, call_plainly
 from restore_cli.stack_plan import plan_stack
 from restore_cli.tile_plan import TilePlanner, TilePolicy
 from restore_cli.tile_queue import TileQueue
@@ -59,14 +60,17 @@ class TilePass:
         *,
         reduced_precision: bool,
         size: tuple[int, int] | None = None,
+        call: Call = call_plainly,
     ) -> None:
         """Take `picture` (3, h, w) and a network that is on `device` already.
 
-        `size` is the height and width that a continuous network shall make; h·scale, w·scale if None.
+        `size` is the height and width that a continuous network shall make; h·scale, w·scale if None. `call` carries
+        out other networks.
         """
         self.picture = picture
         self.device = device
         self.policy = policy
+        self.call = call
         self.link = open_link(device)
         self.height, self.width = picture.shape[1:]
         self.size = size or (self.height * network.scale, self.width * network.scale)
@@ -220,7 +224,7 @@ class TilePass:
             kept = self._kept(cores[0])
             rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=first.top)
             return list(self.network.restore_at(tiles, rows, self._columns(cores[0])))
-        restored = self.network(tiles, Part(first, self.whole, self.statistic))  # n, 3, h, w
+        restored = self.call(self.network, tiles, Part(first, self.whole, self.statistic))  # n, 3, h, w
         scale = self.network.scale
         return [
             tile[:, *self._kept(core).within(outer.scaled(scale)).slices]

@@ -34,7 +34,7 @@ LAYERS = (
     ("restorer",),
     ("stack_pass", "step_pass"),
     ("bands", "tile_pass"),
-    ("tile_queue",),
+    ("recordings", "tile_queue"),
     ("link", "stack_plan", "tile_plan"),
     ("weights",),
     ("download", "checkpoint"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from restore_cli.batch import Duty, Outcome, foreseen
 from restore_cli.errors import RestoreError
+from restore_cli.importing import without_collections
 from restore_cli.planning import Job
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
         signal.signal(number, signal.SIG_IGN)
     desk = Desk(connection)
     try:
-        from restore_cli.pipeline import Pipeline
-        from restore_cli.worker import Worker
+        with without_collections():
+            from restore_cli.pipeline import Pipeline
+            from restore_cli.worker import Worker
 
         worker = Worker(duty, lambda text: desk.send(Told(text)))
         desk.send(Begun(on_host=worker.task.device == "cpu"))

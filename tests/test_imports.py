@@ -49,7 +49,7 @@ LAYERS = (
     ("catalog", "places"),
     ("cards",),
     ("card",),
-    ("errors",),
+    ("errors", "importing"),
 )
 """Modules and packages from the top down; each may import from those below it, and from itself."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -13,6 +13,7 @@ from itertools import chain
 from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, Progress, skipped
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
+from restore_cli.importing import without_collections
 from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.planning import Job
 
@@ -63,8 +64,9 @@ class Crew:
             yield from results
 
     def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
-        from restore_cli.in_turn import run_in_turn
-        from restore_cli.worker import Worker
+        with without_collections():
+            from restore_cli.in_turn import run_in_turn
+            from restore_cli.worker import Worker
 
         (duty,) = self._duties(1)
         worker = Worker(duty, self._request.display.note)

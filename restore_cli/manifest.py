@@ -53,7 +53,7 @@ class Sorted:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class BatchStatus:
     """How far a batch is."""
 
     done: int
@@ -149,7 +149,7 @@ class Manifest:
                 ),
             )
 
-    def status(self) -> Status:
+    def status(self) -> BatchStatus:
         """Count, and judge the speed by the last pictures that were done."""
         with self._explained():
             counts = dict(self._database.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
@@ -160,7 +160,7 @@ class Manifest:
                 "SELECT source, reason FROM pictures WHERE status = 'failed' ORDER BY source"
             ).fetchall()
         span = ends[0][0] - ends[-1][0] if ends else 0.0
-        return Status(
+        return BatchStatus(
             done=counts.get("done", 0),
             skipped=counts.get("skipped", 0),
             failed=counts.get("failed", 0),
@@ -203,7 +203,7 @@ class Manifest:
             raise UsageError(f"cannot use the manifest {self.path}: {error}", "name another file") from error
 
 
-def read_status(path: Path) -> Status:
+def read_status(path: Path) -> BatchStatus:
     """Return how far the batch is whose manifest lies at `path`.
 
     Raises:

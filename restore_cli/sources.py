@@ -85,8 +85,14 @@ def is_picture_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
+def holds_tiles(folder: Path) -> bool:
+    """Tell whether a folder belongs to a Deep Zoom picture beside it, of which it holds the tiles."""
+    name = folder.name.removesuffix("_files")
+    return name != folder.name and folder.with_name(f"{name}.dzi").is_file()
+
+
 def pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
-    """List the pictures below `folder`, sorted, without what lies in the resolved folder `output`.
+    """List the pictures below `folder`, sorted, without those in the resolved folder `output` and tiles of Deep Zoom.
 
     Also return how many files were passed over.
     """
@@ -145,6 +151,8 @@ def _files_in(folder: Path, recursive: bool, output: Path | None) -> Iterator[Pa
     for place, folders, files in os.walk(folder):
         here = Path(place)
         yield from (here / file for file in sorted(files))
-        folders[:] = sorted(
-            name for name in folders if recursive and not name.startswith(".") and (here / name).resolve() != output
-        )
+        folders[:] = sorted(name for name in folders if recursive and _is_searched(here / name, output))
+
+
+def _is_searched(folder: Path, output: Path | None) -> bool:
+    return not (folder.name.startswith(".") or folder.resolve() == output or holds_tiles(folder))

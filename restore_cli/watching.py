@@ -16,7 +16,7 @@ from typing import Self
 
 from restore_cli.changes import Change, Changes
 from restore_cli.errors import UsageError
-from restore_cli.sources import Source, is_picture_name, pictures_in
+from restore_cli.sources import Source, holds_tiles, is_picture_name, pictures_in
 
 SEARCH_PAUSE = 60.0
 """Seconds from one search of all folders to the next, where nothing calls for one."""
@@ -133,9 +133,11 @@ class Watch:
             return False
         if self.output is not None and self.output in (path, *inner):
             return False
-        return not any(folder.name.startswith(".") or folder.is_symlink() for folder in inner)
+        return not any(folder.name.startswith(".") or folder.is_symlink() or holds_tiles(folder) for folder in inner)
 
     def _look_into(self, folder: Path) -> None:
+        if any(map(holds_tiles, (folder, *folder.parents))):
+            return
         root = next(root for root in reversed(self.folders.values()) if folder.is_relative_to(root))
         for path in pictures_in(folder, self.recursive, self.output)[0]:
             self._consider(Source(path, root))

@@ -68,6 +68,17 @@ def test_an_output_folder_inside_the_input_is_not_read_back(tree: Path) -> None:
     assert len(plan("photos", output="photos/out").jobs) == 4
 
 
+def test_tiles_of_a_deep_zoom_picture_are_no_pictures_of_their_own(tree: Path) -> None:
+    for folder in ("large_files/0", "other_files/0"):
+        (tree / "photos" / folder).mkdir(parents=True)
+        (tree / "photos" / folder / "0_0.jpg").write_bytes(b"")
+    (tree / "photos/large.dzi").write_bytes(b"")
+    assert [target for target in targets(plan("photos"), tree) if "_files" in target] == [
+        "photos_x4/other_files/0/0_0_x4.jpg"
+    ]
+    assert targets(plan("photos/large_files"), tree) == ["photos/large_files_x4/0/0_0_x4.jpg"]
+
+
 def test_format_changes_the_ending(tree: Path) -> None:
     assert targets(plan("photos/a.jpg", format_name="png"), tree) == ["photos/a_x4.png"]
     assert targets(plan("photos/a.jpg", format_name="jpeg"), tree) == ["photos/a_x4.jpg"]

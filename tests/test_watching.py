@@ -161,6 +161,14 @@ def test_results_are_not_told(photos: Path) -> None:
         assert wait() == []
 
 
+def test_tiles_of_a_deep_zoom_picture_are_passed_over(photos: Path) -> None:
+    (photos / "a.dzi").write_bytes(b"pyramid")
+    with told(photos) as wait:
+        (photos / "a_files/0").mkdir(parents=True)
+        (photos / "a_files/0/0_0.jpg").write_bytes(b"new")
+        assert wait() == []
+
+
 def test_an_output_folder_that_is_made_later_is_not_read_either(photos: Path) -> None:
     with told(photos, output=str(photos / "out")) as wait:
         (photos / "out").mkdir()

@@ -22,7 +22,7 @@ from restore_cli.row_resizer import RowResizer
 from restore_cli.scratch import rows_in_bands
 from restore_cli.sizing import Size, Sizing, plan_sizes
 from restore_cli.tile_pass import Progress, unchanged
-from restore_cli.tile_plan import BAND_BYTES
+from restore_cli.tile_plan import BAND_BYTES, BANDS_ALIVE
 from restore_cli.tiling import Box
 
 FLOAT_BYTES = 4
@@ -201,8 +201,20 @@ class _Upscaling:
             rows.finish,
             size=size,
             convert=to_levels if is_ready else unchanged,
-            row_bytes=size[1] * channels * (FLOAT_BYTES if resizes else self.picture.pixels.itemsize),
+            row_bytes=self._row_bytes(size),
         )
+
+    def _row_bytes(self, size: Size) -> int:
+        """Return the bytes of a band, for each row of the network's result, of which a pass expects BANDS_ALIVE.
+
+        Where the result, which has `size`, is resized, one of them holds floats of that size, the others samples.
+        """
+        channels: int = self.picture.pixels.shape[2]
+        sample_bytes = self.width * channels * self.picture.pixels.itemsize
+        if size == (self.height, self.width):
+            return sample_bytes
+        samples = sample_bytes * self.height // size[0]
+        return (size[1] * channels * FLOAT_BYTES + (BANDS_ALIVE - 1) * samples) // BANDS_ALIVE
 
     def _finisher(self, size: Size) -> Callable[[int, Planes], None]:
         """Return what takes rows of the network's result, which has `size`, and emits those of the picture's."""
@@ -210,10 +222,12 @@ class _Upscaling:
         resizer = RowResizer(size, wanted) if size != wanted else None
 
         def take(top: int, rows: Planes) -> None:
-            if resizer is not None:
-                top, rows = resizer.reached, resizer.add(rows)
-            if len(rows):
-                self._emit(top, self._finish(rows, Box(top, 0, len(rows), self.width)))
+            for band in self._bands(0, len(rows), rows[0].nbytes):
+                at, made = top + band.start, rows[band]
+                if resizer is not None:
+                    at, made = resizer.reached, resizer.add(made)
+                if len(made):
+                    self._emit(at, self._finish(made, Box(at, 0, len(made), self.width)))
 
         return take
 
@@ -221,8 +235,7 @@ class _Upscaling:
         """Make the samples of the result from those of the network, in bands where they are many."""
         height, width = canvas.shape[:2]
         take, channels = self._finisher((height, width)), self.picture.pixels.shape[2]
-        is_small = canvas.nbytes <= self.whole_bytes
-        for rows in [slice(0, height)] if is_small else rows_in_bands(height, 2 * canvas[0].nbytes):
+        for rows in self._bands(0, height, canvas[0].nbytes):
             band = torch.from_numpy(canvas[rows]).permute(2, 0, 1)
             take(rows.start, from_colour(band, channels))
 

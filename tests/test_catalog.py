@@ -134,7 +134,7 @@ def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatc
     monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
     with pytest.raises(UsageError) as raised:
         find_card("plainusr-x2")
-    assert raised.value.hint == "it runs safmn-df2k-x2; 'restore models list' shows all"
+    assert raised.value.hint == "it runs safmn-x2; 'restore models list' shows all"
 
 
 @pytest.mark.parametrize("scale", [None, 1, 1.5, 2, 2.7, 3, 4, 5, 8, 16])
@@ -142,7 +142,7 @@ def test_the_default_upscaler_is_built_in(scale: float | None) -> None:
     card = default_upscaler(scale)
     assert card is default_upscaler(scale, Speed.BALANCED)
     assert card.embedded
-    assert card.name == ("safmn-x4" if scale in (4, 16) else "safmn-any")
+    assert card.name == {2: "safmn-x2", 4: "safmn-x4", 16: "safmn-x4"}.get(scale, "safmn-any")
 
 
 @pytest.mark.parametrize(

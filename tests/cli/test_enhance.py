@@ -231,7 +231,7 @@ def test_cleaning_is_a_step_of_a_chain(photo: Path, built_in: dict[str, str], ca
     assert run(["run", photo.name, *steps, "--json"]) == 0
     told = record(capsys)
     assert told["target"] == "photo_denoise_dejpeg_x2.png"
-    assert told["model"] == "denoise-s+dejpeg-s+safmn-any"
+    assert told["model"] == "denoise-s+dejpeg-s+safmn-x2"
 
 
 def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ def test_a_chain_of_steps(dark: Path, capsys: Capture) -> None:
     assert run(["run", str(dark), *steps, "--json", "--precision", "fp32"]) == 0
     told = record(capsys)
     assert told["target"] == "dark_lowlight_x2.png"
-    assert (told["model"], told["precision"], told["scale"]) == ("darkir-s+safmn-any", "fp32", 2)
+    assert (told["model"], told["precision"], told["scale"]) == ("darkir-s+safmn-x2", "fp32", 2)
     run(["lowlight", str(dark), "--strength", "1", "-o", "one.png", "-q", "--precision", "fp32"])
     run(["upscale", "one.png", "-s", "2", "-o", "two.png", "-q", "--precision", "fp32"])
     chained, apart = pixels_of("dark_lowlight_x2.png"), pixels_of("two.png")

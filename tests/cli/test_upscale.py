@@ -170,7 +170,7 @@ def test_a_scale_without_a_model_of_its_own_is_said(photo: Path, capsys: pytest.
 
 @pytest.mark.parametrize(
     ("scale", "model"),
-    [("1", "safmn-any"), ("2", "safmn-any"), ("2.7", "safmn-any"), ("4", "safmn-x4"), ("8", "safmn-any")],
+    [("1", "safmn-any"), ("2", "safmn-x2"), ("2.7", "safmn-any"), ("4", "safmn-x4"), ("8", "safmn-any")],
 )
 def test_the_built_in_model_follows_the_scale(
     scale: str, model: str, photo: Path, capsys: pytest.CaptureFixture[str]

@@ -29,6 +29,7 @@ LAYERS = (
     ("chain", "matching"),
     ("benchmark",),
     ("enhance", "upscale"),
+    ("upscaling",),
     ("row_resizer",),
     ("ensemble", "light", "row_buffer", "task"),
     ("restorer",),

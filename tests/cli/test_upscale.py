@@ -486,7 +486,7 @@ def test_nothing_to_read_is_a_wrong_request(
         ([], 3, None),
         (["--fail-fast"], 1, "1 failed"),
         (["--max-failures", "2"], 2, "2 failed"),
-        (["--max-failures", "3"], 3, None),
+        (["--max-failures", "4"], 3, None),
     ],
 )
 def test_a_batch_stops_when_too_much_fails(

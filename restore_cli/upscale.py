@@ -74,7 +74,7 @@ class Upscaler:
         Raises:
             PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
         """
-        return self._begin(picture, receive).run(progress)
+        return self._begin(picture, receive).run(self._plan(picture.height, picture.width), progress)
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best upscaled together; 1 where there is nothing to gain.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.row_buffer import RowBuffer
 from restore_cli.row_resizer import RowResizer
 from restore_cli.scratch import rows_in_bands
-from restore_cli.sizing import Size, plan_sizes
+from restore_cli.sizing import Size
 from restore_cli.tile_pass import Progress, unchanged
 from restore_cli.tile_plan import BANDS_ALIVE
 from restore_cli.tiling import Box
@@ -56,10 +56,9 @@ class Upscaling:
         if picture.alpha is not None:
             self.plain = bleed_colour(self.plain, picture.alpha, self.room)
 
-    def run(self, progress: Progress) -> Run:
-        """Put the picture through the network until it is at least as large as asked for."""
-        have, wanted = (self.picture.height, self.picture.width), (self.height, self.width)
-        sizes = plan_sizes(self.restorer.scale, have, wanted, is_continuous=self.restorer.is_continuous)
+    def run(self, sizes: Sequence[Size], progress: Progress) -> Run:
+        """Put the picture through the network once for each of `sizes`, which it has after each pass."""
+        have = self.picture.height, self.picture.width
         efforts = [height * width for height, width in [have, *sizes[:-1]]]
         source = self.colour
         for index, size in enumerate(sizes):

@@ -38,7 +38,7 @@ class Halving(Network):
 
 
 class Recorder:
-    """Records as a card does: what is played back reads the memory that was there when it was recorded."""
+    """Stands in for `record_on_card`: counts what is recorded and played back, and computes it without the network."""
 
     def __init__(self, *, error: Exception | None = None, wrong_by: float = 0.0) -> None:
         self.error, self.wrong_by = error, wrong_by

@@ -593,6 +593,17 @@ def test_a_memory_limit_that_is_no_size_is_refused(value: str, photo: Path, caps
     assert "is not a size such as 800M or 2G" in stderr_lines(capsys)[0]
 
 
+def test_a_batch_whose_last_picture_is_one_failure_too_many_is_not_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+    assert run(["upscale", str(tmp_path), "--json", "--max-failures", "3"]) == 1
+    captured = capsys.readouterr()
+    assert [record["status"] for record in records(captured.out)] == ["failed"] * 3
+    assert "note: stopped" not in captured.err
+
+
 def test_a_compressed_picture_gets_the_network_made_for_it(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Image.open(photo) as image:
         image.convert("RGB").save("bad.jpg", quality=60)

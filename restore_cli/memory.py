@@ -83,6 +83,12 @@ def peak_memory() -> int | None:
     return most if sys.platform == "darwin" else 1024 * most
 
 
+def close_gaps() -> None:
+    """Give freed memory back if there is a limit: pieces of work of ever other sizes leave gaps between each other."""
+    if memory_limit() is not None:
+        trim_heap()
+
+
 class HeapTrimmer:
     """Keeps the heap from growing from piece to piece of the work: they are of unlike sizes and leave gaps in it.
 

@@ -79,7 +79,7 @@ class Recordings:
         """
         if network.sees_place:
             return call_plainly(network, x, part)
-        kind = (network, x.shape, x.stride(), part.statistic is None)
+        kind = (network, x.shape, x.stride(), part.place_of_core, part.statistic is None)
         try:
             if kind in self._kept:
                 self._kept.move_to_end(kind)

@@ -10,7 +10,6 @@ from restore_cli.layers.sampling import place_centres
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import pad_to_grid
 from restore_cli.recordings import Call, call_plainly
-from restore_cli.tiling import Box
 
 
 @torch.inference_mode()
@@ -32,7 +31,6 @@ def restore_together(
     if isinstance(network, ContinuousNetwork):
         wanted = size or (height * network.scale, width * network.scale)
         return network.restore_at(x, place_centres(height, wanted[0]), place_centres(width, wanted[1])).cpu()
-    whole = Box(0, 0, *x.shape[2:])
-    restored = call(network, x, Part(whole, whole))  # n, 3, h, w, the padding with them
+    restored = call(network, x, Part.of_whole(x))  # n, 3, h, w, the padding with them
     kept: Tensor = restored[..., : height * network.scale, : width * network.scale].cpu()
     return kept

@@ -85,6 +85,7 @@ class TilePass:
     def switch_to(self, network: Network, *, reduced_precision: bool) -> None:
         """Do what is still to do with `network`, the same one in another precision."""
         self.network = network
+        self.reduced_precision = reduced_precision
         self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
         self.statistic: Tensor | None = None
 
@@ -154,9 +155,16 @@ class TilePass:
         return self._told(queue)
 
     def _plan(self, held: int, row_bytes: int) -> TileQueue[Arrival]:
-        planner = TilePlanner(self.network, self.device, self.policy, self.whole, self.halo)
+        planner = TilePlanner(
+            self.network,
+            self.device,
+            self.policy,
+            self.whole,
+            self.halo,
+            reduced_precision=self.reduced_precision,
+        )
         core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
-        return self._queue_of(plan_cores(self.whole, core.side, self.network.grid, core.height), core.side)
+        return self._queue_of(plan_cores(self.whole, core.width, self.network.grid, core.height), core.side)
 
     def _queue_of(self, cores: list[Box], side: int) -> TileQueue[Any]:
         return TileQueue(cores, side, grid=self.network.grid, device=self.device, policy=self.policy)
@@ -203,7 +211,7 @@ class TilePass:
     def _are_alike(self, first: Box, other: Box) -> bool:
         """Tell whether two cores of a row look the same to the network, their values apart."""
         outer, others = self._outer(first), self._outer(other)
-        if (outer.height, outer.width) != (others.height, others.width):
+        if (outer.height, outer.width) != (others.height, others.width) or first.within(outer) != other.within(others):
             return False
         if not isinstance(self.network, ContinuousNetwork):
             return True
@@ -219,17 +227,14 @@ class TilePass:
         """Return the pixels that are made of each of `cores` (3, h, w on the device)."""
         outers = [self._outer(core) for core in cores]
         tiles = self._on_device(outers)
-        first = outers[0]
+        part = Part(outers[0], cores[0], self.whole, self.statistic)
         if isinstance(self.network, ContinuousNetwork):
             kept = self._kept(cores[0])
-            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=first.top)
-            return list(self.network.restore_at(tiles, rows, self._columns(cores[0])))
-        restored = self.call(self.network, tiles, Part(first, self.whole, self.statistic))  # n, 3, h, w
-        scale = self.network.scale
-        return [
-            tile[:, *self._kept(core).within(outer.scaled(scale)).slices]
-            for tile, core, outer in zip(restored, cores, outers, strict=True)
-        ]
+            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=part.box.top)
+            return list(self.network.restore_at(tiles, rows, self._columns(cores[0]), part))
+        restored = self.call(self.network, tiles, part)  # n, 3, h, w, with what the picture was padded by
+        kepts = [self._kept(core) for core in cores]
+        return [tile[:, : kept.height, : kept.width] for tile, kept in zip(restored, kepts, strict=True)]
 
     def _measure(self, first: Box) -> None:
         """Sum the network's statistic over the whole picture, if it has one and it is not known yet.

@@ -42,6 +42,11 @@ class Box:
         bottom, right = min(height, self.bottom + margin), min(width, self.right + margin)
         return Box(top, left, bottom - top, right - left)
 
+    def overlap(self, other: Box) -> Box:
+        """Return the pixels that both boxes have; they have some."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        return Box(top, left, min(self.bottom, other.bottom) - top, min(self.right, other.right) - left)
+
     def within(self, outer: Box) -> Box:
         """Return the box as seen from the corner of `outer`."""
         return Box(self.top - outer.top, self.left - outer.left, self.height, self.width)
@@ -61,21 +66,22 @@ class Box:
         return Box(top, left, bottom - top, right - left)
 
 
-def plan_cores(area: Box, side: int, grid: int, height: int | None = None) -> list[Box]:
-    """Divide `area` into cores of about equal size, none longer than `side` or higher than `height`, row by row.
+def plan_cores(area: Box, width: int, grid: int, height: int | None = None) -> list[Box]:
+    """Divide `area` into cores of about equal size, none wider than `width` or higher than `height`, row by row.
 
-    `area` begins on the grid, and cores do; `side` and `height` are rounded up to the grid.
+    `area` begins on the grid, and cores do; `width` and `height` are rounded up to the grid. Without a height, cores
+    are no higher than `width` either.
 
     Raises:
-        ValueError: the area begins off the grid or is empty, or `side`, `height` or `grid` is below 1.
+        ValueError: the area begins off the grid or is empty, or `width`, `height` or `grid` is below 1.
     """
-    height = side if height is None else min(side, height)
-    if grid < 1 or height < 1 or min(area.height, area.width) < 1:
-        raise ValueError(f"no tiles of side {side} on grid {grid} cover {area}")
+    height = width if height is None else height
+    if min(grid, width, height, area.height, area.width) < 1:
+        raise ValueError(f"no tiles of {width}x{height} pixels on grid {grid} cover {area}")
     if area.top % grid or area.left % grid:
         raise ValueError(f"{area} begins off the grid of {grid}")
     rows = _divide(area.top, area.height, round_up(height, grid), grid)
-    columns = _divide(area.left, area.width, round_up(side, grid), grid)
+    columns = _divide(area.left, area.width, round_up(width, grid), grid)
     return [Box(top, left, height, width) for top, height in rows for left, width in columns]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,8 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.networks import Network, Part
 from restore_cli.recordings import MOST, WORTHWHILE, Recording, Recordings, call_plainly, open_calls
-from restore_cli.tiling import Box
 
-PART = Part(Box(0, 0, 8, 8), Box(0, 0, 8, 8))
+PART = Part.of_whole(torch.zeros(1, 3, 8, 8))
 
 
 class Halving(Network):
@@ -91,7 +91,7 @@ def test_the_statistic_of_a_picture_is_not_recorded() -> None:
     recorder, network = Recorder(), Halving()
     recordings = Recordings(recorder)
     for value in range(6):
-        call(recordings, network, part=Part(PART.box, PART.whole, torch.tensor(float(value))))
+        call(recordings, network, part=replace(PART, statistic=torch.tensor(float(value))))
     assert recorder.played > 1
     call(recordings, network, times=WORTHWHILE)
     assert len(recorder.recorded) == 2

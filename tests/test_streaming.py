@@ -16,6 +16,7 @@ from restore_cli.batch import Duty, Progress
 from restore_cli.device import Device
 from restore_cli.in_turn import run_in_turn
 from restore_cli.networks import Network, Part
+from restore_cli.networks.part import cut_core
 from restore_cli.picture import vips
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import format_by_name
@@ -53,7 +54,7 @@ class Smoothing(Network):
             for i in range(3)
             for j in range(3)
         )
-        return F.interpolate(near / 9, scale_factor=2, mode="nearest")
+        return cut_core(F.interpolate(near / 9, scale_factor=2, mode="nearest"), part, 2)
 
 
 def upscaler(scale: float, *, in_bands: bool, strength: float = 1.0, tta: bool = False) -> Upscaler:

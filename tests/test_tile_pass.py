@@ -14,6 +14,7 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.networks import Locality, Network, Part
+from restore_cli.networks.part import cut_core
 from restore_cli.padding import pad_to_grid
 from restore_cli.tile_pass import TilePass
 from restore_cli.tile_plan import SMALLEST_TILE, TilePolicy
@@ -65,7 +66,8 @@ class Averaging(Network):
             statistic = x.double().sum(dim=(2, 3), keepdim=True)
         cells = F.interpolate(F.avg_pool2d(x, 4), scale_factor=4, mode="nearest")
         near = F.avg_pool2d(x, 5, stride=1, padding=2)
-        return F.interpolate((near + cells) / (1 + statistic).float(), scale_factor=2, mode="nearest")
+        doubled = F.interpolate((near + cells) / (1 + statistic).float(), scale_factor=2, mode="nearest")
+        return cut_core(doubled, part, self.scale)
 
     def _take(self, x: Tensor) -> None:
         if x.shape[2] * x.shape[3] > self.most_pixels:
@@ -106,7 +108,7 @@ def test_a_picture_that_needs_no_padding_ends_where_it_ends(height: int, width: 
             assert x.shape[2:] == (part.box.height, part.box.width)
             h, w = x.shape[2:]
             cells = F.interpolate(F.avg_pool2d(x, 4, ceil_mode=True), scale_factor=4, mode="nearest")[..., :h, :w]
-            return F.interpolate(x + cells, scale_factor=2, mode="nearest")
+            return cut_core(F.interpolate(x + cells, scale_factor=2, mode="nearest"), part, 2)
 
     picture = torch.rand(3, height, width)
     whole, _, _ = restore(picture, "off", Unpadded())
@@ -184,7 +186,7 @@ def test_auto_takes_its_tile_from_free_memory(monkeypatch: pytest.MonkeyPatch) -
     assert restore(picture, "auto")[1] is None
     canvas = 3 * 4 * 600 * 600
     monkeypatch.setattr(FakeDevice, "free", canvas + 2 * 100 * 120 * 120)  # half of what is left holds 120x120 pixels
-    assert restore(picture, "auto")[1] == 104  # which makes 120 with two halos of 8
+    assert restore(picture, "auto")[1] == 100  # three in a row; with two halos of 8 none is larger
     monkeypatch.setattr(FakeDevice, "free", 0)
     assert restore(picture, "auto")[1] == SMALLEST_TILE
 

@@ -15,6 +15,7 @@ from restore_cli.device import Device
 from restore_cli.errors import NotFiniteError, PictureError, RestoreError
 from restore_cli.layers.sampling import Centres, pick
 from restore_cli.networks import ContinuousNetwork, Network, Part
+from restore_cli.networks.part import cut_core
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing, count_passes, plan_sizes
@@ -41,7 +42,7 @@ class Repeating(Network):
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         self.runs += 1
         slope = torch.linspace(0, self.gradient, x.shape[3])
-        return F.interpolate(x + slope, scale_factor=self.scale, mode="nearest")
+        return cut_core(F.interpolate(x + slope, scale_factor=self.scale, mode="nearest"), part, self.scale)
 
 
 class Picking(ContinuousNetwork):
@@ -62,7 +63,7 @@ class Picking(ContinuousNetwork):
     def hyperparameters(cls, state: Any) -> dict[str, Any]:
         return {}
 
-    def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
+    def restore_at(self, x: Tensor, rows: Centres, columns: Centres, part: Part | None = None) -> Tensor:
         Picking.sizes.append((len(rows), len(columns)))
         picked = pick(x.permute(0, 2, 3, 1), rows, columns).permute(0, 3, 1, 2)
         return picked + torch.linspace(0, self.gradient, len(rows))[:, None]

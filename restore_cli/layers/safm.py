@@ -51,7 +51,9 @@ class SAFM(nn.Module):
         h, w = x.shape[-2:]
         coarsest = self.factors[-1]
         pyramid = self._pyramid(x) if h % coarsest == w % coarsest == 0 else self._stretched_pyramid(x)
-        return torch.addcmul(skip, convolve(pyramid, self.aggr, self.gelu), x)
+        gate = convolve(pyramid, self.aggr, self.gelu)
+        del pyramid
+        return torch.addcmul(skip, gate, x, out=None if torch.is_grad_enabled() else gate)
 
     def _pyramid(self, x: Tensor) -> Tensor:
         """Return the filtered levels of `x`, whose sides are multiples of every factor: n, dim, h, w."""

@@ -35,6 +35,10 @@ class Centres:
         """Return the centres with their tensors on `device`."""
         return replace(self, pixel=self.pixel.to(device), fraction=self.fraction.to(device))
 
+    def seen_from(self, origin: int) -> Centres:
+        """Return the same centres, counted from input pixel `origin`."""
+        return replace(self, pixel=self.pixel - origin)
+
     @property
     def phase(self) -> Tensor:
         """How far beyond the nearest pixel's centre each lies, -0.5 to below 0.5: m float32."""

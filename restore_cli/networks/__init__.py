@@ -4,7 +4,8 @@ from restore_cli.networks.community import CommunityNetwork
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
-from restore_cli.networks.network import ContinuousNetwork, Locality, Network, Part, StateDict, SteppedNetwork
+from restore_cli.networks.network import ContinuousNetwork, Locality, Network, StateDict, SteppedNetwork
+from restore_cli.networks.part import Part
 from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_any import SAFMNAny

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from restore_cli.errors import StateDictError
-from restore_cli.networks.network import Locality, Network, Part, StateDict
+from restore_cli.networks.network import Locality, Network, StateDict
+from restore_cli.networks.part import Part, cut_core
 
 HALO = 64
 """Spandrel does not tell how far a network looks; most of those that tile look less far than this."""
@@ -70,9 +71,10 @@ class CommunityNetwork(Network):
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         x = x.to(next(self.model.parameters()).dtype).contiguous()
-        parts = torch.split(x, self.descriptor.input_channels, dim=1)
-        restored = [self.descriptor(part) for part in parts]  # n, 1 or 3, h·scale, w·scale each
-        return torch.cat(restored, dim=1).float()
+        channels = torch.split(x, self.descriptor.input_channels, dim=1)
+        restored = [self.descriptor(channel) for channel in channels]  # n, 1 or 3, h·scale, w·scale each
+        picture = torch.cat(restored, dim=1).float()
+        return cut_core(picture, part, self.scale)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move or convert as `nn.Module.to` does, but keep the memory format; some of these networks bear no other."""

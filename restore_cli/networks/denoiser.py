@@ -27,7 +27,8 @@ from restore_cli.layers.execution import IN_ONE_PIECE, Executor, Measured
 from restore_cli.layers.normed_conv import NormedConv
 from restore_cli.layers.saconv import SAConv2d
 from restore_cli.layers.spconv import SPConv
-from restore_cli.networks.network import Part, StateDict, SteppedNetwork, count_blocks
+from restore_cli.networks.network import StateDict, SteppedNetwork, count_blocks
+from restore_cli.networks.part import Part
 
 Kind = Literal["plain", "sp", "sa"]
 """Of a convolution: an ordinary 3x3 one, SPConv or SAConv."""

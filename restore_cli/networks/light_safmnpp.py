@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from restore_cli.layers.fused import convolve
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import draw, pixel_shuffle_head
-from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.part import Part, cut_core, run_blocks
 
 
 class CCM(nn.Module):
@@ -73,7 +74,9 @@ class LightSAFMNPP(Network):
         return (self.to_img,)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        part = part or Part.of_whole(x)
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        deep: Tensor = self.feats(features)
-        last = self.to_img[0]
-        return draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))
+        deep, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD + 1, after=1, grid=self.grid)
+        features, x, last = part.cut(features, inner), part.cut(x, inner), self.to_img[0]
+        picture = draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))
+        return cut_core(picture, inner, self.scale)

@@ -6,7 +6,6 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from restore_cli.errors import StateDictError
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor
 from restore_cli.layers.sampling import Centres, place_centres
-from restore_cli.tiling import Box
+from restore_cli.networks.part import Part
 
 StateDict = Mapping[str, Tensor]
 
@@ -30,18 +29,6 @@ class Locality(Enum):
     """Nearly so; the difference has not been proven to stay below half a level."""
     GLOBAL = "global"
     """Every pixel depends on the whole picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a network is told of a tile: where it lies in the whole picture, and what was measured of that."""
-
-    box: Box
-    """The tile, its halo included, in input pixels; the first one where several go through together."""
-    whole: Box
-    """The whole picture, padded to the network's grid where the network wants that; its corner is at 0, 0."""
-    statistic: Tensor | None = None
-    """Sum of the network's `measure` over all tiles; None where it measures nothing."""
 
 
 class Network(nn.Module, ABC):
@@ -123,7 +110,8 @@ class Network(nn.Module, ABC):
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         """Restore `x` (n, 3, h, w float32) to n, 3, h·scale, w·scale float32.
 
-        `part` tells where `x` lies in the picture that it is a tile of; None where it is a whole picture.
+        `part` tells where `x` lies in the picture that it is a tile of, whose core alone is then returned: n, 3,
+        core.height·scale, core.width·scale. It is None where `x` is a whole picture.
         """
 
     def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
@@ -182,8 +170,11 @@ class ContinuousNetwork(Network):
         return self.restore_at(x, place_centres(h, height), place_centres(w, width))
 
     @abstractmethod
-    def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
-        """Restore `x` (n, 3, h, w float32) where rows and columns of the result cross: n, 3, rows, columns float32."""
+    def restore_at(self, x: Tensor, rows: Centres, columns: Centres, part: Part | None = None) -> Tensor:
+        """Restore `x` (n, 3, h, w float32) where rows and columns of the result cross: n, 3, rows, columns float32.
+
+        They are counted from the corner of `x`, and lie in the core of `part` if it is a tile.
+        """
 
 
 def count_blocks(state: StateDict, prefix: str) -> int:

@@ -31,8 +31,8 @@ from restore_cli.layers.local_attention import (
 )
 from restore_cli.layers.repmbconv import GateChannel, RepMBConv
 from restore_cli.layers.upsampler import draw, pixel_shuffle_head
-from restore_cli.networks.network import Network, Part, StateDict
-from restore_cli.tiling import Box
+from restore_cli.networks.network import Network, StateDict
+from restore_cli.networks.part import Part, cut_core
 
 HALO = 8
 """Pixels of halo for each block with a local attention, measured on all published networks: five times this, rounded up
@@ -126,6 +126,7 @@ class PlainUSR(Network):
         self.grid = 1 if self.ultra else CELL
         convolved = len(self.names) * convolutions + 2  # what the 3x3 convolutions alone see
         self.receptive_field = convolved + (1 if self.ultra else len(self.names) * RECEPTIVE_FIELD)
+        self.block_reach = convolutions + (1 if self.ultra else RECEPTIVE_FIELD)
         self.halo = self.receptive_field if self.ultra else len(self.names) * HALO
         self.bytes_per_pixel = 4 * max(5 * n_feat, n_feat + 2 * COLOURS * (scale**2 + 1))
 
@@ -186,28 +187,30 @@ class PlainUSR(Network):
         weight, bias = head.weight[:n].to(dtype), head.bias[:n].to(dtype)
         features = F.conv2d(x.to(dtype), weight, bias, padding=1)  # n, n_feat, h, w
         picture = add_convolution(torch.zeros_like(x), x, head.weight[n:], head.bias[n:], padding=1)  # n, 3, h, w
-        place = None if self.ultra else _place(features, part)
-        for block, channels in zip(self.blocks(), self.channels, strict=True):
+        part = part or Part.of_whole(x)
+        for index, (block, channels) in enumerate(zip(self.blocks(), self.channels, strict=True), start=1):
+            place = None if self.ultra else _place(features, part)
             features = _replace_first(features, block(features[:, :channels], place))
+            inner = part.narrowed(self.block_reach * (len(self.channels) - index) + 1, self.grid)
+            features, picture, part = part.keep(features, inner), part.cut(picture, inner), inner
         of_features, of_picture = tail.weight[:, :n].to(dtype), tail.weight[:, n:]
 
         def make_cells(rows: slice) -> Tensor:
             cells = F.conv2d(features[:, :, rows], of_features, padding=1).to(x.dtype)  # n, 3·scale², rows, w
             return add_convolution(cells, picture[:, :, rows], of_picture, tail.bias, padding=1)
 
-        return draw(self.tail, x, make_cells)
+        return cut_core(draw(self.tail, picture, make_cells), part, self.scale)
 
 
 def _name_blocks(*, ultra: bool) -> tuple[str, ...]:
     return ("block1", "blockm", "block2") if ultra else ("block1", "block2", "blockm", "block3", "block4")
 
 
-def _place(features: Tensor, part: Part | None) -> Place:
-    """Tell where `features` (n, c, h, w) lie in the whole picture; they are the whole where `part` is None."""
-    h, w = features.shape[-2:]
-    box, whole = (Box(0, 0, h, w),) * 2 if part is None else (part.box, part.whole)
-    rows = place_samples(box.top, h, whole.height, features)
-    return Place(rows, place_samples(box.left, w, whole.width, features))
+def _place(features: Tensor, part: Part) -> Place:
+    """Tell where `features` (n, c, h, w) lie in the whole picture."""
+    box, whole = part.box, part.whole
+    rows = place_samples(box.top, box.height, whole.height, features)
+    return Place(rows, place_samples(box.left, box.width, whole.width, features))
 
 
 def _replace_first(features: Tensor, channels: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import draw, pixel_shuffle_head
-from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.part import Part, cut_core, run_blocks
 
 HALO = 6
 """Pixels of halo that a block needs, measured on the small network; assumed of larger ones."""
@@ -65,7 +66,9 @@ class SAFMN(Network):
         return (self.to_img,)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        part = part or Part.of_whole(x)
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        deep: Tensor = self.feats(features)
-        last = self.to_img[0]
-        return draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))
+        deep, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD, after=1, grid=self.grid)
+        features, x, last = part.cut(features, inner), part.cut(x, inner), self.to_img[0]
+        picture = draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))
+        return cut_core(picture, inner, self.scale)

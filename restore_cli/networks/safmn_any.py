@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.sampling import Centres, interpolate, pick, repeat_border, sample
 from restore_cli.networks.network import ContinuousNetwork, StateDict, count_blocks
+from restore_cli.networks.part import Part, run_blocks
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
 REACH = 1.0
@@ -140,9 +141,11 @@ class SAFMNAny(ContinuousNetwork):
         kept = (self.offset, self.rows, self.columns, self.head)
         return (module for module in kept if module is not None)
 
-    def restore_at(self, x: Tensor, rows: Centres, columns: Centres) -> Tensor:
-        rows, columns = rows.to(x.device), columns.to(x.device)
-        readable = self._prepare(x)
+    def restore_at(self, x: Tensor, rows: Centres, columns: Centres, part: Part | None = None) -> Tensor:
+        part = part or Part.of_whole(x)
+        readable, inner = self._prepare(x, part)
+        origin = inner.box.within(part.box)
+        rows, columns = rows.to(x.device).seen_from(origin.top), columns.to(x.device).seen_from(origin.left)
         weights = self.rows(rows)[:, :, None] * self.get_parameter("head.0.weight").t()  # rows, features, 3
         factors = self.columns(columns)  # columns, features
         if torch.is_grad_enabled():
@@ -155,16 +158,18 @@ class SAFMNAny(ContinuousNetwork):
             result[:, :, lines] = colour.permute(0, 3, 1, 2)
         return result
 
-    def _prepare(self, x: Tensor) -> Readable:
-        features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        features = self.feats(features) + features
-        base = by_pixel(x) + self.get_parameter("head.0.bias")
+    def _prepare(self, x: Tensor, part: Part) -> tuple[Readable, Part]:
+        """Make of `x` what output pixels are read of; return also which part of it, the core and some halo."""
+        shallow = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
+        deep, inner = run_blocks(self.feats, shallow, part, reach=RECEPTIVE_FIELD, after=HEAD_REACH, grid=self.grid)
+        features = deep + part.cut(shallow, inner)
+        base = by_pixel(part.cut(x, inner)) + self.get_parameter("head.0.bias")
         anchored = None if self.anchored is None else by_pixel(self.anchored(features))
         if self.moving is None or self.offset is None:
-            return Readable(base, anchored, None, None)
+            return Readable(base, anchored, None, None), inner
         offsets = by_pixel(REACH * self.offset(features.float()).tanh())
         right, down = (half.contiguous() for half in offsets.chunk(2, dim=3))
-        return Readable(base, anchored, repeat_border(by_pixel(self.moving(features))), (right, down))
+        return Readable(base, anchored, repeat_border(by_pixel(self.moving(features))), (right, down)), inner
 
     def _colour(self, readable: Readable, rows: Centres, columns: Centres, weights: Tensor, factors: Tensor) -> Tensor:
         """Return n, rows, columns, 3 of the picture: the input, interpolated, and the weighted sum of what is read."""

@@ -13,7 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restore_cli.networks.network import Locality, Network, Part, StateDict, count_blocks, features_bytes
+from restore_cli.networks.network import Locality, Network, StateDict, count_blocks, features_bytes
+from restore_cli.networks.part import Part, cut_core
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
 
 
@@ -46,7 +47,9 @@ class SAFMNBCIE(Network):
         self.grid = 8 * upscaling_factor
         self.halo = upscaling_factor * HALO * n_blocks * num_layers
         self.receptive_field = upscaling_factor * (n_blocks * (RECEPTIVE_FIELD * num_layers + 1) + 2) + 1
-        self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor) // upscaling_factor**2
+        folded = upscaling_factor**2
+        body = features_bytes(dim, round(dim * ffn_scale), upscaling_factor) // folded
+        self.bytes_per_pixel = max(body, 4 * (2 * dim + 2 * dim // folded + 6))  # features unfolded, twice
         self.to_feat = nn.Sequential(
             nn.PixelUnshuffle(upscaling_factor), nn.Conv2d(3 * upscaling_factor**2, dim, 3, padding=1)
         )
@@ -75,4 +78,4 @@ class SAFMNBCIE(Network):
         features = self.to_feat(x.to(next(self.feats.parameters()).dtype))  # n, dim, h / fold, w / fold
         features = self.feats(features) + features
         picture: Tensor = self.to_img(features.float())  # n, 3, h, w
-        return picture
+        return cut_core(picture, part, self.scale)

@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import GlobalResponseNorm, channel_energy
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
-from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.part import Part, cut_core, run_blocks
+
+RECEPTIVE_FIELD = 32
+"""Pixels by which a block widens the receptive field: the neighbouring cell of 16, up to its far edge, and a 3x3."""
 
 
 class AttBlock(nn.Module):
@@ -44,7 +48,7 @@ class SAFMNChallenge(Network):
         self.scale = upscaling_factor
         self.grid = 16
         self.halo = 8 * n_blocks
-        self.receptive_field = 32 * n_blocks + 2  # a block sees the far edge of the next cell of 16, and a 3x3
+        self.receptive_field = RECEPTIVE_FIELD * n_blocks + 2
         self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
         self.norm = GlobalResponseNorm(dim)
         self.to_feat = nn.Conv2d(3, dim, 3, padding=1)
@@ -60,6 +64,7 @@ class SAFMNChallenge(Network):
         return channel_energy(features[:, :, top : top + height, left : left + width])
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        energy = None if part is None else part.statistic
-        features = self.norm(self.to_feat(x.to(self.to_feat.weight.dtype)), energy)  # n, dim, h, w
-        return enlarge(self.to_img, self.feats(features), x)  # n, 3, h·scale, w·scale
+        part = part or Part.of_whole(x)
+        features = self.norm(self.to_feat(x.to(self.to_feat.weight.dtype)), part.statistic)  # n, dim, h, w
+        features, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD, after=1, grid=self.grid)
+        return cut_core(enlarge(self.to_img, features, part.cut(x, inner)), inner, self.scale)

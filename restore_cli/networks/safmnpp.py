@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from restore_cli.layers.fused import add_mixture
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
-from restore_cli.networks.network import Network, Part, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.part import Part, cut_core, run_blocks
 
 
 class CCM(nn.Module):
@@ -67,5 +68,7 @@ class SAFMNPP(Network):
         return read_sizes(state, "feats.0.conv2.conv1.weight")
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        features = self.feats(self.to_feat(x.to(self.to_feat.weight.dtype)))  # n, dim, h, w
-        return enlarge(self.to_img, features, x)  # n, 3, h·scale, w·scale
+        part = part or Part.of_whole(x)
+        features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
+        features, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD + 1, after=1, grid=self.grid)
+        return cut_core(enlarge(self.to_img, features, part.cut(x, inner)), inner, self.scale)

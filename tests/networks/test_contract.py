@@ -132,7 +132,7 @@ def test_nothing_beyond_the_receptive_field_changes_the_result(network: type[Net
     changed[..., : built.grid] = 1 - changed[..., : built.grid]
     whole = Box(0, 0, built.grid, side)
     statistic = None if built.statistic_halo is None else built.measure(x, 0, 0, built.grid, side)
-    before, after = (built(picture, Part(whole, whole, statistic)) for picture in (x, changed))
+    before, after = (built(picture, Part(whole, whole, whole, statistic)) for picture in (x, changed))
     far = (built.grid + built.receptive_field) * built.scale
     assert torch.equal(before[..., far:], after[..., far:])
     assert not torch.equal(before[..., : built.grid], after[..., : built.grid])

@@ -26,8 +26,8 @@ WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
 BAND = 16
 """Rows of windows that are averaged at a time."""
-WIDEST_SPREAD = 80.0
-"""Difference of values up to which their exponentials, times the largest, are all normal numbers in float32."""
+LARGEST = 60.0
+"""Size of values up to which float32 holds their exponentials, and a window's sum of these times the values."""
 CELL = 2 * STRIDE
 """Distance in pixels of two cells of the map; a tile must begin on this grid."""
 RECEPTIVE_FIELD = 23
@@ -163,14 +163,15 @@ class FastLocalAttention(nn.Module):
 def _average(values: Tensor) -> Tensor:
     """Average the windows of `values` (n, h, w, c), each value weighed by its exponential.
 
-    One maximum for all windows takes half the time of one for each, and does where values are not far apart.
+    Exponentials of the values themselves, not of how far they are below the largest of their window, take half the
+    time, and do where no value is large. An average then depends on its own window alone, whatever the tile is.
     """
     if not is_inferred_on_host(values) or min(values.shape[1:3]) < WINDOW:
         return _average_windows_apart(values)
     least, most = values.aminmax()
-    if not most - least <= WIDEST_SPREAD:
+    if not max(-least, most) <= LARGEST:
         return _average_windows_apart(values)
-    weights = (values - most).exp_()
+    weights = values.exp()
     total, mass = (F.avg_pool2d(x.permute(0, 3, 1, 2), WINDOW, STRIDE) for x in (values * weights, weights))
     return (total / mass).permute(0, 2, 3, 1)
 

@@ -65,6 +65,17 @@ def test_no_value_is_too_large_or_too_small(size: float, dtype: torch.dtype) -> 
     torch.testing.assert_close(pooled.double(), soft_average(x), rtol=torch.finfo(dtype).eps, atol=1e-6 * abs(size))
 
 
+@torch.inference_mode()
+def test_an_average_is_the_same_bits_whatever_lies_beside_its_window() -> None:
+    torch.manual_seed(2)
+    x = 4 * torch.randn(1, 8, 40, 40)
+    beside = x.clone()
+    beside[..., 30:, :] *= 2.7
+    count = (30 - WINDOW) // STRIDE + 1
+    assert torch.equal(SoftPool()(beside)[:, :, :count], SoftPool()(x)[:, :, :count])
+    assert not torch.equal(SoftPool()(beside), SoftPool()(x))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 20), (20, 6)])
 def test_a_side_shorter_than_a_window_is_one_window(size: tuple[int, int]) -> None:
     x = torch.randn(1, 2, *size)

@@ -53,7 +53,8 @@ class SAFM(nn.Module):
         pyramid = self._pyramid(x) if h % coarsest == w % coarsest == 0 else self._stretched_pyramid(x)
         gate = convolve(pyramid, self.aggr, self.gelu)
         del pyramid
-        return torch.addcmul(skip, gate, x, out=None if torch.is_grad_enabled() else gate)
+        overwrites = not torch.is_grad_enabled() and gate.dtype == skip.dtype == x.dtype  # autocast mixes them
+        return torch.addcmul(skip, gate, x, out=gate if overwrites else None)
 
     def _pyramid(self, x: Tensor) -> Tensor:
         """Return the filtered levels of `x`, whose sides are multiples of every factor: n, dim, h, w."""

@@ -37,3 +37,13 @@ def test_skips_are_overwritten_other_than_in_training() -> None:
         mixed = mixer(x, skip=x)
     assert mixed.data_ptr() == x.data_ptr()
     torch.testing.assert_close(mixed, trained, rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_autocast_leaves_the_skip_in_its_precision() -> None:
+    torch.manual_seed(0)
+    safm, x = SAFM(8), torch.rand(1, 8, 16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        modulated = safm(x, skip=x)
+    assert modulated.dtype == torch.float32
+    torch.testing.assert_close(modulated, safm(x, skip=x), rtol=0.01, atol=0.01)

@@ -91,11 +91,11 @@ class TilePlanner:
         free = self._free(held)
         self._check_limit(free, held, row_bytes)
         largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
-        highest = min(largest, self._highest(row_bytes))
+        highest = self._highest(row_bytes)
         room = self._room(free, self.whole.height, row_bytes)
         if self.whole.height * self.whole.width <= min(room, largest**2) and self.whole.height <= highest:
             return Core(longest, longest)
-        return self._least_work(free, highest, largest, row_bytes)
+        return self._least_work(free, min(highest, largest), largest, row_bytes)
 
     def _free(self, held: int) -> int:
         """Return the bytes that tiles and bands may take, `held` being what the caller is about to take besides."""

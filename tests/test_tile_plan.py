@@ -57,6 +57,13 @@ def test_tiles_fit_into_memory(height: int, width: int, halo: int, free: int, ro
     assert is_smallest or row_bytes * cores[0].height <= max(BAND_BYTES, row_bytes * 4 * halo) + row_bytes * GRID
 
 
+@pytest.mark.parametrize(("height", "width"), [(600, 1600), (1600, 600), (3000, 320), (320, 3000)])
+def test_a_small_picture_goes_whole_however_long_it_is(height: int, width: int) -> None:
+    core = planner(height // GRID, width // GRID, 48, 4_000_000_000).choose(row_bytes=12 * width)
+    assert (core.width, core.height) >= (width, height)
+    assert core.side == max(height, width)
+
+
 @pytest.mark.parametrize("halo", [8, 48, 128])
 @pytest.mark.parametrize(("height", "width"), [(2000, 3000), (3000, 1000), (400, 8000)])
 @pytest.mark.parametrize("row_bytes", [0, 100_000])

@@ -28,7 +28,7 @@ Inputs = Annotated[
     list[str] | None,
     typer.Argument(
         help="Pictures, folders or globs; - reads one picture from standard input.",
-        metavar="PATH...",
+        metavar="PATH",
         show_default=False,
     ),
 ]

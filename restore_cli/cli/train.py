@@ -25,13 +25,16 @@ def train(
     recipe: Annotated[
         str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a .toml file.", show_default=False)
     ] = None,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="The same as --data DIR.", show_default=False)
+    ] = None,
     list_recipes: Annotated[
         bool, typer.Option("--list", help="Show the recipes that are part of the package.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe, to be changed and used as a file.")] = False,
     data: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Folder of photographs, with the folders in it; may be given several times."),
+        typer.Option(metavar="DIR...", help="Folders of photographs, with the folders in them."),
     ] = None,
     validation: Annotated[
         Path | None,
@@ -77,7 +80,8 @@ def train(
         return
     if steps is not None and minutes is not None:
         raise UsageError("--steps and --minutes contradict each other", "give one of them")
-    if not data:
+    photographs = [*(data or ()), *(folders or ())]
+    if not photographs:
         raise UsageError("no photographs were named", "name a folder with --data")
     weights = output or Path(f"{chosen.name}.safetensors")
     if weights.suffix != ".safetensors":
@@ -95,7 +99,7 @@ def train(
         seconds=60 * minutes if minutes else None,
         interval=60 * interval,
     )
-    choices = preparation.Choices(data, validation, start, device, threads)
+    choices = preparation.Choices(photographs, validation, start, device, threads)
     run = preparation.prepare(chosen, choices, weights, limits, display.note)
     if resume and run.checkpoint.exists():
         run.resume()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from restore_cli.device import Device
@@ -109,11 +110,17 @@ class Learner:
         torch.set_rng_state(state["torch_random"])
 
     def _loss(self, batch: Batch) -> Tensor:
-        target, taught = batch.target.to(self.device.torch_device), None
-        if self._teacher is not None:
-            with torch.no_grad():
-                taught = self._apply(self._teacher, batch)
+        target = batch.target.to(self.device.torch_device)
+        taught = self._taught(self._teacher, batch) if self._teacher is not None else None
         return loss_of(self._apply(self.network, batch), target, self.recipe.loss, taught)
+
+    @torch.no_grad()
+    def _taught(self, teacher: Network, batch: Batch) -> Tensor:
+        """Return what `teacher` makes of the inputs, reduced to the targets' size where its scale is larger."""
+        restored, size = self._apply(teacher, batch), batch.target.shape[2:]
+        if restored.shape[2:] == size:
+            return restored
+        return F.interpolate(restored, size=size, mode="bicubic", antialias=True)
 
     def _apply(self, network: Network, batch: Batch) -> Tensor:
         x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)

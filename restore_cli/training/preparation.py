@@ -11,7 +11,8 @@ import torch
 from restore_cli.catalog import find_card, names_file
 from restore_cli.device import find_device, prepare_host
 from restore_cli.download import Announce
-from restore_cli.networks import Network, build_network
+from restore_cli.errors import UsageError
+from restore_cli.networks import ContinuousNetwork, Network, build_network
 from restore_cli.training.learner import Learner
 from restore_cli.training.photographs import collect
 from restore_cli.training.recipe import Recipe
@@ -36,7 +37,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     """Load photographs and weights and build what learns; `tell` is told what the user should know.
 
     Raises:
-        UsageError: the recipe does not fit the network, or there are too few photographs.
+        UsageError: the recipe does not fit the network or the teacher, or there are too few photographs.
         WeightsError: the checkpoint to start from or the teacher cannot be loaded.
         DeviceError: there is no such device.
     """
@@ -44,7 +45,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     device = find_device(choices.device)
     start = choices.start or recipe.start
     state = _load(start, tell).state if start else None
-    teacher = _load_teacher(recipe.teacher, device.torch_device, tell) if recipe.teacher else None
+    teacher = _load_teacher(recipe, recipe.teacher, device.torch_device, tell) if recipe.teacher else None
     collection = collect(choices.data, choices.validation, smallest_side(recipe), tell)
     sampler = Sampler(recipe, collection)
     learner = Learner(recipe, sampler, device, start=state, teacher=teacher)
@@ -69,6 +70,11 @@ def _load(name_or_path: str, tell: Announce) -> Weights:
     return load_card(find_card(name_or_path), tell)
 
 
-def _load_teacher(name_or_path: str, device: torch.device, tell: Announce) -> Network:
-    teacher = build_network(_load(name_or_path, tell).state).to(device)
-    return teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+def _load_teacher(recipe: Recipe, name_or_path: str, device: torch.device, tell: Announce) -> Network:
+    teacher = build_network(_load(name_or_path, tell).state)
+    if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
+        raise UsageError(
+            f"the teacher {name_or_path} makes pictures {teacher.scale} times as large, less than the recipe asks for",
+            "a teacher's larger pictures are reduced, smaller ones cannot be learned from",
+        )
+    return teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -68,7 +68,7 @@ class Loss:
     ssim: float = 0.0
     """One minus the structural similarity."""
     teacher: float = 0.0
-    """Mean absolute difference from what the teacher makes of the same input."""
+    """Mean absolute difference from what the teacher makes of the same input, reduced to the same size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Recipe:
     start: str | None = None
     """Checkpoint to start from, a name or a file: tensors of the same names and shapes are taken over."""
     teacher: str | None = None
-    """Checkpoint to learn from besides the photographs, a name or a file."""
+    """Checkpoint to learn from besides the photographs, a name or a file; one of a larger scale does, too."""
     patches: Patches = field(default_factory=Patches)
     loss: Loss = field(default_factory=Loss)
     optimiser: Optimiser = field(default_factory=Optimiser)

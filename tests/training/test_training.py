@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from restore_cli.cli import run
 from restore_cli.networks import build_network
+from restore_cli.networks.safmn import SAFMN
 from restore_cli.training.recipe import recipe_names
 
 from .conftest import TINY
@@ -58,6 +60,15 @@ def test_weights_tell_where_they_come_from_and_run(train: Train, tmp_path: Path)
     assert metadata["data"] == "photographs (24 photographs)"
     assert build_network(load_file(path)).scale == 2
     assert path.with_suffix(".png").stat().st_size > 1000
+
+
+def test_several_folders_follow_one_option(photographs: Path, train: Train, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        shutil.copytree(photographs, folder)
+    assert train(tmp_path / "w.safetensors", "--data", *map(str, folders)) == 0
+    with safe_open(tmp_path / "w.safetensors", "pt") as file:
+        assert file.metadata()["data"].startswith("photographs, a, b (7")
 
 
 def test_a_run_that_was_cut_off_gives_the_weights_of_one_that_was_not(train: Train, tmp_path: Path) -> None:
@@ -111,17 +122,38 @@ def test_weights_start_from_others(train: Train, tmp_path: Path, capsys: pytest.
     assert "no tensor that fits" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("scale", [2, 4])
 def test_a_teacher_is_learned_from(
-    train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scale: int, train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teacher = tmp_path / "teacher.safetensors"
-    assert train(teacher, "--steps", "60") == 0
-    text = TINY.replace("seed = 3", f'seed = 3\nteacher = "{teacher}"')
-    recipe_file.write_text(text.replace("l1 = 1.0\nfft = 0.05", "l1 = 0.0\nteacher = 1.0"))
+    recipe_file.write_text(taught_by(teacher_of_scale(scale, tmp_path)))
     for steps in (1, 60):
         assert train(tmp_path / f"{steps}.safetensors", "--steps", str(steps), "--json") == 0
     first, last = reports(capsys)
     assert last["loss"] < 0.5 * first["loss"]
+
+
+def test_a_teacher_of_a_smaller_scale_is_refused(
+    train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher = teacher_of_scale(3, tmp_path)
+    recipe_file.write_text(taught_by(teacher).replace("scale = 2", "scale = 4").replace("factor = 2", "factor = 4"))
+    assert train(tmp_path / "w.safetensors") == 2
+    assert "makes pictures 3 times as large" in capsys.readouterr().err
+
+
+def teacher_of_scale(scale: int, folder: Path) -> Path:
+    """Write a network of random weights, which makes something of every picture that can be learned."""
+    torch.manual_seed(1)
+    path = folder / "teacher.safetensors"
+    save_file(SAFMN(dim=8, n_blocks=1, upscaling_factor=scale).state_dict(), path)
+    return path
+
+
+def taught_by(teacher: Path) -> str:
+    """Return the tiny recipe with a teacher and nothing else to learn from."""
+    text = TINY.replace("seed = 3", f'seed = 3\nteacher = "{teacher}"')
+    return text.replace("l1 = 1.0\nfft = 0.05", "l1 = 0.0\nteacher = 1.0")
 
 
 @pytest.mark.parametrize(

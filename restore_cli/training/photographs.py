@@ -67,7 +67,7 @@ def collect(folders: Sequence[Path], validation: Path | None, smallest: int, tel
 def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> list[Example]:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
-    found = []
+    found, small = [], 0
     for path in sorted(source.path for source in find_sources([str(folder)], recursive=True, output=None).sources):
         if path.parent.name == INPUTS and (path.parent.parent / TARGETS).is_dir():
             continue  # it is read with its target
@@ -76,8 +76,12 @@ def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> li
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
-        if min(example.target.shape[:2]) >= smallest:
-            found.append(example)
+        if min(example.target.shape[:2]) < smallest:
+            small += 1
+            continue
+        found.append(example)
+    if small:
+        tell(f"{small} of the pictures in {folder} with a side below {smallest} pixels are left out")
     return found
 
 

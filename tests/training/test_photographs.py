@@ -52,8 +52,9 @@ def test_pictures_too_small_or_damaged_are_left_out(photographs: Path) -> None:
     notes: list[str] = []
     collection = collect([photographs], None, 40, notes.append)
     assert len(collection.learned) + len(collection.held_out) == 26
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "broken.png" in notes[0]
+    assert notes[1].startswith(f"1 of the pictures in {photographs} with a side below 40 pixels")
 
 
 def test_folders_of_pairs_are_paired_by_name(tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ def draw(head: nn.Sequential, x: Tensor, make_cells: Callable[[slice], Tensor]) 
     return picture.view(n, 3, h * scale, w * scale)
 
 
+def enlarge_sum(head: nn.Sequential, deep: Tensor, skip: Tensor, x: Tensor) -> Tensor:
+    """Return what `head` makes in float32 of `deep` plus `skip` (n, dim, h, w each), for an input `x` (n, 3, h, w).
+
+    `head` is that of `pixel_shuffle_head`; the result is n, 3, h·scale, w·scale.
+    """
+    return draw(head, x, lambda rows: head[0]((deep[:, :, rows] + skip[:, :, rows]).float()))
+
+
 def enlarge(head: nn.Sequential, features: Tensor, x: Tensor) -> Tensor:
     """Return what `head` makes of `features` (n, dim, h, w), plus `x` (n, 3, h, w float32) interpolated bilinearly.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from restore_cli.layers.fused import convolve
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
-from restore_cli.layers.upsampler import draw, pixel_shuffle_head
+from restore_cli.layers.upsampler import enlarge_sum, pixel_shuffle_head
 from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
 from restore_cli.networks.part import Part, cut_core, run_blocks
 
@@ -77,6 +77,5 @@ class LightSAFMNPP(Network):
         part = part or Part.of_whole(x)
         features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
         deep, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD + 1, after=1, grid=self.grid)
-        features, x, last = part.cut(features, inner), part.cut(x, inner), self.to_img[0]
-        picture = draw(self.to_img, x, lambda rows: last((deep[:, :, rows] + features[:, :, rows]).float()))
+        picture = enlarge_sum(self.to_img, deep, part.cut(features, inner), part.cut(x, inner))
         return cut_core(picture, inner, self.scale)

@@ -142,7 +142,7 @@ def test_the_default_upscaler_is_built_in(scale: float | None) -> None:
     card = default_upscaler(scale)
     assert card is default_upscaler(scale, Speed.BALANCED)
     assert card.embedded
-    assert card.name == {2: "safmn-x2", 4: "safmn-x4", 16: "safmn-x4"}.get(scale, "safmn-any")
+    assert card.name == {2: "safmn-x2", 3: "safmn-x3", 4: "safmn-x4", 16: "safmn-x4"}.get(scale, "safmn-any")
 
 
 @pytest.mark.parametrize(

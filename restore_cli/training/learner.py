@@ -111,16 +111,20 @@ class Learner:
 
     def _loss(self, batch: Batch) -> Tensor:
         target = batch.target.to(self.device.torch_device)
-        taught = self._taught(self._teacher, batch) if self._teacher is not None else None
+        taught = self._teach(self._teacher, batch) if self._teacher is not None else None
         return loss_of(self._apply(self.network, batch), target, self.recipe.loss, taught)
 
     @torch.no_grad()
-    def _taught(self, teacher: Network, batch: Batch) -> Tensor:
-        """Return what `teacher` makes of the inputs, reduced to the targets' size where its scale is larger."""
-        restored, size = self._apply(teacher, batch), batch.target.shape[2:]
-        if restored.shape[2:] == size:
+    def _teach(self, teacher: Network, batch: Batch) -> Tensor:
+        """Return what `teacher` makes of undamaged inputs, reduced to the targets' size where its scale is larger."""
+        target = batch.target
+        if self.recipe.degradations.kind == "photo":
+            clean = F.interpolate(target, size=batch.input.shape[2:], mode="bicubic", antialias=True)
+            batch = Batch((255 * clean.clamp(0, 1)).round() / 255, target)
+        restored = self._apply(teacher, batch)
+        if restored.shape == target.shape:
             return restored
-        return F.interpolate(restored, size=size, mode="bicubic", antialias=True)
+        return F.interpolate(restored, size=target.shape[2:], mode="bicubic", antialias=True)
 
     def _apply(self, network: Network, batch: Batch) -> Tensor:
         x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)

@@ -108,8 +108,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="removes JPEG artefacts; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="483ec29bd351b9afbe9efda76fe3e5212935c0c6d80d157a381438934e2ed61d",
-        bytes=824_956,
+        sha256="901c1a6e41be631c3afb20c6e719a5907259d2d43f4408e73290d167a0ebac73",
+        bytes=825_236,
         parameters=203_295,
     ),
     _own(

@@ -116,15 +116,11 @@ class Learner:
 
     @torch.no_grad()
     def _teach(self, teacher: Network, batch: Batch) -> Tensor:
-        """Return what `teacher` makes of undamaged inputs, reduced to the targets' size where its scale is larger."""
-        target = batch.target
-        if self.recipe.degradations.kind == "photo":
-            clean = F.interpolate(target, size=batch.input.shape[2:], mode="bicubic", antialias=True)
-            batch = Batch((255 * clean.clamp(0, 1)).round() / 255, target)
-        restored = self._apply(teacher, batch)
-        if restored.shape == target.shape:
+        """Return what `teacher` makes of the inputs, reduced to the targets' size where its scale is larger."""
+        restored, size = self._apply(teacher, batch), batch.target.shape[2:]
+        if restored.shape[2:] == size:
             return restored
-        return F.interpolate(restored, size=target.shape[2:], mode="bicubic", antialias=True)
+        return F.interpolate(restored, size=size, mode="bicubic", antialias=True)
 
     def _apply(self, network: Network, batch: Batch) -> Tensor:
         x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)

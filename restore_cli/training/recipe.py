@@ -68,7 +68,7 @@ class Loss:
     ssim: float = 0.0
     """One minus the structural similarity."""
     teacher: float = 0.0
-    """Mean absolute difference from what the teacher makes, reduced to the same size."""
+    """Mean absolute difference from what the teacher makes of the same input, reduced to the same size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +103,7 @@ class Recipe:
     start: str | None = None
     """Checkpoint to start from, a name or a file: tensors of the same names and shapes are taken over."""
     teacher: str | None = None
-    """Checkpoint to learn from besides the photographs, a name or a file; one of a larger scale does, too.
-
-    Where the degradation is of kind photo, it is shown the target, reduced but not damaged, so that it teaches what
-    damage took away without the detail that nothing tells of.
-    """
+    """Checkpoint to learn from besides the photographs, a name or a file; one of a larger scale does, too."""
     patches: Patches = field(default_factory=Patches)
     loss: Loss = field(default_factory=Loss)
     optimiser: Optimiser = field(default_factory=Optimiser)

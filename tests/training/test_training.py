@@ -11,23 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from restore_cli.cli import run
-from restore_cli.device import find_device
 from restore_cli.networks import build_network
-from restore_cli.networks.part import Part
 from restore_cli.networks.safmn import SAFMN
-from restore_cli.training.imresize import imresize
-from restore_cli.training.learner import Learner
-from restore_cli.training.photographs import collect
-from restore_cli.training.recipe import parse_recipe, recipe_names
-from restore_cli.training.sampling import Sampler, smallest_side
+from restore_cli.training.recipe import recipe_names
 
 from .conftest import TINY
 
@@ -139,29 +131,6 @@ def test_a_teacher_is_learned_from(
         assert train(tmp_path / f"{steps}.safetensors", "--steps", str(steps), "--json") == 0
     first, last = reports(capsys)
     assert last["loss"] < 0.5 * first["loss"]
-
-
-def test_a_teacher_is_shown_photographs_without_damage(photographs: Path, tmp_path: Path) -> None:
-    class Witness(SAFMN):
-        def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-            seen.append(x)
-            return super().forward(x, part)
-
-    seen: list[Tensor] = []
-    photo = 'kind = "photo"\nblur = [1.0, 1.5]\nnoise = [8, 10]\nquality = [40, 50]'
-    recipe = parse_recipe(taught_by(tmp_path / "w.safetensors").replace('kind = "bicubic"', photo), "tiny.toml")
-    sampler = Sampler(recipe, collect([photographs], None, smallest_side(recipe), print))
-    teacher = Witness(dim=8, n_blocks=1, upscaling_factor=2)
-    Learner(recipe, sampler, find_device("cpu"), start=None, teacher=teacher).learn(0.0)
-
-    batch = sampler.draw(np.random.default_rng(recipe.seed))
-    targets = (255 * batch.target.permute(0, 2, 3, 1)).byte().numpy()
-    clean = np.stack([imresize(target, 8, 8) for target in targets])
-    inner = (slice(None), slice(2, -2), slice(2, -2))  # borders are mirrored by one and left out by the other
-    difference = np.abs(255 * seen[0].permute(0, 2, 3, 1).numpy() - clean)[inner]
-    assert difference.max() < 1.5
-    damaged = np.abs(255 * batch.input.permute(0, 2, 3, 1).numpy() - clean)[inner]
-    assert damaged.mean() > 5 * difference.mean()
 
 
 def test_a_teacher_of_a_smaller_scale_is_refused(

@@ -93,17 +93,17 @@ class SPConv(nn.Module):
 
     def execute(self, x: Measured, executor: Executor, then: Step, *planes: Tensor) -> Measured:
         """Return `then(y, *planes)` for the result y of the folded form; `then` treats every pixel for itself."""
-        step = self.joined(self.shares(x))
+        step = self.joined(self.shares(x, executor))
         return executor.pooled(lambda x, *planes: then(step(x), *planes), x.planes, *planes, halo=self.halo)
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Name the modules that stay float32 under reduced precision: none."""
         return ()
 
-    def shares(self, x: Measured) -> Tensor:
+    def shares(self, x: Measured, executor: Executor) -> Tensor:
         """Return the shares of both parts of the folded form (2, n, outplanes, 1, 1), whose input has stride 1."""
         representative, uncertain = x.mean.tensor_split((self.split,), dim=1)
-        windows = window_means(Measured(x.planes[:, : self.split], representative))
+        windows = window_means(Measured(x.planes[:, : self.split], representative), executor)
         filtered = F.conv2d(windows, self.gwc.weight.to(windows.dtype), groups=GROUPS)
         filtered = filtered + mix_means(representative, self.pwc)
         return torch.stack([filtered, mix_means(uncertain, self.conv1x1)]).softmax(dim=0)
@@ -134,16 +134,17 @@ class SPConv(nn.Module):
         return joined
 
 
-def window_means(x: Measured) -> Tensor:
+def window_means(x: Measured, executor: Executor) -> Tensor:
     """Return the mean of what each weight of a 3x3 convolution with a border of zeros meets: n, c, 3, 3.
 
-    The upper left weight meets all but the last row and the last column, and so on.
+    The upper left weight meets all but the last row and the last column, and so on. Columns are read by a step: where
+    planes lie in a scratch file, a pixel of every row would bring most of it into memory.
     """
     height, width = x.planes.shape[2:]
     precise = x.mean.dtype
 
     rows = x.planes[:, :, [-1, 0]].to(x.mean.device, precise)  # n, c, 2, w
-    columns = x.planes[:, :, :, [-1, 0]].to(x.mean.device, precise)  # n, c, h, 2
+    columns = executor.local(lambda planes: planes[..., [-1, 0]], x.planes).to(x.mean.device, precise)  # n, c, h, 2
     zero = torch.zeros_like(x.mean[..., 0, 0])
     below, above = rows.sum(3).unbind(2)  # n, c each
     right, left = columns.sum(2).unbind(2)

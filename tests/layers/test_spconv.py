@@ -38,7 +38,7 @@ def test_one_pass_gives_what_the_whole_gives(size: tuple[int, int], n: int, dist
 def test_the_mean_of_a_convolution_is_known_from_its_input(size: tuple[int, int]) -> None:
     x, weight = torch.randn(2, 4, *size, dtype=torch.float64), torch.randn(6, 2, 3, 3, dtype=torch.float64)
     expected = mean_of(F.conv2d(x, weight, padding=1, groups=2))
-    found = F.conv2d(window_means(Measured(x, mean_of(x))), weight, groups=2)
+    found = F.conv2d(window_means(Measured(x, mean_of(x)), IN_ONE_PIECE), weight, groups=2)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
@@ -46,6 +46,6 @@ def test_the_part_with_the_larger_average_weighs_more() -> None:
     block = SPConv(4, 4, folded=True).requires_grad_(False)
     block.pwc.bias.fill_(3)
     x = torch.zeros(1, 4, 5, 5)
-    shares = block.shares(Measured(x, mean_of(x)))
+    shares = block.shares(Measured(x, mean_of(x)), IN_ONE_PIECE)
     torch.testing.assert_close(shares.sum(dim=0), torch.ones(1, 4, 1, 1))
     assert (shares[0] > 0.9).all()

@@ -76,10 +76,10 @@ def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> li
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
-        if min(example.target.shape[:2]) < smallest:
+        if min(example.target.shape[:2]) >= smallest:
+            found.append(example)
+        else:
             small += 1
-            continue
-        found.append(example)
     if small:
         tell(f"{small} of the pictures in {folder} with a side below {smallest} pixels are left out")
     return found

@@ -45,7 +45,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     device = find_device(choices.device)
     start = choices.start or recipe.start
     state = _load(start, tell).state if start else None
-    teacher = _load_teacher(recipe, recipe.teacher, device.torch_device, tell) if recipe.teacher else None
+    teacher = _load_teacher(recipe, device.torch_device, tell)
     collection = collect(choices.data, choices.validation, smallest_side(recipe), tell)
     sampler = Sampler(recipe, collection)
     learner = Learner(recipe, sampler, device, start=state, teacher=teacher)
@@ -70,11 +70,14 @@ def _load(name_or_path: str, tell: Announce) -> Weights:
     return load_card(find_card(name_or_path), tell)
 
 
-def _load_teacher(recipe: Recipe, name_or_path: str, device: torch.device, tell: Announce) -> Network:
-    teacher = build_network(_load(name_or_path, tell).state)
+def _load_teacher(recipe: Recipe, device: torch.device, tell: Announce) -> Network | None:
+    if recipe.teacher is None:
+        return None
+    teacher = build_network(_load(recipe.teacher, tell).state)
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
-            f"the teacher {name_or_path} makes pictures {teacher.scale} times as large, less than the recipe asks for",
+            f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "
+            "less than the recipe asks for",
             "a teacher's larger pictures are reduced, smaller ones cannot be learned from",
         )
     return teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -103,7 +103,7 @@ class Dark:
         if random.random() < BLURRED:
             target = blurred(target, random.uniform(max(0.5, self.blur[0]), self.blur[1]))
         light = to_linear(to_unit(target)) * np.float32(10 ** random.uniform(*self.exposure))
-        shot, read = _log_uniform(SHOT_NOISE, random), _log_uniform(READ_NOISE, random)
+        shot, read = log_uniform(SHOT_NOISE, random), log_uniform(READ_NOISE, random)
         light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)
         return to_samples(to_srgb(light.clip(0, 1)), 8)
 
@@ -161,5 +161,6 @@ def compressed(x: Samples, quality: tuple[int, int], format: str, random: Genera
         return np.array(image.convert("RGB"))
 
 
-def _log_uniform(bounds: Numbers, random: Generator) -> float:
+def log_uniform(bounds: Numbers, random: Generator) -> float:
+    """Draw a number whose logarithm is spread evenly."""
     return float(np.exp(random.uniform(*np.log(bounds))))

@@ -55,6 +55,10 @@ class Patches:
     """Sides of the input's patches in pixels; one is drawn for each step."""
     batch: int = 16
     """Patches of the first size in a step; of larger ones fewer, so that a step has about as many pixels."""
+    drawn: float = 0.0
+    """Share of patches that are cut from drawings, not from photographs: writing, strokes, shapes and screens."""
+    places: int = 1
+    """Places drawn in a picture for a patch, of which the one with the most detail is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +159,9 @@ def parse_recipe(text: str, source: str) -> Recipe:
         raise UsageError(f"the recipe {source} names no network.architecture")
     if (recipe.loss.teacher > 0) != (recipe.teacher is not None):
         raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
-    if not recipe.patches.size or min(recipe.patches.size) < 1 or recipe.patches.batch < 1 or recipe.steps < 1:
-        raise UsageError(f"the recipe {source} has a size, batch or number of steps below 1")
+    patches = recipe.patches
+    if not patches.size or min(*patches.size, patches.batch, patches.places, recipe.steps) < 1:
+        raise UsageError(f"the recipe {source} has a size, batch, number of places or number of steps below 1")
     return recipe
 
 

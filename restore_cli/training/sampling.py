@@ -11,6 +11,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from restore_cli.training.degradations import build_degradation
+from restore_cli.training.drawings import draw_picture
 from restore_cli.training.photographs import Collection, Example, Samples
 from restore_cli.training.recipe import Recipe
 
@@ -19,6 +20,11 @@ MARGIN = 4
 VALIDATION_SIDE = 256
 """Pixels a side, of the target at the most, of what is cut from the middle of a picture to validate with."""
 VALIDATION_SEED = 20_000
+DRAWINGS, DRAWING_SIDE = 200, 384
+"""Drawings that patches are cut from, where a recipe asks for any, and their pixels a side at the least."""
+
+Cut = tuple[slice, slice]
+"""Rows and columns of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Sampler:
         self._singles = [example for example in collection.learned if example.input is None]
         self._pairs = [example for example in collection.learned if example.input is not None]
         self._held_out = collection.held_out
+        self._drawings = Drawings(recipe)
 
     def draw(self, random: Generator) -> Batch:
         """Draw the batch of one step."""
@@ -64,21 +71,24 @@ class Sampler:
         return float(random.uniform(low, high))
 
     def _draw_patch(self, size: int, scale: float, random: Generator) -> tuple[Samples, Samples]:
-        if self._pairs and (not self._singles or random.random() < self.degradations.pairs):
-            example = self._pairs[random.integers(len(self._pairs))]
-        else:
-            example = self._singles[random.integers(len(self._singles))]
+        example = self._draw_example(random)
         margin = MARGIN if example.input is None and float(scale).is_integer() else 0
         side = round((size + 2 * margin) * scale)
-        height, width = example.target.shape[:2]
-        top, left = (int(random.integers(length - side, endpoint=True)) for length in (height, width))
-        cut = slice(top, top + side), slice(left, left + side)
+        cuts = [_draw_cut(example, side, random) for _ in range(self.patches.places)]
+        cut = max(cuts, key=lambda cut: _detail(example.target[cut])) if len(cuts) > 1 else cuts[0]
         turns, mirror = int(random.integers(4)), bool(random.integers(2))
         target = _turned(example.target[cut], turns, mirror)
         if example.input is not None:
             return _turned(example.input[cut], turns, mirror), target
         made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
         return _without_border(made, margin), _without_border(target, round(margin * scale))
+
+    def _draw_example(self, random: Generator) -> Example:
+        if self.patches.drawn and random.random() < self.patches.drawn:
+            return self._drawings[int(random.integers(DRAWINGS))]
+        if self._pairs and (not self._singles or random.random() < self.degradations.pairs):
+            return self._pairs[random.integers(len(self._pairs))]
+        return self._singles[random.integers(len(self._singles))]
 
     def _validate_with(self, example: Example, random: Generator) -> tuple[Samples, Samples]:
         scale = self.degradations.largest_scale
@@ -92,9 +102,38 @@ class Sampler:
         return self._degrade(target, round(height / scale), round(width / scale), random), target
 
 
+class Drawings:
+    """The drawings that a recipe's patches are cut from, each drawn when it is first asked for."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        degradations = recipe.degradations
+        self._seed = recipe.seed
+        self._side = max(DRAWING_SIDE, smallest_side(recipe))
+        self._scales = degradations.scales or (degradations.scale, degradations.scale)
+        self._drawn: dict[int, Example] = {}
+
+    def __getitem__(self, index: int) -> Example:
+        """Return a drawing, the same one for the same index and seed of the recipe."""
+        if index not in self._drawn:
+            random = np.random.default_rng((self._seed, index))
+            self._drawn[index] = Example(draw_picture(self._side, random.uniform(*self._scales), random))
+        return self._drawn[index]
+
+
 def smallest_side(recipe: Recipe) -> int:
     """Return the shortest side in pixels that a photograph must have for every patch of a recipe."""
     return round((max(recipe.patches.size) + 2 * MARGIN) * recipe.degradations.largest_scale)
+
+
+def _draw_cut(example: Example, side: int, random: Generator) -> Cut:
+    top, left = (int(random.integers(length - side, endpoint=True)) for length in example.target.shape[:2])
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _detail(x: Samples) -> float:
+    """Return the mean difference of pixels of `x` (h, w, 3) two rows or columns apart, of green."""
+    green = x[::2, ::2, 1].astype(np.float32)
+    return float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
 
 
 def _turned(x: Samples, turns: int, mirror: bool) -> Samples:

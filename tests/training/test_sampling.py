@@ -1,0 +1,59 @@
+"""Where patches come from: photographs, pairs or drawings, and which place of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from restore_cli.training import sampling
+from restore_cli.training.photographs import Collection, Example
+from restore_cli.training.recipe import parse_recipe
+from restore_cli.training.sampling import Batch, Sampler
+
+from .conftest import TINY, draw
+
+FLAT = Example(np.full((40, 48, 3), 77, np.uint8))
+
+
+def sampler(added: str, *photographs: Example) -> Sampler:
+    """Build a sampler by the tiny recipe with lines `added` to its patches."""
+    recipe = parse_recipe(TINY.replace("batch = 4\n", f"batch = 4\n{added}\n"), "tiny")
+    return Sampler(recipe, Collection(photographs, ()))
+
+
+def batches(of: Sampler, count: int, seed: int = 0) -> list[Batch]:
+    random = np.random.default_rng(seed)
+    return [of.draw(random) for _ in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a tenth of a second."""
+    monkeypatch.setattr(sampling, "DRAWINGS", 6)
+
+
+def test_the_asked_share_of_patches_is_drawn() -> None:
+    for share in (0.0, 0.4, 1.0):
+        targets = [target for batch in batches(sampler(f"drawn = {share}", FLAT), 60) for target in batch.target]
+        drawn = np.mean([not bool((target == 77 / 255).all()) for target in targets])
+        assert abs(drawn - share) < 0.1
+
+
+def test_drawings_are_the_same_whenever_they_are_first_asked_for() -> None:
+    later = sampler("drawn = 1.0", FLAT)
+    batches(later, 3, seed=1)
+    for one, other in zip(batches(sampler("drawn = 1.0", FLAT), 5), batches(later, 5), strict=True):
+        assert one.target.equal(other.target)
+        assert one.input.equal(other.input)
+
+
+def test_the_place_with_more_detail_is_taken() -> None:
+    half = draw(120, 200, 1)
+    half[:, :100] = 50  # nothing on the left
+    flat = {places: _share_of_flat_patches(sampler(f"places = {places}", Example(half))) for places in (1, 2)}
+    assert flat[1] > 0.35
+    assert flat[2] < 0.6 * flat[1]
+
+
+def _share_of_flat_patches(of: Sampler) -> float:
+    return float(np.mean([float(target.std()) < 0.01 for batch in batches(of, 60) for target in batch.target]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,8 +21,9 @@ FEWEST_PIXELS = 1024
 """A band is not made smaller than this when memory runs out."""
 CHANNELS = 32
 """Of planes with more channels than these a band has fewer pixels, so that it takes no more memory."""
-BAND_BYTES = 12 * CHANNELS * 4
+BYTES_PER_PIXEL = 12 * CHANNELS * 4
 """Memory that a step takes for a pixel of a band at the most, in what its widest layers hold."""
+Made = TypeVar("Made")
 
 
 class InBands(Executor):
@@ -37,7 +39,7 @@ class InBands(Executor):
         self.home = home
         self.pixels = pixels
         self._pool = PlanePool()
-        self._trim = HeapTrimmer(pixels * BAND_BYTES)
+        self._trim = HeapTrimmer(pixels * BYTES_PER_PIXEL)
         self.effort = 0
         """Values computed so far, by which the share that is done can be told."""
         self.on_effort: Callable[[int], None] = lambda effort: None
@@ -98,7 +100,7 @@ class InBands(Executor):
         height = planes[0].shape[2]
         result: Tensor | None = None
 
-        def work(top: int, bottom: int) -> None:
+        def work(top: int, bottom: int) -> Tensor:
             nonlocal result
             upper, lower = max(0, top - halo), min(height, bottom + halo)
             made = step(*(self._there(plane[:, :, upper:lower]) for plane in planes))
@@ -111,9 +113,9 @@ class InBands(Executor):
                     size = (made.shape[0], int(height * ratio), made.shape[3], made.shape[1])
                     result = self._empty(size, made.dtype).permute(0, 3, 1, 2)
                 result[:, :, int(top * ratio) : int(bottom * ratio)] = made
-            inspect(made)
+            return made
 
-        self._in_bands(planes[0], grid, work)
+        self._in_bands(planes[0], grid, work, inspect)
         assert result is not None
         return result
 
@@ -122,18 +124,27 @@ class InBands(Executor):
     ) -> Tensor:
         """Overwrite `x` with `step(x, *planes)`; `inspect` is called once with every band of it."""
 
-        def update(top: int, bottom: int) -> None:
+        def update(top: int, bottom: int) -> Tensor:
             band = x[:, :, top:bottom]
             made = step(self._there(band), *(self._there(plane[:, :, top:bottom]) for plane in planes))
             if made.data_ptr() != band.data_ptr():
                 band.copy_(made)
-            inspect(made)
+            return made
 
-        self._in_bands(x, 1, update)
+        self._in_bands(x, 1, update, inspect)
         return x
 
-    def _in_bands(self, x: Tensor, grid: int, work: Callable[[int, int], None]) -> None:
+    def _in_bands(
+        self,
+        x: Tensor,
+        grid: int,
+        work: Callable[[int, int], Made],
+        inspect: Callable[[Made], object] = lambda made: None,
+    ) -> None:
         """Call `work` with the first row of each band of `x` and the row after its last; beginnings lie on `grid`.
+
+        Where memory runs out in it, it is called again with a smaller band. `inspect` is called once with what it
+        returned, when rows that are overwritten may not be computed again any more.
 
         Raises:
             DeviceError: the device is out of memory even with the smallest band.
@@ -143,9 +154,11 @@ class InBands(Executor):
         top = 0
         while top < height:
             bottom = min(top + max(1, self.pixels // counted // width // grid) * grid, height)
-            if not succeeds_in_memory(lambda: work(top, bottom)):  # noqa: B023 called at once
+            made: list[Made] = []
+            if not succeeds_in_memory(lambda: made.append(work(top, bottom))):  # noqa: B023 called at once
                 self._halve((bottom - top) * width * counted)
                 continue
+            inspect(made.pop())
             self._trim(self._pool.mapped)
             self._advance(x.shape[1] * (bottom - top) * width)
             top = bottom

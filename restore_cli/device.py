@@ -13,6 +13,9 @@ import torch
 from restore_cli.errors import DeviceError
 from restore_cli.memory import GIBIBYTE, free_host_memory, glibc_function
 
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
+
 
 class Precision(StrEnum):
     """A number format for a network's parameters and features."""
@@ -51,7 +54,8 @@ class Device:
             kept = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
             return int(torch.cuda.mem_get_info(self.torch_device)[0]) + kept  # PyTorch's own, for what comes next
         if self.torch_device.type == "xpu":
-            return int(torch.xpu.get_device_properties(self.torch_device).total_memory - torch.xpu.memory_allocated())
+            taken = torch.xpu.memory_allocated(self.torch_device)
+            return int(torch.xpu.get_device_properties(self.torch_device).total_memory - taken)
         return free_host_memory()
 
     def release_memory(self) -> None:
@@ -121,7 +125,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in OUT_OF_MEMORY)
 
 
 def succeeds_in_memory(work: Callable[[], None]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restore_cli.bands import BAND_BYTES, InBands
+from restore_cli.bands import BYTES_PER_PIXEL, InBands
 from restore_cli.device import Device, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
@@ -111,10 +111,10 @@ class StepPass:
         if limit is None or not self.device.is_host:
             return BAND_PIXELS
         height, width = self.padded.shape[2:]
-        later = LATER_BYTES * height * width + ROWS_AROUND * width * BAND_BYTES
-        pixels = (free_host_memory() - later) // BAND_BYTES
+        later = LATER_BYTES * height * width + ROWS_AROUND * width * BYTES_PER_PIXEL
+        pixels = (free_host_memory() - later) // BYTES_PER_PIXEL
         if pixels < SMALLEST_BAND:
-            raise too_small(limit, later + SMALLEST_BAND * BAND_BYTES)
+            raise too_small(limit, later + SMALLEST_BAND * BYTES_PER_PIXEL)
         return min(BAND_PIXELS, pixels)
 
     def _choose_homes(self) -> list[torch.device]:

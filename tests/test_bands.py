@@ -97,6 +97,17 @@ def test_a_band_that_does_not_fit_is_halved_and_no_row_is_lost() -> None:
     assert heights == [25, 25, 25, 25], "the smaller bands are kept for the steps that follow"
 
 
+def test_rows_that_are_overwritten_are_not_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(x: Tensor) -> Tensor:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("restore_cli.bands.row_sums", fail)
+    x = torch.zeros(1, 2, 64, 64)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        bands(64 * 64).updated_and_pooled(lambda x: x.add_(1), x)
+    assert x.max() == 1
+
+
 def test_the_smallest_band_that_does_not_fit_is_an_error() -> None:
     def greedy(x: Tensor) -> Tensor:
         raise RuntimeError("out of memory")

@@ -13,6 +13,7 @@ import typer
 from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
+from restore_cli.training import CHECKPOINT_SUFFIX, PLOT_SUFFIX
 from restore_cli.training.recipe import read_recipe, recipe_names
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def train(
     weights = output or Path(f"{chosen.name}.safetensors")
     if weights.suffix != ".safetensors":
         raise UsageError(f"{weights} does not end in .safetensors")
-    if weights.exists() and not (resume or overwrite):
-        raise UsageError(f"{weights} exists", "--resume goes on with it, --overwrite replaces it")
+    _check_output(weights, resume=resume, overwrite=overwrite)
 
     try:
         from restore_cli.training import plot, preparation, session
@@ -107,10 +107,31 @@ def train(
 
     def report(state: Report) -> None:
         _tell(state, limits, display)
-        plot.plot_history(run.history, chosen.name, weights.with_suffix(".png"))
+        try:
+            plot.plot_history(run.history, chosen.name, weights.with_suffix(PLOT_SUFFIX))
+        except OSError as error:
+            display.note(f"the plot cannot be written: {error.strerror}")
 
     if _run(run, report, display):
         raise typer.Exit(INTERRUPTED)
+
+
+def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse to replace what an earlier run, or somebody else, has written.
+
+    Raises:
+        UsageError: there is such a file, and nobody said that it may be replaced or gone on with.
+    """
+    if overwrite:
+        return
+    checkpoint = weights.with_suffix(CHECKPOINT_SUFFIX)
+    if resume and (checkpoint.exists() or not weights.exists()):
+        return
+    if resume:
+        raise UsageError(f"there is no checkpoint {checkpoint} to go on from", "--overwrite begins afresh")
+    for path in (weights, checkpoint, weights.with_suffix(PLOT_SUFFIX)):
+        if path.exists():
+            raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
 
 
 def _list_recipes() -> None:

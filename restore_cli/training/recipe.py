@@ -39,7 +39,7 @@ class Degradations:
     exposure: Numbers = (-1.3, -0.2)
     """Decimal logarithm of the factor that linear light is multiplied by; of kind dark."""
     pairs: float = 0.65
-    """Share of patches from folders with `low` and `high` pictures where there are any; of kind dark."""
+    """Share of patches from folders with `low` and `high` pictures where there are any; of kinds that keep the size."""
 
     @property
     def largest_scale(self) -> float:
@@ -159,10 +159,20 @@ def parse_recipe(text: str, source: str) -> Recipe:
         raise UsageError(f"the recipe {source} names no network.architecture")
     if (recipe.loss.teacher > 0) != (recipe.teacher is not None):
         raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
+    _check_ranges(recipe.degradations, source)
     patches = recipe.patches
     if not patches.size or min(*patches.size, patches.batch, patches.places, recipe.steps) < 1:
         raise UsageError(f"the recipe {source} has a size, batch, number of places or number of steps below 1")
     return recipe
+
+
+def _check_ranges(degradations: Degradations, source: str) -> None:
+    if degradations.largest_scale < 1 or min(degradations.scales or (1,)) < 1:
+        raise UsageError(f"the recipe {source} has a scale below 1")
+    for entry in dataclasses.fields(degradations):
+        value = getattr(degradations, entry.name)
+        if isinstance(value, tuple) and value[0] > value[1]:
+            raise UsageError(f"{entry.name} of the recipe {source} is {list(value)}, which is no range")
 
 
 def _build(cls: Any, table: Mapping[str, Any], where: str, given: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,9 +45,11 @@ class Sampler:
         self.patches = recipe.patches
         self.degradations = recipe.degradations
         self._degrade = build_degradation(recipe.degradations)
-        self._singles = [example for example in collection.learned if example.input is None]
-        self._pairs = [example for example in collection.learned if example.input is not None]
-        self._held_out = collection.held_out
+        learned, self._held_out = collection.learned, collection.held_out
+        if recipe.degradations.largest_scale > 1:  # inputs of pairs have the size of their targets
+            learned, self._held_out = ([Example(each.target) for each in side] for side in (learned, self._held_out))
+        self._singles = [example for example in learned if example.input is None]
+        self._pairs = [example for example in learned if example.input is not None]
         self._drawings = Drawings(recipe)
 
     def draw(self, random: Generator) -> Batch:
@@ -66,8 +69,9 @@ class Sampler:
         if self.degradations.scales is None:
             return self.degradations.scale
         low, high = self.degradations.scales
-        if random.random() < 0.5:
-            return float(random.integers(int(np.ceil(low)), int(high), endpoint=True))
+        whole = range(math.ceil(low), math.floor(high) + 1)
+        if whole and random.random() < 0.5:
+            return float(random.choice(whole))
         return float(random.uniform(low, high))
 
     def _draw_patch(self, size: int, scale: float, random: Generator) -> tuple[Samples, Samples]:

@@ -15,11 +15,10 @@ import torch
 from restore_cli.errors import UsageError, WeightsError
 from restore_cli.metrics import compare
 from restore_cli.picture.picture import to_samples
+from restore_cli.training import CHECKPOINT_SUFFIX
 from restore_cli.training.learner import Learner
 from restore_cli.training.sampling import Batch
 from restore_cli.weights import save_state, write_whole
-
-CHECKPOINT_SUFFIX = ".checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Session:
             UsageError: it is of another recipe.
         """
         try:
-            state = torch.load(self.checkpoint, map_location=self.learner.device.torch_device, weights_only=True)
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             history = [Report(**fields) for fields in json.loads(state["history"])]
             learner, seconds = state["learner"], float(state["seconds"])
         except Exception as error:  # a damaged file can raise whatever its content runs into

@@ -39,6 +39,8 @@ def test_values_have_the_types_of_their_fields() -> None:
         ('kind = "bicubic"\n', "", "lacks the key 'kind'"),
         ("steps = 8", "steps = 0", "below 1"),
         ("size = [8]", "size = []", "below 1"),
+        ("scale = 2", "scale = 0", "scale below 1"),
+        ("scale = 2", "quality = [90, 40]", "quality of the recipe tiny is [90, 40], which is no range"),
         ("batch = 4", "batch = 4\nplaces = 0", "below 1"),
         ("warmup = 2", "betas = [0.9]", "not a list of 2 numbers"),
         ("bf16 = false", "bf16 = 0", "not true or false"),

@@ -184,6 +184,19 @@ def test_mistakes_are_told_in_a_line(
     assert output.read_bytes() == b"mine"
 
 
+def test_nothing_is_replaced_by_a_run_that_has_nothing_to_go_on_from(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights, picture = tmp_path / "w.safetensors", tmp_path / "otter.png"
+    for path in (weights, picture):
+        path.write_bytes(b"mine")
+    assert train(weights, "--resume") == 2
+    assert "there is no checkpoint" in capsys.readouterr().err
+    assert train(tmp_path / "otter.safetensors") == 2
+    assert "otter.png exists" in capsys.readouterr().err
+    assert weights.read_bytes() == picture.read_bytes() == b"mine"
+
+
 def test_a_checkpoint_of_another_recipe_or_damaged_is_refused(
     train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -97,16 +98,28 @@ class Duty:
     """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""
 
 
-def skipped(job: Job, duty: Duty) -> Outcome | None:
-    """Return the outcome of a job whose target is there already; None if it is to be done."""
+def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
+    """Return the outcome of a job whose target is there already; None if it is to be done.
+
+    The run that asks `began` so many seconds after the beginning of 1970.
+    """
     target = job.target
-    if target is None or not target.exists():
+    if target is None:
         return None
-    if job.contested and target.stat().st_mtime >= duty.began - CLOCKS:
+    try:
+        modified = os.stat(target).st_mtime
+    except OSError:  # there is none, or none can have this name
+        return None
+    if job.contested and modified >= began - CLOCKS:
         return Outcome(name_of_source(job), str(target), "skipped", "another run has just made it")
-    if duty.overwrite or job.replaces:
+    if overwrite or job.replaces:
         return None
     return Outcome(name_of_source(job), str(target), "skipped", "its target exists (--overwrite replaces it)")
+
+
+def left_alone(job: Job, height: int, width: int) -> Outcome:
+    """Return the outcome of a job whose picture need not be made larger."""
+    return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height})")
 
 
 def foreseen(error: Exception) -> RestoreError:

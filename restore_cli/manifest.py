@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +26,8 @@ PATIENCE = 60
 """Seconds to wait for another run that is writing."""
 RECENT = 200
 """Pictures by whose ends the speed of a batch is judged."""
+Stamp = tuple[int, int]
+"""Bytes of a file, and when it was last changed, in nanoseconds since 1970."""
 TABLE = """
 CREATE TABLE IF NOT EXISTS pictures (
     source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
@@ -84,20 +86,28 @@ class Manifest:
         """
         self.path = path
         self.settings = json.dumps(settings or {}, sort_keys=True)
-        with self._explained():
+        self._stamps: dict[Job, Stamp | None] = {}
+        """Of the sources of jobs that are left, as they were when the jobs were sorted."""
+        with self._explained(), ExitStack() as opened:
             self._database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+            opened.callback(self._database.close)
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if version != VERSION and tables:
-                raise UsageError(f"{path} is no manifest of this version", "name a new file with --manifest")
-            self._database.execute(TABLE)
-            self._database.execute(f"PRAGMA user_version = {VERSION}")
+            if version != VERSION:  # only then is it written to: another run may be at it
+                self._set_up()
+            opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._database.close()
+
+    def _set_up(self) -> None:
+        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables:
+            raise UsageError(f"{self.path} is no manifest of this version", "name a new file with --manifest")
+        self._database.execute(TABLE)
+        self._database.execute(f"PRAGMA user_version = {VERSION}")
 
     def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> Sorted:
         """Tell jobs that are left to do from pictures whose outcome is known, and note all of them.
@@ -107,28 +117,35 @@ class Manifest:
         """
         left: list[Job] = []
         known: list[Outcome] = []
-        with self._explained():
+        for job in jobs:
+            outcome, job = self.judge(job, retry_failed=retry_failed)
+            if outcome is not None:
+                known.append(outcome)
+                continue
+            left.append(job)
+            if job.source is not None:
+                self._stamps[job] = _stamp(job.source)
+        rows = [(_key(job.source), job.target and _key(job.target)) for job in left if job.source is not None]
+        with self._explained():  # at once, since other runs wait meanwhile
             self._database.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                outcome, job = self._judge(job, retry_failed)
-                if outcome is not None:
-                    known.append(outcome)
-                    continue
-                left.append(job)
-                if job.source is not None:
-                    self._database.execute(  # of one that is done again, what it was done with stays
-                        "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'left') "
-                        "ON CONFLICT (source) DO UPDATE SET status = 'left'",
-                        (_key(job.source), job.target and _key(job.target)),
-                    )
+            self._database.executemany(  # of one that is done again, what it was done with stays
+                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'left') "
+                "ON CONFLICT (source) DO UPDATE SET status = 'left'",
+                rows,
+            )
             self._database.execute("COMMIT")
         return Sorted(tuple(left), tuple(known))
 
     def record(self, job: Job, outcome: Outcome) -> None:
-        """Write down what became of a job; one of standard input has no name to be found by."""
+        """Write down what became of a job; one of standard input has no name to be found by.
+
+        The source is written down as it was before it was read: where it has changed since, it is to be done again.
+        """
         if job.source is None:
             return
-        size, modified = _stamp(job.source)
+        now = _stamp(job.source)
+        stamp = self._stamps.pop(replace(job, contested=False), now)
+        size, modified = stamp or (None, None)
         width, height = outcome.input_size or (0, 0)
         seconds = outcome.seconds.read + outcome.seconds.run + outcome.seconds.write
         with self._explained():
@@ -142,7 +159,7 @@ class Manifest:
                     self.settings,
                     size,
                     modified,
-                    hash_file(job.source),
+                    hash_file(job.source) if stamp == now else None,
                     width * height,
                     seconds,
                     time.time(),
@@ -169,14 +186,15 @@ class Manifest:
             failures=tuple((os.fsdecode(source), reason or "") for source, reason in failures),
         )
 
-    def _judge(self, job: Job, retry_failed: bool) -> tuple[Outcome | None, Job]:
+    def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
         """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
         row = None
         if job.source is not None:
-            row = self._database.execute(
-                "SELECT status, reason, settings, size, modified, hash FROM pictures WHERE source = ?",
-                (_key(job.source),),
-            ).fetchone()
+            with self._explained():
+                row = self._database.execute(
+                    "SELECT status, reason, settings, size, modified, hash FROM pictures WHERE source = ?",
+                    (_key(job.source),),
+                ).fetchone()
         if row is None or job.source is None:
             return None, job
         status, reason, settings, size, modified, hash = row
@@ -189,7 +207,7 @@ class Manifest:
         if status == "failed":
             error = RestoreError(f"it failed before: {reason}", "--retry-failed tries it again")
             return (None, job) if retry_failed else (failure(job, error), job)
-        if job.target is not None and not job.target.exists():
+        if job.target is not None and not os.path.exists(job.target):
             return None, job
         why = "it was done with these settings before"
         return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
@@ -209,7 +227,7 @@ def read_status(path: Path) -> BatchStatus:
     Raises:
         UsageError: there is none.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"there is no manifest {path}", "it is the file that --manifest named")
     with Manifest(path) as manifest:
         return manifest.status()
@@ -228,15 +246,17 @@ def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
-def _stamp(path: Path) -> tuple[int | None, int | None]:
+def _stamp(path: Path) -> Stamp | None:
     try:
         stat = path.stat()
     except OSError:  # it is gone
-        return None, None
+        return None
     return stat.st_size, stat.st_mtime_ns
 
 
 def _is_unchanged(path: Path, size: int | None, modified: int | None, hash: str | None) -> bool:
     """Tell whether a file is what it was; its content counts where only its time differs."""
     now = _stamp(path)
-    return now == (size, modified) or (now[0] == size and hash_file(path) == hash)
+    return now is not None and (
+        now == (size, modified) or (now[0] == size and hash is not None and hash_file(path) == hash)
+    )

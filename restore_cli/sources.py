@@ -88,7 +88,7 @@ def is_picture_name(name: str) -> bool:
 def holds_tiles(folder: Path) -> bool:
     """Tell whether a folder belongs to a Deep Zoom picture beside it, of which it holds the tiles."""
     name = folder.name.removesuffix("_files")
-    return name != folder.name and folder.with_name(f"{name}.dzi").is_file()
+    return name != folder.name and os.path.isfile(folder.with_name(f"{name}.dzi"))
 
 
 def pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
@@ -129,11 +129,11 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
 def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[Source], int, PictureError | None]:
     """Return the pictures that `name` stands for, how many files were passed over, and why there are none."""
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it never raises
         files, passed_over = pictures_in(path, recursive, Path(output).resolve() if output else None)
         error = None if files else UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
         return [Source(file, path) for file in files], passed_over, error
-    if path.exists():
+    if os.path.exists(path):
         return [Source(path, None)], 0, None
     matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
     files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]

@@ -119,7 +119,7 @@ class Supervisor:
         elif (job := source.take()) is None and self._next_contested_is_due():
             job = self._contested.popleft()[1]
         if job is not None:
-            if any(job in other.in_hand for other in self._posts):  # a file that changed again meanwhile
+            if self._is_in_hand(job):  # a file that changed again meanwhile
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, job))
                 return
             post.wants = False
@@ -127,6 +127,12 @@ class Supervisor:
             self._send(post, job)
         elif self._has_nothing_left(source):
             self._dismiss(post, Finish(abandons=False))
+
+    def _is_in_hand(self, job: Job) -> bool:
+        """Tell whether a worker has the same picture in hand, maybe by another job."""
+        return any(
+            (job.source, job.target) == (other.source, other.target) for post in self._posts for other in post.in_hand
+        )
 
     def _has_nothing_left(self, source: Backlog) -> bool:
         return not (source.count() or self._suspects or self._contested) and source.is_exhausted

@@ -116,7 +116,7 @@ def names_folder(output: str) -> bool:
         UsageError: it looks like a file of a format that cannot be written.
     """
     path = Path(output)
-    if output.endswith(("/", os.sep)) or path.is_dir() or not path.suffix:
+    if output.endswith(("/", os.sep)) or os.path.isdir(path) or not path.suffix:
         return True
     if format_of_path(path) is None:
         raise UsageError(

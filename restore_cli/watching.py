@@ -63,7 +63,7 @@ class Watch:
             RestoreError: they cannot be watched.
         """
         for folder in folders:
-            if not folder.is_dir():
+            if not os.path.isdir(folder):
                 raise UsageError(f"{folder} cannot be watched, it is no folder", "name the folder that it lies in")
         self.folders = {folder.resolve(): folder for folder in folders}
         self.recursive = recursive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -18,6 +19,7 @@ from restore_cli.batch import (
     Tell,
     failure,
     foreseen,
+    left_alone,
     name_of_source,
     skipped,
 )
@@ -122,19 +124,19 @@ class Worker:
         """Return the outcome of a job that `error` ended."""
         return failure(job, foreseen(error), model=self.task.model, device=self.task.device)
 
-    def open(self, job: Job, reserve: Reserve = lambda pixels: None) -> Opened | Outcome:
+    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> Opened | Outcome:
         """Claim a job's target and read its source, or return why nothing is to be done.
 
         Raises:
             ClaimedError: another run has the picture in hand.
             PictureError, DeviceError: it cannot be read, or its result cannot be held.
         """
-        if outcome := skipped(job, self.duty):
+        if outcome := self._skipped(job):
             return outcome
         task = self.task
         with ExitStack() as held:
             if job.target is not None:
-                is_taken_over = claim_on(job.target).exists()
+                is_taken_over = os.path.exists(claim_on(job.target))
                 try:
                     held.enter_context(claimed(job.target))
                 except ForeignClaimError as error:
@@ -142,7 +144,7 @@ class Worker:
                         raise
                     return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
                 self._clean(job.target.parent, again=is_taken_over)
-                if outcome := skipped(job, self.duty):  # which another run has made since
+                if outcome := self._skipped(job):  # which another run has made since
                     return outcome
             opened = self._read(job, task, reserve)
             if isinstance(opened, Opened):
@@ -218,23 +220,29 @@ class Worker:
             notes=picture.notes + restored.run.notes + lost,
         )
 
+    def _skipped(self, job: Job) -> Outcome | None:
+        return skipped(job, overwrite=self.duty.overwrite, began=self.duty.began)
+
     def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
         watch = Stopwatch()
         room = Room(min(LARGEST_IN_MEMORY, free_host_memory() // SHARE_IN_MEMORY))
 
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)
-            if size is not None and job.format is not None:
+            if size is None:
+                raise _LargeEnoughError(height, width)
+            if job.format is not None:
                 check_result(*size, job.format)
-            rows, columns = size or (0, 0)
+            rows, columns = size
             reserve(3 * height * width + min(3 * rows * columns, BAND_BYTES))
 
         source = job.source or _read_standard_input()
-        picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
+        try:
+            picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
+        except _LargeEnoughError as found:
+            return left_alone(job, *found.args)
         size = task.output_size(picture.height, picture.width)
-        if size is None:
-            reason = f"it is large enough already ({picture.width}x{picture.height})"
-            return Outcome(name_of_source(job), None, "skipped", reason)
+        assert size is not None
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
         check_result(*size, format)
@@ -251,6 +259,10 @@ class Worker:
         if again or folder not in self._cleaned:
             self._cleaned.add(folder)
             remove_leftovers(folder)
+
+
+class _LargeEnoughError(Exception):
+    """Carries the height and width of a picture that is to be left alone past the decoder."""
 
 
 def _read_standard_input() -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,26 @@ def test_an_input_that_vanishes_is_recorded(file: Path, jobs: list[Job]) -> None
         jobs[0].source.unlink()
         manifest.record(jobs[0], outcome_of(jobs[0], "failed"))
         assert manifest.status().failures == ((str(jobs[0].source), "broken"),)
+
+
+def test_a_picture_that_changes_while_it_is_restored_is_done_again(file: Path, jobs: list[Job]) -> None:
+    job = jobs[0]
+    assert job.source
+    with Manifest(file, SETTINGS) as manifest:
+        manifest.sort([job], retry_failed=False)
+        job.source.write_bytes(b"other")
+        manifest.record(replace(job, contested=True), outcome_of(job))
+    assert run(file, [job]).left == (replace(job, replaces=True),)
+
+
+def test_a_manifest_can_be_read_while_another_run_writes(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "done")
+    writer = sqlite3.connect(file, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    since = time.monotonic()
+    assert read_status(file).done == 1
+    assert time.monotonic() - since < 5
+    writer.close()
 
 
 def test_standard_input_is_always_done(file: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,13 @@ def test_closing_kills_and_leaves_whole_files_alone(planted: Any, jobs: list[Job
     for name in names_in(tmp_path / "out"):
         with Image.open(tmp_path / "out" / name) as image:
             image.load()
+
+
+def test_a_picture_that_changed_in_a_workers_hand_is_done_once_more_behind_it(planted: Any, jobs: list[Job]) -> None:
+    again = replace(jobs[0], replaces=True)
+    found = Planting(planted.load, workers=2, seconds=0.5).run([jobs[0], again])
+    assert list(found) == [jobs[0], again]
+    assert [outcome.status for outcome in found.values()] == ["done", "done"]
 
 
 def test_jobs_may_come_later(planted: Any, jobs: list[Job]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -71,6 +72,8 @@ def _root(
 def main() -> None:
     """Run the command line and exit; every error that reaches this edge becomes two lines and an exit code."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # which is read when PyTorch is loaded
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names are bytes, and need not be text
     sys.exit(run(sys.argv[1:]))
 
 

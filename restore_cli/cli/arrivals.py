@@ -37,12 +37,14 @@ class Arrivals:
     def jobs(self, plan: Plan, refuse: Callable[[Refusal], None]) -> Iterator[Job | None]:
         """Yield a job for every picture that was not there when `plan` was made, or has changed; None while none comes.
 
+        One that is told of again replaces its result, which may be of what it was before; and may still be on its way.
         `refuse` is told of pictures whose results would overwrite others.
 
         Raises:
             RestoreError: a folder is gone.
         """
-        self._watch.pass_over(job.source for job in plan.jobs if job.source is not None)
+        known = {job.source for job in plan.jobs if job.source is not None}
+        self._watch.pass_over(known)
         with self._watch as watch:
             for sources in watch:
                 for source in sources:
@@ -52,7 +54,8 @@ class Arrivals:
                         refuse(Refusal(str(source.path), error))
                         continue
                     if job is not None:
-                        yield renewed(job)
+                        yield replace(job, replaces=True) if source.path in known else renewed(job)
+                        known.add(source.path)
                 yield None
 
 

@@ -47,7 +47,7 @@ class Crew:
         for job in jobs:
             if stop():
                 return
-            outcome = skipped(job, duty)
+            outcome = skipped(job, overwrite=duty.overwrite, began=duty.began)
             if outcome is None:
                 left.append(job)
             else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import typer
 
-from restore_cli.batch import failure, name_of_source, refused
+from restore_cli.batch import Outcome, failure, left_alone, name_of_source, refused, skipped
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
@@ -15,9 +16,11 @@ from restore_cli.totals import add_up
 
 OutputSize = Callable[[int, int], tuple[int, int] | None]
 """Returns height and width of the result of a picture; None if it is to be left alone."""
+Judge = Callable[[Job], tuple[Outcome | None, Job]]
+"""Returns the outcome of a job if it is known already, and the job as it is to be done."""
 
 
-def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize) -> None:
+def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize, judge: Judge) -> None:
     """Tell what would become of each picture, on standard output.
 
     Raises:
@@ -26,34 +29,38 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     outcomes = [refused(refusal) for refusal in plan.refusals]
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
-    for job in plan.jobs:
+    now = time.time()
+    for planned in plan.jobs:
+        known, job = judge(planned)
+        foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
         source, target = name_of_source(job), str(job.target or "-")
-        if job.target is not None and job.target.exists() and not files.overwrite:
-            display.planned(source, target, "skip, it exists")
-            continue
-        error = _foreseen_error(job, files, output_size)
-        if error is None:
+        if foreseen is None:
             display.planned(source, target, "restore")
+        elif foreseen.status == "skipped":
+            display.planned(source, target, f"skip, {foreseen.reason}")
         else:
             display.planned(source, target, "fail")
-            display.error(error)
-            outcomes.append(failure(job, error))
+            display.error(RestoreError(foreseen.reason, foreseen.hint))
+            outcomes.append(foreseen)
     code = add_up(outcomes).exit_code
     if code:
         raise typer.Exit(code)
 
 
-def _foreseen_error(job: Job, files: FileOptions, output_size: OutputSize) -> RestoreError | None:
-    """Return why a picture cannot be restored, as far as its header tells."""
-    if job.source is None or job.format is None:
+def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome | None:
+    """Return the outcome of a picture that would not be restored, as far as its header tells."""
+    if job.source is None:
         return None
     from restore_cli.picture.reading import measure_picture
     from restore_cli.picture.writing import check_size
 
     try:
-        size = output_size(*measure_picture(job.source, max_pixels=files.max_pixels))
-        if size is not None:
+        height, width = measure_picture(job.source, max_pixels=files.max_pixels)
+        size = output_size(height, width)
+        if size is None:
+            return left_alone(job, height, width)
+        if job.format is not None:
             check_size(size[1], size[0], job.format)
     except RestoreError as error:
-        return error
+        return failure(job, error)
     return None

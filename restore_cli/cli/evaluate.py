@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,11 +70,11 @@ def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
         UsageError: one is a folder and the other is not.
     """
     for path in (restored, reference):
-        if not path.exists():
+        if not os.path.exists(path):
             raise RestoreError(f"there is no file or folder {path}")
-    if restored.is_dir() != reference.is_dir():
+    if os.path.isdir(restored) != os.path.isdir(reference):
         raise UsageError(f"{restored} and {reference} are a folder and a file", "give two files or two folders")
-    if restored.is_file():
+    if not os.path.isdir(restored):
         return [(restored, reference)]
     ours, theirs = _by_stem(restored), _by_stem(reference)
     alone = sorted(

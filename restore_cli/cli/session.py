@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from restore_cli.batch import Stopwatch, refused
 from restore_cli.cli.crew import Crew
-from restore_cli.cli.dry_run import OutputSize, show_plan
+from restore_cli.cli.dry_run import Judge, OutputSize, show_plan
 from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.ledger import Ledger
-from restore_cli.cli.options import FileOptions
+from restore_cli.cli.options import BatchOptions, FileOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.planning import Job, Planner
 from restore_cli.sources import STANDARD_STREAM, read_list
+
+if TYPE_CHECKING:
+    from restore_cli.manifest import Manifest
 
 
 def run_session(
@@ -57,17 +62,11 @@ def run_session(
         arrivals = Arrivals(request, planner)
     plan = planner.plan(_names(request))
     _check(request, to_stdout=any(job.target is None for job in plan.jobs))
-    if report.dry_run:
-        show_plan(plan, request.files, display, output_size)
-        return
     watch = Stopwatch()
-    with ExitStack() as stack:
-        manifest = None
-        if batch.manifest is not None:
-            from restore_cli.manifest import Manifest
-
-            manifest = Manifest(batch.manifest, {"files": _settings_of(request.files), "command": settings()})
-            stack.enter_context(manifest)
+    with _open_manifest(request, settings) as manifest:
+        if report.dry_run:
+            show_plan(plan, request.files, display, output_size, _judge_by(manifest, batch))
+            return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
         for refusal in plan.refusals:
             ledger.note(refused(refusal))
@@ -82,6 +81,22 @@ def run_session(
         code = code or of_report
     if code:
         raise typer.Exit(code)
+
+
+def _open_manifest(request: Request, settings: Callable[[], Any]) -> AbstractContextManager[Manifest | None]:
+    """Open the manifest that the user named; a dry run makes none where there is none."""
+    path = request.batch.manifest
+    if path is None or (request.report.dry_run and not os.path.exists(path)):
+        return nullcontext()
+    from restore_cli.manifest import Manifest
+
+    return Manifest(path, {"files": _settings_of(request.files), "command": settings()})
+
+
+def _judge_by(manifest: Manifest | None, batch: BatchOptions) -> Judge:
+    if manifest is None:
+        return lambda job: (None, job)
+    return partial(manifest.judge, retry_failed=batch.retry_failed)
 
 
 def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -125,12 +126,12 @@ def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
     if overwrite:
         return
     checkpoint = weights.with_suffix(CHECKPOINT_SUFFIX)
-    if resume and (checkpoint.exists() or not weights.exists()):
+    if resume and (os.path.exists(checkpoint) or not os.path.exists(weights)):
         return
     if resume:
         raise UsageError(f"there is no checkpoint {checkpoint} to go on from", "--overwrite begins afresh")
     for path in (weights, checkpoint, weights.with_suffix(PLOT_SUFFIX)):
-        if path.exists():
+        if os.path.exists(path):
             raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
 
 

@@ -44,7 +44,7 @@ def claimed(target: Path) -> Iterator[None]:
         yield
     finally:
         claim.release()
-        if not target.exists():
+        if not os.path.exists(target):
             remove_if_empty(new)
 
 

@@ -49,9 +49,9 @@ def check_report(target: Path) -> None:
     Raises:
         UsageError: it cannot.
     """
-    folder = next(folder for folder in Path(os.path.abspath(target)).parents if folder.exists())
-    if target.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        reason = "it is a folder" if target.is_dir() else f"{shown(folder)} cannot be written"
+    folder = next(folder for folder in Path(os.path.abspath(target)).parents if os.path.exists(folder))
+    if os.path.isdir(target) or not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "it is a folder" if os.path.isdir(target) else f"{shown(folder)} cannot be written"
         raise UsageError(f"the report {shown(target)} cannot be written: {reason}", "name another file with --report")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def collect(folders: Sequence[Path], validation: Path | None, smallest: int, tel
 
 
 def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> list[Example]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"there is no folder {folder}")
     found, small = [], 0
     for path in sorted(source.path for source in find_sources([str(folder)], recursive=True, output=None).sources):

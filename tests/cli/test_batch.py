@@ -296,3 +296,14 @@ def test_devices_that_are_none_are_refused(
     assert done.returncode == code
     assert words in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_names_that_are_no_text_are_told_as_the_bytes_they_are(restore: Restore, tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/bad\xff.png"
+    try:
+        Image.new("RGB", (4, 4)).save(os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    done = restore("upscale", os.fsdecode(name), "--dry-run")
+    assert done.returncode == 0
+    assert name + b" -> " in done.stdout

@@ -241,6 +241,30 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert len(records(capsys.readouterr().out)) == 4
 
 
+def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["upscale", str(photo), "-o", "out.png", "--manifest", "m"]
+    assert run([*arguments, "--long-edge", "4", "--dry-run"]) == 0
+    assert "(skip, it is large enough already" in capsys.readouterr().out
+    assert not Path("m").exists()
+    assert run([*arguments, "-q"]) == 0
+    assert run([*arguments, "--dry-run"]) == 0
+    assert "(skip, it was done with these settings before)" in capsys.readouterr().out
+    assert run([*arguments, "--format", "png", "--dry-run"]) == 0
+    assert "(restore)" in capsys.readouterr().out, "other settings, so it is done again"
+    assert run([*arguments[:4], "--dry-run"]) == 0
+    assert "(skip, its target exists (--overwrite replaces it))" in capsys.readouterr().out
+
+
+def test_a_name_too_long_for_its_result_fails_alone(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = photo.with_name("a" * 250 + ".png")
+    long.write_bytes(photo.read_bytes())
+    assert run(["upscale", str(long), str(photo), "x" * 300, "-q"]) == 1
+    assert photo.with_name(photo.stem + "_x4.png").exists()
+    errors = [line for line in stderr_lines(capsys) if line.startswith("error:")]
+    assert len(errors) == 2
+    assert "too long" in errors[1]
+
+
 def test_quiet_tells_of_errors_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(["upscale", "folder", "-q", "--scale", "2"])
     lines = stderr_lines(capsys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import torch
@@ -52,10 +53,19 @@ class Restorer:
         self.is_stepped = isinstance(network, SteppedNetwork)
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
         self.precision = choose_precision(precision, device, allowed)
+        self._chose_precision = precision == "auto"
         self._call = open_calls(device)
         self._effort_per_pixel: float | None = None
         self._float32_network = network
         self._network = self._on_device(self.precision)
+
+    def for_depth(self, bits: int) -> Restorer:
+        """Return the restorer for pictures of `bits` per sample.
+
+        Above 8 that is one in float32, unless the user has chosen a precision: what bfloat16 rounds in a network that
+        makes the picture anew shows in 16 bits.
+        """
+        return self._in_float32 if bits > 8 and self._chose_precision and self.precision is not Precision.FP32 else self
 
     def restore(
         self, picture: Tensor, progress: Progress = lambda share: None, *, size: tuple[int, int] | None = None
@@ -167,7 +177,7 @@ class Restorer:
                 raise
             notes = (f"{precision} gave values that are not finite, so it was done again in fp32",)
             precision = Precision.FP32
-            result, tile = work(self._on_device(precision), precision)
+            result, tile = work(self._in_float32._network, precision)
         return result, Run(precision, tile, notes)
 
     def _step_alone(self, picture: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
@@ -203,6 +213,10 @@ class Restorer:
             assert isinstance(self._network, SteppedNetwork)
             self._effort_per_pixel = measure_effort(self._network, self.device)
         return self._effort_per_pixel
+
+    @cached_property
+    def _in_float32(self) -> Restorer:
+        return Restorer(self._float32_network, self.device, precision=Precision.FP32, tile=self.tile)
 
     def _on_device(self, precision: Precision) -> Network:
         network = copy.deepcopy(self._float32_network)

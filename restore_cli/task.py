@@ -35,7 +35,7 @@ class StreamingTask(Task, Protocol):
 
 @runtime_checkable
 class GroupingTask(Task, Protocol):
-    """A task that takes several small pictures of one size at a time, in less time than one after the other."""
+    """A task that takes several small pictures of one size and depth at a time, in less time than one by one."""
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""

@@ -94,7 +94,7 @@ class Upscaler:
         return len(self._plan(height, width))
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
-        """Upscale pictures of equal height and width together; each becomes what it becomes alone.
+        """Upscale pictures of equal height, width and depth together; each becomes what it becomes alone.
 
         They need no more than one pass. An error stands in the place of one that could not be upscaled.
 
@@ -107,7 +107,9 @@ class Upscaler:
         works = [self._begin(picture, gathering.add) for picture, gathering in zip(pictures, gatherings, strict=True)]
         (size,) = self._plan(*have)
         outcomes: list[tuple[Picture, Run] | RestoreError] = []
-        results = self.restorer.restore_stack([work.colour[:, :, :] for work in works], size=size)
+        results = self.restorer.for_depth(pictures[0].depth).restore_stack(
+            [work.colour[:, :, :] for work in works], size=size
+        )
         for work, gathering, result in zip(works, gatherings, results, strict=True):
             if isinstance(result, RestoreError):
                 outcomes.append(result)
@@ -121,7 +123,7 @@ class Upscaler:
         return Upscaling(
             picture,
             size,
-            self.restorer,
+            self.restorer.for_depth(picture.depth),
             receive,
             strength=self.strength,
             tta=self.tta,

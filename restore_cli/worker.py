@@ -58,8 +58,9 @@ class Opened:
     held: ExitStack
 
     def goes_with(self, other: Opened) -> bool:
-        """Tell whether both pictures are of one size."""
-        return (self.picture.height, self.picture.width) == (other.picture.height, other.picture.width)
+        """Tell whether both pictures are of one size and depth, so that they can be restored together."""
+        ours, theirs = self.picture, other.picture
+        return (ours.height, ours.width, ours.depth) == (theirs.height, theirs.width, theirs.depth)
 
     def give_up(self) -> None:
         """Let others have the job."""

@@ -57,6 +57,30 @@ def test_auto_takes_bf16_where_the_device_has_it() -> None:
     assert Restorer(Steep(1.0), Device(torch.device("cpu"), has_bf16=False)).precision is Precision.FP32
 
 
+@pytest.mark.parametrize(
+    ("precision", "bits", "expected"),
+    [("auto", 8, "bf16"), ("auto", 16, "fp32"), ("bf16", 16, "bf16"), ("fp32", 16, "fp32")],
+)
+def test_deep_pictures_get_float32_unless_the_user_chose(precision: str, bits: int, expected: str) -> None:
+    restorer = Restorer(Steep(1.0), CPU, precision=precision)
+    chosen = restorer.for_depth(bits)
+    assert chosen.precision == expected
+    assert restorer.for_depth(bits) is chosen
+    picture = torch.linspace(0, 1, 3 * 64).view(3, 8, 8)
+    result, run = chosen.restore(picture)
+    assert run.precision == expected
+    assert torch.equal(result, picture) == (expected == "fp32")
+
+
+def test_the_network_is_copied_once_for_results_that_are_not_finite() -> None:
+    restorer = Restorer(Steep(1e6), CPU, precision="fp16")
+    used = set()
+    for _ in range(3):
+        restorer.restore(torch.full((3, 8, 8), 0.5))
+        used.add(restorer._in_float32._network)
+    assert len(used) == 1
+
+
 def test_the_network_that_was_given_keeps_its_precision() -> None:
     network = Steep(1.0)
     Restorer(network, CPU, precision="bf16")

@@ -16,6 +16,7 @@ from restore_cli.errors import NotFiniteError, PictureError, RestoreError
 from restore_cli.layers.sampling import Centres, pick
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.networks.part import cut_core
+from restore_cli.networks.safmn import SAFMN
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.sizing import Sizing, count_passes, plan_sizes
@@ -251,6 +252,16 @@ def test_each_of_a_group_becomes_what_it_becomes_alone(
         for array, wanted in ((result.alpha, expected.alpha), (result.beyond_srgb, expected.beyond_srgb)):
             assert (array is None) == (wanted is None)
             assert array is None or (array == wanted).all()
+
+
+def test_deep_pictures_are_upscaled_in_float32() -> None:
+    samples = np.linspace(0, 65535, 12 * 16 * 3).astype(np.uint16).reshape(12, 16, 3)
+    restorer = Restorer(SAFMN(dim=8, n_blocks=1, upscaling_factor=2), Device(torch.device("cpu"), has_bf16=True))
+    upscaler = Upscaler(restorer, Sizing(scale=2), model="tiny")
+    deep, shallow = Picture(samples, depth=16), Picture((samples >> 8).astype(np.uint8))
+    for picture, expected in ((deep, "fp32"), (shallow, "bf16")):
+        ((_, together),) = upscaler.restore_group([picture])  # type: ignore[misc]
+        assert together.precision == upscaler(picture)[1].precision == expected
 
 
 def test_a_group_meets_the_network_once() -> None:

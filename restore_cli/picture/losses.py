@@ -5,7 +5,7 @@ from __future__ import annotations
 from restore_cli.picture.formats import Format
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.placeholder import LARGEST_BLOCK
-from restore_cli.picture.vips import PLACEHOLDER_FORMATS
+from restore_cli.picture.vips import AVIF_DEPTH, PLACEHOLDER_FORMATS
 
 LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
 """Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
@@ -18,8 +18,12 @@ def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) ->
         lost.append(f"{name} holds {max(format.depths)} bits a sample, not {picture.depth}")
     if picture.alpha is not None and not format.alpha:
         lost.append(f"{name} holds no transparency, so the picture lies on white")
+    if format.name == "avif" and picture.depth > AVIF_DEPTH:
+        lost.append(f"AVIF holds {AVIF_DEPTH} bits a sample, not {picture.depth}")
     if format.name == "gif":
         lost.append("GIF holds 256 colours, so the picture is reduced to so many")
+        if picture.alpha is not None:
+            lost.append("GIF holds no half-transparent pixels, so each becomes opaque or vanishes")
     if metadata.icc and not (format.metadata and (format.grey or picture.pixels.shape[2] > 1)):
         lost.append(f"{name} holds no such colour profile, so colours are written as sRGB")
     blocks = [] if strip_metadata else _lost_blocks(picture, format)

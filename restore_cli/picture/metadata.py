@@ -25,6 +25,8 @@ class Statements:
     """Speaks of an upright picture without a thumbnail."""
     orientation: int
     """EXIF orientation, 1 to 8, by which the samples must still be turned."""
+    pages: int
+    """Pages or frames of the file."""
     notes: tuple[str, ...]
     """What was damaged and is left out."""
 
@@ -32,13 +34,16 @@ class Statements:
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     """Gather what `file` says, from its `pyvips.Image` and where that does not know all, from the file itself."""
     metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
-    exif, notes = metadata.exif, tuple[str, ...]()
+    exif, pages, notes = metadata.exif, vips.pages_of(image), tuple[str, ...]()
     metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
     if format == "png":
-        exif, xmp, has_profile = read_chunks(file)
-        metadata = replace(metadata, xmp=xmp)
-        if has_profile and metadata.icc is None:
+        chunks = read_chunks(file)
+        pages = chunks.frames
+        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp)
+        if chunks.has_profile and metadata.icc is None:
             notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
+        if chunks.other_colours:
+            notes += (f"its colours are taken for sRGB, though its chunk {chunks.other_colours} says otherwise",)
     try:
         if format == "tiff":
             exif, iptc = read_tags(file)
@@ -50,4 +55,4 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             metadata = replace(metadata, exif=exif, pixels_per_mm=resolution)
     except ValueError:
         notes += DAMAGED_EXIF
-    return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, notes)
+    return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, pages, notes)

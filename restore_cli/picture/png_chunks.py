@@ -8,23 +8,56 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO
 
 SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 """What every PNG begins with: its signature, and the chunk IHDR."""
 EXIF, ICC, TEXT, PACKED_TEXT = b"eXIf", b"iCCP", b"iTXt", b"zTXt"
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+ANIMATION = b"acTL"
+CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
+COLOURS = (ICC, CICP, SRGB, GAMMA, CHROMATICITIES)
+LARGEST_COLOUR = 64
+"""Bytes that are read of a chunk about colours."""
+CICP_OF_SRGB = bytes((1, 13))
+"""Primaries and transfer (ITU-T H.273)."""
+USUAL: dict[bytes, tuple[tuple[int, ...], int]] = {
+    GAMMA: ((45_455,), 1_000),
+    CHROMATICITIES: ((31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000), 500),
+}
+"""What is said of sRGB, in hundred thousandths, and by how much it may be off."""
 LARGEST_CHUNK = 1 << 28
 """Bytes; more is not read."""
 MOVED_BYTES = 1 << 20
 
 
-def read_chunks(file: IO[bytes]) -> tuple[bytes | None, bytes | None, bool]:
-    """Return the EXIF block and the XMP packet of a PNG, and whether it holds an ICC profile, however damaged."""
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """What the chunks of a PNG hold besides samples."""
+
+    exif: bytes | None
+    xmp: bytes | None
+    has_profile: bool
+    """Whether there is an ICC profile, however damaged."""
+    other_colours: str | None
+    """The chunk by which colours are others than those of sRGB, where there is no profile."""
+    frames: int
+    """Frames of an animation; 1 where it is none."""
+
+
+def read_chunks(file: IO[bytes]) -> Chunks:
+    """Read the chunks of a PNG, also those behind its samples."""
     exif = xmp = None
-    has_profile = False
+    colours: dict[bytes, bytes] = {}
+    frames = 1
     for kind, length, at in _chunks(file):
-        has_profile = has_profile or kind == ICC
+        if kind == ANIMATION:
+            file.seek(at)
+            frames = int.from_bytes(file.read(4), "big")
+        elif kind in COLOURS:
+            file.seek(at)
+            colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
         if kind not in (EXIF, TEXT, PACKED_TEXT) or length > LARGEST_CHUNK:
             continue
         file.seek(at)
@@ -33,7 +66,8 @@ def read_chunks(file: IO[bytes]) -> tuple[bytes | None, bytes | None, bool]:
             exif = content
         elif content.startswith(XMP_KEYWORD):
             xmp = _text_of(kind, content) or xmp
-    return exif, xmp, has_profile
+    has_profile = ICC in colours
+    return Chunks(exif, xmp, has_profile, None if has_profile else _other_than_srgb(colours), frames)
 
 
 def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> None:
@@ -43,6 +77,21 @@ def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> Non
         chunks += _chunk(TEXT, XMP_KEYWORD + bytes(4) + xmp)  # not packed; no language, no translated keyword
     if chunks:
         _insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
+
+
+def _other_than_srgb(colours: dict[bytes, bytes]) -> str | None:
+    """Return the name of the chunk that says of colours what is not true of sRGB; the first that counts decides."""
+    if CICP in colours:
+        return None if colours[CICP][:2] == CICP_OF_SRGB else "cICP"
+    if SRGB in colours:
+        return None
+    for kind, (usual, tolerance) in USUAL.items():
+        said = colours.get(kind)
+        if said is not None and len(said) == 4 * len(usual):
+            numbers = struct.unpack(f">{len(usual)}I", said)
+            if any(abs(number - one) > tolerance for number, one in zip(numbers, usual, strict=True)):
+                return kind.decode()
+    return None
 
 
 def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:

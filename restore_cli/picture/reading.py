@@ -21,6 +21,7 @@ from restore_cli.picture.naming import shown
 from restore_cli.picture.orientation import TRANSPOSED, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
+from restore_cli.picture.tiff_tags import is_camera_raw
 from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
@@ -132,15 +133,17 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
 
 
 def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, check: Check) -> Picture:
+    if format == "tiff" and is_camera_raw(file):
+        raise UnreadablePictureError("it is a camera's raw file", "develop it with a raw converter, and save a TIFF")
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
-    pages, cmyk = vips.pages_of(image), image.interpretation == "cmyk"
+    cmyk = image.interpretation == "cmyk"
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
     check(*((image.width, image.height) if said.orientation in TRANSPOSED else (image.height, image.width)))
     samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
-    if (format == "gif" or (format == "webp" and pages > 1)) and (samples[..., 3:] == 255).all():
+    if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
-    notes = _note_pages(pages) + warnings + said.notes
+    notes = _note_pages(said.pages) + warnings + said.notes
     picture = _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, room, cmyk=cmyk)
     return replace(picture, compression=compression)
 

@@ -56,6 +56,8 @@ TILED_BYTES = 1 << 30
 BIG_TIFF_BYTES = 4_000_000_000
 """Bytes of samples from which on a TIFF is a BigTIFF."""
 TILE = 256
+AVIF_DEPTH = 12
+"""Bits of its deepest samples."""
 PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
@@ -234,7 +236,7 @@ def _save_options(format: Format, quality: int | None, image: Any) -> dict[str, 
         case "webp":
             return {"Q": lossy, "smart_subsample": True}
         case "avif":
-            depth = 12 if deep else 8
+            depth = AVIF_DEPTH if deep else 8
             return {"Q": lossy, "compression": "av1", "subsample_mode": "off", "bitdepth": depth, "effort": 3}
         case _:
             return {}

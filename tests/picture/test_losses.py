@@ -22,6 +22,8 @@ def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha:
     again = read_picture(encode_picture(picture, format_by_name(name)))
     assert ("8 bits a sample" in said) == (again.depth == 8)
     assert ("transparency" in said) == (again.alpha is None)
+    assert ("12 bits a sample" in said) == (name == "avif")
+    assert ("half-transparent" in said) == (name == "gif")
     assert ("EXIF" in said) == (again.metadata.exif is None)
     assert ("XMP" in said) == (again.metadata.xmp is None)
     assert ("IPTC" in said) == (again.metadata.iptc is None)

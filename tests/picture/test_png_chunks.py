@@ -34,7 +34,8 @@ def test_chunks_are_found_wherever_they_stand(
     plain = save(samples, "PNG")
     at = len(plain) - 12 if late else 33
     content = plain[:at] + text + chunk(b"eXIf", make_exif(6).tobytes()[6:]) + plain[at:]
-    exif, packet, has_profile = read_chunks(io.BytesIO(content))
+    chunks = read_chunks(io.BytesIO(content))
+    exif, packet, has_profile = chunks.exif, chunks.xmp, chunks.has_profile
     assert (exif, packet, has_profile) == (make_exif(6).tobytes()[6:], xmp, False)
     picture = read_picture(content)
     assert (picture.width, picture.height) == (40, 60)
@@ -44,11 +45,41 @@ def test_chunks_are_found_wherever_they_stand(
         assert image.info["xmp"].startswith(b'<?xpacket begin="\xef\xbb\xbf"')  # UTF-8, as the standard has it
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({b"gAMA": struct.pack(">I", 45_455)}, None),
+        ({b"gAMA": struct.pack(">I", 100_000)}, "gAMA"),
+        ({b"gAMA": struct.pack(">I", 100_000), b"sRGB": b"\0"}, None),
+        ({b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)}, None),
+        ({b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)}, "cHRM"),
+        ({b"cICP": bytes((1, 13, 0, 1))}, None),
+        ({b"cICP": bytes((9, 16, 0, 1)), b"sRGB": b"\0"}, "cICP"),
+        ({b"gAMA": b"\0"}, None),
+    ],
+)
+def test_colours_other_than_srgb_are_told_of(
+    said: dict[bytes, bytes], told: str | None, samples: np.ndarray, save: Any
+) -> None:
+    plain = save(samples, "PNG")
+    content = plain[:33] + b"".join(chunk(kind, data) for kind, data in said.items()) + plain[33:]
+    assert read_chunks(io.BytesIO(content)).other_colours == told
+    notes = read_picture(content).notes
+    assert any("taken for sRGB" in note for note in notes) == (told is not None)
+
+
+def test_frames_are_counted(samples: np.ndarray) -> None:
+    file = io.BytesIO()
+    frames = [Image.fromarray(np.roll(samples, shift, axis=0)) for shift in (1, 2)]
+    Image.fromarray(samples).save(file, "PNG", save_all=True, append_images=frames)
+    assert "only the first of 3 pages or frames is used" in read_picture(file.getvalue()).notes
+
+
 @pytest.mark.parametrize("text", [b"", b"\1\0\0\0junk", b"\1\0", b"\0\0"])
 def test_damaged_texts_hold_no_xmp(text: bytes, samples: np.ndarray, save: Any) -> None:
     plain = save(samples, "PNG")
     content = plain[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0" + text) + plain[33:]
-    assert not read_chunks(io.BytesIO(content))[1]
+    assert not read_chunks(io.BytesIO(content)).xmp
     assert (read_picture(content).pixels == samples).all()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,15 @@ from PIL import Image, PngImagePlugin
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.compression import Compression
+from restore_cli.picture.directory import (
+    LONG,
+    SHORT,
+    DirectoryWriter,
+    Value,
+    read_directory,
+    read_header,
+    read_value,
+)
 from restore_cli.picture.reading import read_picture
 
 LOSSY = {
@@ -183,3 +193,19 @@ def test_what_a_jpeg_decoder_warns_of_is_passed_on(samples: np.ndarray, save: An
     assert (picture.pixels == read_picture(content).pixels).all()
     assert len(picture.notes) == 1
     assert picture.notes[0].startswith("parts of it may be damaged: Corrupt JPEG data")
+
+
+def test_raw_files_of_cameras_are_refused(samples: np.ndarray, tmp_path: Path) -> None:
+    small = pyvips.Image.new_from_array(samples).copy(interpretation="srgb").tiffsave_buffer()
+    layout, offset = read_header(small)
+    directory = read_directory(small, offset, layout)
+    writer = DirectoryWriter(layout, len(small) + len(small) % 2)
+    hidden = writer.add({0x0106: Value(SHORT, struct.pack("<H", 32_803))})
+    values = {tag: read_value(small, entry) for tag, entry in directory.entries.items()}
+    first = writer.add(values | {0x014A: Value(LONG, struct.pack("<I", hidden))})
+    raw = small[:4] + struct.pack("<I", first) + small[8:] + bytes(len(small) % 2) + bytes(writer.content)
+    canon = small[:8] + b"CR" + small[10:]
+    for content in (raw, canon):
+        with pytest.raises(UnreadablePictureError, match="camera's raw file"):
+            read_picture(content)
+    assert (read_picture(small).pixels == samples).all()

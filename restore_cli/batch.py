@@ -12,6 +12,7 @@ from restore_cli.errors import DeviceError, FullDiskError, RestoreError
 from restore_cli.memory import MEBIBYTE
 from restore_cli.planning import Job
 from restore_cli.sources import Refusal
+from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
     from restore_cli.task import Task
@@ -31,6 +32,11 @@ class Seconds:
     read: float = 0.0
     run: float = 0.0
     write: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.read + self.run + self.write
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,6 @@ class Outcome:
             "error": reason if failed else None,
             "hint": hint,
         }
-
-
-Progress = Callable[[float], None]
-"""Called with the share of the work that is done, 0 to 1."""
-Tell = Callable[[str], None]
-"""Told what the user should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from restore_cli.ensemble import part_of
-from restore_cli.picture.colour import to_8_bit, to_16_bit
+from restore_cli.picture.colour import spread_to_16_bit, to_8_bit
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
 from restore_cli.task import Task
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 
 
 class Chain:
@@ -23,15 +23,16 @@ class Chain:
         self.model = "+".join(task.model for task in tasks)
         self.device = tasks[0].device
 
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the result.
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of the result; None if no step has anything to do.
 
         Raises:
             PictureError: a step would have to make it too large.
         """
+        result: tuple[int, int] | None = None
         for task in self.tasks:
-            height, width = task.output_size(height, width) or (height, width)
-        return height, width
+            result = task.output_size(*(result or (height, width))) or result
+        return result
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Restore `picture`; a step whose size is reached already is passed over.
@@ -42,8 +43,8 @@ class Chain:
         bits = picture.pixels.dtype
         current = replace(
             picture,
-            pixels=to_16_bit(picture.pixels),
-            alpha=None if picture.alpha is None else to_16_bit(picture.alpha),
+            pixels=spread_to_16_bit(picture.pixels, picture.room),
+            alpha=None if picture.alpha is None else spread_to_16_bit(picture.alpha, picture.room),
         )
         runs: list[Run] = []
         for index, task in enumerate(self.tasks):

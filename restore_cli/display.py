@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from restore_cli.errors import RestoreError
+from restore_cli.picture.naming import shown
 from restore_cli.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 
 if TYPE_CHECKING:
@@ -141,11 +142,11 @@ class Display:
 
     def _line(self, label: str, style: str, text: str) -> None:
         if self._is_plain:
-            sys.stderr.write(f"{label}{_printable(text)}\n")
+            sys.stderr.write(f"{label}{shown(text)}\n")
             return
         from rich.text import Text
 
-        self.console.print(Text(label, style) + Text(_printable(text)))
+        self.console.print(Text(label, style) + Text(shown(text)))
 
 
 class PictureProgress:
@@ -210,7 +211,7 @@ def _speed(totals: Totals, seconds: float) -> str:
 
 
 def _describe(outcome: Outcome, verbose: bool) -> str:
-    total = outcome.seconds.read + outcome.seconds.run + outcome.seconds.write
+    total = outcome.seconds.total
     width, height = outcome.output_size or (0, 0)
     source = "standard input" if outcome.source == "-" else outcome.source
     target = "standard output" if outcome.target == "-" else outcome.target
@@ -222,10 +223,3 @@ def _describe(outcome: Outcome, verbose: bool) -> str:
         text += f"  ({outcome.model}{kind}, {outcome.device}, {outcome.precision}, {tile};"
         text += f" read {seconds.read:.2f}, run {seconds.run:.2f}, write {seconds.write:.2f})"
     return text
-
-
-def _printable(text: str) -> str:
-    """Keep a message on one line and printable, whatever a file name holds."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
-    )

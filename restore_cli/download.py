@@ -13,16 +13,13 @@ import shutil
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS
 from restore_cli.errors import DownloadError, HashMismatchError, WeightsError
 from restore_cli.places import find_published, hub_folder, put_path
-
-Announce = Callable[[str], None]
-"""Called with a line of words for the user."""
+from restore_cli.telling import Tell
 
 TIMEOUT = 30
 """Seconds without an answer after which a server is given up."""
@@ -30,7 +27,7 @@ OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """The first that is set says whether the Hub's client asks nobody; nor does this program then, whatever the host."""
 
 
-def download(card: ModelCard, announce: Announce = lambda line: None) -> Path:
+def download(card: ModelCard, announce: Tell = lambda line: None) -> Path:
     """Fetch the published file of `card`, check its hash, and return where it lies.
 
     Raises:

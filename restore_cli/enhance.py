@@ -16,7 +16,7 @@ from restore_cli.light import keep_highlights, mean_luminance, mix
 from restore_cli.picture.picture import Picture, to_samples, to_unit
 from restore_cli.resampling import Planes, bleed_colour
 from restore_cli.restorer import Restorer, Run
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 
 DARK, BRIGHT = 0.025, 0.075
 """Mean luminance (0 to 1) up to which a picture is brightened with full strength, and from which on not at all."""

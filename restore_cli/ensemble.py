@@ -15,7 +15,7 @@ from torch import Tensor
 from restore_cli.resampling import Planes, UnitValues, Values
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 from restore_cli.tiling import Box
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,))

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from restore_cli.batch import CONTESTED_PAUSE, Outcome, Progress
+from restore_cli.batch import CONTESTED_PAUSE, Outcome
 from restore_cli.errors import ClaimedError
 from restore_cli.planning import Job
+from restore_cli.telling import Progress
 from restore_cli.worker import Worker
 
 

@@ -67,7 +67,7 @@ def down(values: NDArray[np.float32], taps: Taps) -> NDArray[np.float32]:
 
 def _weigh(kernel: Callable[[float], float], first: int, end: int, centre: float, step: float) -> list[float]:
     weights = [kernel((pixel - centre + 0.5) * step) for pixel in range(first, end)]
-    whole = 0.0
+    whole = 0.0  # added up as Pillow does; sum() rounds otherwise from Python 3.12 on
     for weight in weights:
         whole += weight
     return [weight / whole for weight in weights] if whole else weights

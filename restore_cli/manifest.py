@@ -147,7 +147,6 @@ class Manifest:
         stamp = self._stamps.pop(replace(job, contested=False), now)
         size, modified = stamp or (None, None)
         width, height = outcome.input_size or (0, 0)
-        seconds = outcome.seconds.read + outcome.seconds.run + outcome.seconds.write
         with self._explained():
             self._database.execute(
                 "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -161,7 +160,7 @@ class Manifest:
                     modified,
                     hash_file(job.source) if stamp == now else None,
                     width * height,
-                    seconds,
+                    outcome.seconds.total,
                     time.time(),
                 ),
             )

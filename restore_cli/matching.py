@@ -9,7 +9,7 @@ from functools import cached_property
 from restore_cli.errors import RestoreError
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 from restore_cli.upscale import Upscaler
 
 BEST_FOR_CLEAN = 93

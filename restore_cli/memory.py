@@ -165,4 +165,4 @@ def _free_in_container() -> int:
         ):
             return int(limit.read()) - int(current.read())
     except (OSError, ValueError):  # no cgroup, or no limit: "max"
-        return 1 << 62
+        return UNLIMITED

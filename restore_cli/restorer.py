@@ -18,7 +18,8 @@ from restore_cli.recordings import open_calls
 from restore_cli.stack_pass import restore_together
 from restore_cli.stack_plan import plan_stack
 from restore_cli.step_pass import StepPass, measure_effort
-from restore_cli.tile_pass import ColourSource, Convert, Progress, Take, TilePass, all_finite, check_finite, unchanged
+from restore_cli.telling import Progress
+from restore_cli.tile_pass import ColourSource, Convert, Take, TilePass, all_finite, check_finite, unchanged
 from restore_cli.tile_plan import TilePolicy
 from restore_cli.tiling import Box, round_up
 

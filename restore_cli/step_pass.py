@@ -14,7 +14,7 @@ from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.memory import free_host_memory, memory_limit
 from restore_cli.networks.network import SteppedNetwork
 from restore_cli.padding import pad_to_grid
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 from restore_cli.tile_plan import TilePolicy, too_small
 
 BAND_PIXELS = 512 * 512

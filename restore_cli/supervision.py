@@ -18,11 +18,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from restore_cli.backlog import Backlog
-from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, Progress, Tell, failure
+from restore_cli.batch import CONTESTED_PAUSE, Duty, Outcome, failure
 from restore_cli.deaths import death_of, found_written
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.planning import Job
 from restore_cli.service import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
+from restore_cli.telling import Progress, Tell
 
 POLL = 0.2
 """Seconds between two looks at what no worker tells: an interruption, new jobs."""

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from restore_cli.errors import RestoreError
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
-from restore_cli.tile_pass import Progress
+from restore_cli.telling import Progress
 
 
 class Task(Protocol):

@@ -17,12 +17,11 @@ from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import reflected
 from restore_cli.recordings import Call, call_plainly
 from restore_cli.stack_plan import plan_stack
+from restore_cli.telling import Progress
 from restore_cli.tile_plan import TilePlanner, TilePolicy
 from restore_cli.tile_queue import TileQueue
 from restore_cli.tiling import Box, plan_cores, round_up
 
-Progress = Callable[[float], None]
-"""Called with the share of the work that is done, 0 to 1."""
 Take = Callable[[Tensor, Box], None]
 """Takes the result of a tile (3, h, w on the host, float32 unless converted) and where it lies in the whole result."""
 Convert = Callable[[Tensor], Tensor]

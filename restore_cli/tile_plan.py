@@ -25,12 +25,12 @@ processor. Measured, with what libraries and the heap take for themselves."""
 TAKEN_UNASKED = 900 * MEBIBYTE
 """Bytes that tiles and bands of a large picture take at the most on a host where the user sets no limit: 24 megapixels
 are then enlarged fourfold in 1.5 GB in all. Without it that takes 3 GB, and a fifth less time."""
-BAND_BYTES = 128 * MEBIBYTE
+LARGEST_BAND = 128 * MEBIBYTE
 """Bytes of the result that a row of tiles makes at the most, unless it had to be flatter than LOWEST_IN_HALOS."""
 LOWEST_IN_HALOS = 4
 """A row of tiles that is flatter than this would read halos for the greater part."""
 SHARE_FOR_BAND = 10
-"""Such a row may make this part of the free memory, though it be more than BAND_BYTES."""
+"""Such a row may make this part of the free memory, though it be more than LARGEST_BAND."""
 BANDS_ALIVE = 3
 """Bands there are at a time: one to fill, one to encode, and what either is made of."""
 OVERHEAD = 144 * MEBIBYTE
@@ -139,7 +139,7 @@ class TilePlanner:
         if not row_bytes:
             return self.whole.height
         band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, free_host_memory() // SHARE_FOR_BAND)
-        return max(max(BAND_BYTES, band_bytes) // row_bytes, SMALLEST_TILE)
+        return max(max(LARGEST_BAND, band_bytes) // row_bytes, SMALLEST_TILE)
 
     def _check_limit(self, free: int, held: int, row_bytes: int) -> None:
         """Refuse a limit that the smallest tile does not fit into, with what the caller holds."""

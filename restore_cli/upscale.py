@@ -9,8 +9,8 @@ from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.sizing import Size, Sizing, plan_sizes
-from restore_cli.tile_pass import Progress
-from restore_cli.tile_plan import BAND_BYTES
+from restore_cli.telling import Progress
+from restore_cli.tile_plan import LARGEST_BAND
 from restore_cli.upscaling import Upscaling
 
 
@@ -29,7 +29,7 @@ class Upscaler:
         model: str,
         strength: float = 1.0,
         tta: bool = False,
-        whole_bytes: int = BAND_BYTES,
+        whole_bytes: int = LARGEST_BAND,
     ) -> None:
         """`strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture.
 

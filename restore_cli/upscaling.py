@@ -19,7 +19,8 @@ from restore_cli.row_buffer import RowBuffer
 from restore_cli.row_resizer import RowResizer
 from restore_cli.scratch import rows_in_bands
 from restore_cli.sizing import Size
-from restore_cli.tile_pass import Progress, unchanged
+from restore_cli.telling import Progress
+from restore_cli.tile_pass import unchanged
 from restore_cli.tile_plan import BANDS_ALIVE
 from restore_cli.tiling import Box
 

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from restore_cli.card import ModelCard
 from restore_cli.checkpoint import read_checkpoint
-from restore_cli.download import Announce, discard_published, download, verify_file
+from restore_cli.download import discard_published, download, verify_file
 from restore_cli.errors import StateDictError, WeightsError
 from restore_cli.networks import Network, build_network
 from restore_cli.places import converted_path, embedded_path, find_published
+from restore_cli.telling import Tell
 
 DIGEST = "digest"
 """Key of a converted file's metadata under which its `digest_of` stands."""
@@ -37,7 +38,7 @@ class Weights:
     path: Path
 
 
-def load_card(card: ModelCard, announce: Announce = lambda line: None) -> Weights:
+def load_card(card: ModelCard, announce: Tell = lambda line: None) -> Weights:
     """Load the weights of `card`, downloading and converting them first where they are not at hand.
 
     Raises:
@@ -69,7 +70,7 @@ def load_card(card: ModelCard, announce: Announce = lambda line: None) -> Weight
     return Weights(state, converted)
 
 
-def pull_card(card: ModelCard, announce: Announce = lambda line: None) -> Path:
+def pull_card(card: ModelCard, announce: Tell = lambda line: None) -> Path:
     """Make sure that `card` is at hand, whole and converted; what is damaged or wrong is fetched anew.
 
     Returns the file from which it is loaded from then on.
@@ -171,7 +172,7 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _fetch(card: ModelCard, announce: Announce) -> Path:
+def _fetch(card: ModelCard, announce: Tell) -> Path:
     path = download(card, announce)
     if card.sha256 is None:
         announce(f"{card.name} cannot be verified: {card.hash_note}")

@@ -10,19 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from restore_cli.batch import (
-    Duty,
-    Outcome,
-    Progress,
-    Seconds,
-    Stopwatch,
-    Tell,
-    failure,
-    foreseen,
-    left_alone,
-    name_of_source,
-    skipped,
-)
+from restore_cli.batch import Duty, Outcome, Seconds, Stopwatch, failure, foreseen, left_alone, name_of_source, skipped
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.memory import free_host_memory, share_host_memory
 from restore_cli.output import Output, check_result, writing_standard_output
@@ -37,7 +25,8 @@ from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.task import GroupingTask, StreamingTask, Task
-from restore_cli.tile_plan import BAND_BYTES
+from restore_cli.telling import Progress, Tell
+from restore_cli.tile_plan import LARGEST_BAND
 
 SHARE_IN_MEMORY = 8
 """A picture's arrays lie in memory up to this part of what is free: an eighth."""
@@ -235,7 +224,7 @@ class Worker:
             if job.format is not None:
                 check_result(*size, job.format)
             rows, columns = size
-            reserve(3 * height * width + min(3 * rows * columns, BAND_BYTES))
+            reserve(3 * height * width + min(3 * rows * columns, LARGEST_BAND))
 
         source = job.source or _read_standard_input()
         try:

@@ -66,6 +66,10 @@ def test_sizes_follow_from_step_to_step() -> None:
     assert run.model == "m1+m1"
 
 
+def test_a_picture_that_no_step_changes_is_left_alone() -> None:
+    assert Chain([Factor(1, 0), Factor(1, 0)]).output_size(3, 4) is None
+
+
 def test_a_step_that_chose_its_model_tells_which() -> None:
     class Choosing(Factor):
         def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restore_cli.batch import Duty, Outcome, Progress
+from restore_cli.batch import Duty, Outcome
 from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
@@ -18,6 +18,7 @@ from restore_cli.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.task import Task
+from restore_cli.telling import Progress
 from restore_cli.worker import Worker
 
 

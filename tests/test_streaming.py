@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore_cli.batch import Duty, Progress
+from restore_cli.batch import Duty
 from restore_cli.device import Device
 from restore_cli.in_turn import run_in_turn
 from restore_cli.networks import Network, Part
@@ -28,6 +28,7 @@ from restore_cli.planning import Job
 from restore_cli.restorer import Restorer
 from restore_cli.scratch import Room
 from restore_cli.sizing import Sizing
+from restore_cli.telling import Progress
 from restore_cli.upscale import Upscaler
 from restore_cli.worker import Worker
 

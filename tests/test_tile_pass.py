@@ -276,7 +276,7 @@ def test_rows_are_finished_in_order_even_if_tiles_become_smaller(height: int, wi
 
 def test_wide_rows_make_flat_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Averaging()
-    monkeypatch.setattr("restore_cli.tile_plan.BAND_BYTES", 36 * 4000)
+    monkeypatch.setattr("restore_cli.tile_plan.LARGEST_BAND", 36 * 4000)
     tiles = TilePass(torch.rand(3, 400, 500), network, FakeDevice(), "auto", reduced_precision=False)
     finished: list[int] = []
     tiles.restore_tiles(lambda tile, box: None, lambda share: None, finished.append, row_bytes=2000)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.batch import Duty, Outcome, Progress, refused
+from restore_cli.batch import Duty, Outcome, refused
 from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
 from restore_cli.in_turn import run_in_turn
@@ -17,6 +17,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.sources import Refusal
+from restore_cli.telling import Progress
 from restore_cli.worker import Worker
 
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, Progress, skipped
+from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, skipped
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.importing import without_collections
 from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.planning import Job
+from restore_cli.telling import Progress
 
 SHARE_IN_FLIGHT = 16
 """Pictures are read ahead and written behind up to this part of the memory limit: a sixteenth."""

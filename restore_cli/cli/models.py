@@ -104,14 +104,14 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
         if path is None and not names:
             continue
         try:
-            if path is None:
-                verdict = "missing"
-                raise _missing(card)
-            verify_card(card)
+            if path is not None:
+                verify_card(card)
         except WeightsError as error:
-            failed = True
+            failed, verdict = True, "wrong"
             display.error(error)
-            verdict = "wrong" if path else verdict
+        if path is None:
+            failed, verdict = True, "missing"
+            display.error(_missing(card))
         if json:
             print(json_format.dumps({"name": card.name, "verdict": verdict, "path": str(path) if path else None}))
         else:

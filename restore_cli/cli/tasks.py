@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.batch import Tell
 from restore_cli.card import ModelCard
 from restore_cli.card import Task as TaskName
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import StateDictError
 from restore_cli.sizing import Sizing
+from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
     from restore_cli.chain import Chain
@@ -50,10 +50,10 @@ def load_upscaler(
     """
     from restore_cli.cli.loading import load_network, load_restorer
     from restore_cli.matching import MatchingUpscaler
-    from restore_cli.tile_plan import BAND_BYTES
+    from restore_cli.tile_plan import LARGEST_BAND
     from restore_cli.upscale import Upscaler
 
-    whole = BAND_BYTES if engine.memory_limit is None else min(BAND_BYTES, engine.memory_limit // SHARE_OF_WHOLE)
+    whole = LARGEST_BAND if engine.memory_limit is None else min(LARGEST_BAND, engine.memory_limit // SHARE_OF_WHOLE)
 
     def load(card: ModelCard | None) -> Upscaler:
         restorer = load_restorer(load_network(card, engine, tell), engine)

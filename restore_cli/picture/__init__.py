@@ -1,4 +1,4 @@
 """Pictures in and out: the only place that opens a picture file.
 
-Importing this package loads NumPy, Pillow and libvips; `restore_cli.picture.formats` alone is plain data.
+Importing the package itself loads nothing, and `formats` and `naming` in it need neither NumPy nor Pillow nor libvips.
 """

@@ -127,8 +127,11 @@ def spread_to_16_bit(samples: Samples, room: Room) -> NDArray[np.uint16]:
 
 
 def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
-    """Round 16-bit samples to 8 bits."""
-    return ((samples.astype(np.uint32) + LEVEL // 2) // LEVEL).astype(np.uint8)
+    """Round 16-bit samples (h, ...) to 8 bits."""
+    levels = np.empty(samples.shape, np.uint8)
+    for rows in rows_in_bands(len(samples), samples[:1].nbytes):
+        levels[rows] = (samples[rows].astype(np.uint32) + LEVEL // 2) // LEVEL
+    return levels
 
 
 def _import(samples: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:

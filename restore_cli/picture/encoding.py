@@ -6,7 +6,7 @@ import io
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import pyvips
@@ -164,7 +164,7 @@ class _Stream:
             self.pipe.close()
 
 
-def raise_reason(error: Exception, file: IO[bytes] | Path) -> None:
+def raise_reason(error: Exception, file: IO[bytes] | Path) -> NoReturn:
     """Say why an encoder failed: the system's reason where the file cannot be written, else the encoder's own.
 
     Raises:

@@ -59,8 +59,7 @@ class Entry:
     @property
     def seconds(self) -> float:
         """How long it took to read, restore and write."""
-        seconds = self.outcome.seconds
-        return seconds.read + seconds.run + seconds.write
+        return self.outcome.seconds.total
 
 
 def make_entry(outcome: Outcome, place: int, page_folder: Path) -> Entry:

@@ -10,9 +10,9 @@ import torch
 
 from restore_cli.catalog import find_card, names_file
 from restore_cli.device import find_device, prepare_host
-from restore_cli.download import Announce
 from restore_cli.errors import UsageError
 from restore_cli.networks import ContinuousNetwork, Network, build_network
+from restore_cli.telling import Tell
 from restore_cli.training.learner import Learner
 from restore_cli.training.photographs import collect
 from restore_cli.training.recipe import Recipe
@@ -33,7 +33,7 @@ class Choices:
     threads: int | None
 
 
-def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell: Announce) -> Session:
+def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell: Tell) -> Session:
     """Load photographs and weights and build what learns; `tell` is told what the user should know.
 
     Raises:
@@ -64,13 +64,13 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     return Session(learner, sampler.validation(), output, limits, about)
 
 
-def _load(name_or_path: str, tell: Announce) -> Weights:
+def _load(name_or_path: str, tell: Tell) -> Weights:
     if names_file(name_or_path):
         return load_path(Path(name_or_path))
     return load_card(find_card(name_or_path), tell)
 
 
-def _load_teacher(recipe: Recipe, device: torch.device, tell: Announce) -> Network | None:
+def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
     teacher = build_network(_load(recipe.teacher, tell).state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -81,6 +82,8 @@ def bench(
             find_card(name)
     sizes = [parse_frame(text) for text in size or ["1024x1024"]]
     draw = _import_plot() if plot else None
+    if plot and (os.path.isdir(plot) or not os.access(plot.absolute().parent, os.W_OK)):
+        raise UsageError(f"the plot {plot} cannot be written", "name a file in a folder that can")
 
     from restore_cli.benchmark.case import Case, measure_apart
     from restore_cli.cli.loading import tile_policy
@@ -100,7 +103,10 @@ def bench(
             _tell(timing, plain.median / timing.median if plain else None, display)
             told.append(timing)
     if draw and plot:
-        draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
+        try:
+            draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
+        except OSError as error:
+            raise UsageError(f"the plot {plot} cannot be written: {error.strerror}") from error
 
 
 def _import_plot() -> Any:

@@ -88,3 +88,11 @@ def test_a_measurement_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(benchmark, "measure", die)
     with pytest.raises(DeviceError, match="safmn-x4 at 8x9 was ended by the system"):
         benchmark.measure_apart(benchmark.Case("safmn-x4", 8, 9), 1)
+
+
+def test_a_plot_that_cannot_be_written_is_told_of_before_measuring(capsys: Capture, tmp_path: Path) -> None:
+    for plot in (tmp_path, tmp_path / "none" / "a.png"):
+        assert run(["bench", *SMALL, "--plot", str(plot)]) == 2
+        said = capsys.readouterr()
+        assert "cannot be written" in said.err
+        assert said.out == ""

@@ -94,6 +94,8 @@ class Duty:
     """When the run began, in seconds since 1970."""
     sharers: int = 1
     """Workers that share the memory of this machine."""
+    alone_off_host: bool = False
+    """Whether the others are not begun where the task does not run on the processor."""
     in_flight: int = IN_FLIGHT_BYTES
     """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""
 

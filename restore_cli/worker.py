@@ -87,6 +87,8 @@ class Worker:
         if self._task is None:
             share_host_memory(self.duty.sharers)
             self._task = self.duty.load_task(self._tell)
+            if self.duty.alone_off_host and self._task.device != "cpu":
+                share_host_memory(1)
         return self._task
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:

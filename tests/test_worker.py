@@ -90,6 +90,19 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
     assert len(loaded) == 1
 
 
+@pytest.mark.parametrize(("device", "alone", "sharers"), [("cpu", True, 4), ("cuda:0", False, 4), ("cuda:0", True, 1)])
+def test_a_worker_whose_companions_are_not_begun_has_the_memory_to_itself(
+    device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[int] = []
+    monkeypatch.setattr("restore_cli.worker.share_host_memory", shared.append)
+    task = Inverting()
+    task.device = device
+    duty = Duty(load_task=lambda tell: task, max_pixels=1, sharers=4, alone_off_host=alone)
+    assert Worker(duty, print).task is task
+    assert shared[-1] == sharers
+
+
 def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:
     Image.new("L", (99, 5)).save(tmp_path / "wide.png")
     outcome = worker(Inverting())(job(tmp_path / "wide.png"), no_progress)

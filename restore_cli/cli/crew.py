@@ -76,13 +76,18 @@ class Crew:
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.supervision import Supervisor
 
-        duties, batch = self._duties(count), self._request.batch
-        certain = len(duties) if batch.workers or batch.devices else 1
+        duties = self._duties(count)
+        certain = len(duties) if self._is_crew_certain else 1
         supervisor = Supervisor(
             duties[:certain], duties[certain:], tell=self._request.display.note, progress=self._progress
         )
         with closing(supervisor.run(jobs, stop)) as results:
             yield from results
+
+    @property
+    def _is_crew_certain(self) -> bool:
+        """Whether there are several workers wherever they run."""
+        return bool(self._request.batch.workers or self._request.batch.devices)
 
     def _duties(self, pictures: int | None) -> list[Duty]:
         """Return what each worker is told; for no more workers than there are pictures, if that is known."""
@@ -108,6 +113,7 @@ class Crew:
                 strip_metadata=files.strip_metadata,
                 began=self._began,
                 sharers=count,
+                alone_off_host=not self._is_crew_certain,
                 in_flight=limit // SHARE_IN_FLIGHT if limit else IN_FLIGHT_BYTES,
             )
             for engine in engines

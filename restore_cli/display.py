@@ -91,7 +91,7 @@ class Display:
         The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
-        if self.quiet or not (interrupted or totals.pictures > 1 or passed_over):
+        if self.quiet or not (interrupted or totals.pictures != 1 or passed_over):
             return
         if self._is_plain:
             self.say(_summary_line(totals, seconds, passed_over, interrupted))

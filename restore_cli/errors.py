@@ -81,6 +81,12 @@ class WeightsError(RestoreError):
     exit_code = 3
 
 
+class UnwritableWeightsError(WeightsError):
+    """Weights or a checkpoint cannot be written where they should lie."""
+
+    exit_code = 1
+
+
 class DownloadError(WeightsError):
     """Weights could not be fetched."""
 

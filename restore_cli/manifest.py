@@ -8,40 +8,54 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sqlite3
+import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from restore_cli.batch import Outcome, failure, name_of_source
+from restore_cli.batch import CLOCKS, Outcome, failure, name_of_source
+from restore_cli.database import explained, open_database
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.planning import Job
 
 VERSION = 1
 """Of the table; a file of another version is refused."""
-PATIENCE = 60
-"""Seconds to wait for another run that is writing."""
 RECENT = 200
 """Pictures by whose ends the speed of a batch is judged."""
+Names = tuple[bytes, bytes | None]
+"""Of a job's source and target, as the table holds them."""
 Stamp = tuple[int, int]
 """Bytes of a file, and when it was last changed, in nanoseconds since 1970."""
 TABLE = """
 CREATE TABLE IF NOT EXISTS pictures (
     source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
     target BLOB,
-    status TEXT NOT NULL,     -- left, done, skipped, failed
+    status TEXT NOT NULL,     -- left, again (left, to replace what was done before), done, skipped, failed
     reason TEXT,              -- why it was skipped or failed
-    settings TEXT,            -- JSON: all that decides the result besides the picture
-    size INTEGER,             -- of the source: bytes,
+    settings TEXT,            -- JSON: all that decides the result besides the picture; of one that is left and whose
+                              -- target was not there, as it is planned: if the run is killed it tells whose that is
+    size INTEGER,             -- of the source, as it was before it was read: bytes,
     modified INTEGER,         -- nanoseconds since 1970,
     hash TEXT,                -- and sha256
     pixels INTEGER,           -- of the source
     seconds REAL,             -- to read, restore and write it
     ended REAL                -- seconds since 1970
 )"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a manifest says of a picture, by its columns."""
+
+    status: str
+    reason: str | None
+    settings: str | None
+    size: int | None
+    modified: int | None
+    hash: str | None
+    ended: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +90,8 @@ class BatchStatus:
 class Manifest:
     """A database that is open."""
 
-    def __init__(self, path: Path, settings: Mapping[str, Any] | None = None) -> None:
-        """Open the manifest at `path`, which is made if need be.
+    def __init__(self, path: Path, settings: Mapping[str, Any] | None = None, *, is_read_only: bool = False) -> None:
+        """Open the manifest at `path`, which is made if need be, unless it `is_read_only`.
 
         `settings` decide a picture's result: where they differ from what is recorded, it is done again.
 
@@ -88,26 +102,13 @@ class Manifest:
         self.settings = json.dumps(settings or {}, sort_keys=True)
         self._stamps: dict[Job, Stamp | None] = {}
         """Of the sources of jobs that are left, as they were when the jobs were sorted."""
-        with self._explained(), ExitStack() as opened:
-            self._database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-            opened.callback(self._database.close)
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version != VERSION:  # only then is it written to: another run may be at it
-                self._set_up()
-            opened.pop_all()
+        self._database = open_database(path, TABLE, VERSION, is_read_only=is_read_only)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._database.close()
-
-    def _set_up(self) -> None:
-        (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables:
-            raise UsageError(f"{self.path} is no manifest of this version", "name a new file with --manifest")
-        self._database.execute(TABLE)
-        self._database.execute(f"PRAGMA user_version = {VERSION}")
 
     def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> Sorted:
         """Tell jobs that are left to do from pictures whose outcome is known, and note all of them.
@@ -117,29 +118,58 @@ class Manifest:
         """
         left: list[Job] = []
         known: list[Outcome] = []
-        for job in jobs:
-            outcome, job = self.judge(job, retry_failed=retry_failed)
+        again: list[Names] = []
+        made: list[Names] = []
+        begun: list[tuple[object, ...]] = []
+        for planned in jobs:
+            row = self._look_up(planned)
+            outcome, job = self._judge(planned, row, retry_failed=retry_failed)
             if outcome is not None:
                 known.append(outcome)
+                if row is not None and row.status in ("left", "again"):
+                    made.append(_names(job))
                 continue
             left.append(job)
-            if job.source is not None:
-                self._stamps[job] = _stamp(job.source)
-        rows = [(_key(job.source), job.target and _key(job.target)) for job in left if job.source is not None]
-        with self._explained():  # at once, since other runs wait meanwhile
+            if job.source is None:
+                continue
+            stamp = self._stamps[job] = _stamp(job.source)
+            if job.replaces:
+                again.append(_names(job))
+            elif job.target is not None and os.path.exists(job.target):  # somebody else's
+                begun.append((*_names(job), None, None, None))
+            else:
+                begun.append((*_names(job), self.settings, *(stamp or (None, None))))
+        self._note(begun, again, made)
+        return Sorted(tuple(left), tuple(known))
+
+    def _note(self, begun: Iterable[tuple[object, ...]], again: Iterable[Names], made: Iterable[Names]) -> None:
+        """Write down jobs that are left, those that replace what was done before, and those that are found done."""
+        with explained(self.path):  # in one go, since other runs wait meanwhile
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(  # of one that is done again, what it was done with stays
-                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'left') "
-                "ON CONFLICT (source) DO UPDATE SET status = 'left'",
-                rows,
+            self._database.executemany(
+                "INSERT OR REPLACE INTO pictures (source, target, status, settings, size, modified) "
+                "VALUES (?, ?, 'left', ?, ?, ?)",
+                begun,
+            )
+            self._database.executemany(  # what it was done with stays
+                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'again') "
+                "ON CONFLICT (source) DO UPDATE SET status = 'again'",
+                again,
+            )
+            self._database.executemany(
+                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'done') "
+                "ON CONFLICT (source) DO UPDATE SET status = 'done'",
+                made,
             )
             self._database.execute("COMMIT")
-        return Sorted(tuple(left), tuple(known))
 
     def record(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job; one of standard input has no name to be found by.
 
         The source is written down as it was before it was read: where it has changed since, it is to be done again.
+
+        Raises:
+            RestoreError: the disk is full, say, or another run does not let go of the manifest.
         """
         if job.source is None:
             return
@@ -147,7 +177,7 @@ class Manifest:
         stamp = self._stamps.pop(replace(job, contested=False), now)
         size, modified = stamp or (None, None)
         width, height = outcome.input_size or (0, 0)
-        with self._explained():
+        with explained(self.path):
             self._database.execute(
                 "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -167,10 +197,11 @@ class Manifest:
 
     def status(self) -> BatchStatus:
         """Count, and judge the speed by the last pictures that were done."""
-        with self._explained():
+        with explained(self.path):
             counts = dict(self._database.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
             ends = self._database.execute(
-                "SELECT ended FROM pictures WHERE status = 'done' ORDER BY ended DESC LIMIT ?", (RECENT,)
+                "SELECT ended FROM pictures WHERE status = 'done' AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
+                (RECENT,),
             ).fetchall()
             failures = self._database.execute(
                 "SELECT source, reason FROM pictures WHERE status = 'failed' ORDER BY source"
@@ -180,44 +211,44 @@ class Manifest:
             done=counts.get("done", 0),
             skipped=counts.get("skipped", 0),
             failed=counts.get("failed", 0),
-            left=counts.get("left", 0),
+            left=counts.get("left", 0) + counts.get("again", 0),
             pictures_per_second=(len(ends) - 1) / span if span > 0 else None,
             failures=tuple((os.fsdecode(source), reason or "") for source, reason in failures),
         )
 
     def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
         """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
-        row = None
-        if job.source is not None:
-            with self._explained():
-                row = self._database.execute(
-                    "SELECT status, reason, settings, size, modified, hash FROM pictures WHERE source = ?",
-                    (_key(job.source),),
-                ).fetchone()
-        if row is None or job.source is None:
+        return self._judge(job, self._look_up(job), retry_failed=retry_failed)
+
+    def _look_up(self, job: Job) -> Row | None:
+        if job.source is None:
+            return None
+        with explained(self.path):
+            found = self._database.execute(
+                "SELECT status, reason, settings, size, modified, hash, ended FROM pictures WHERE source = ?",
+                (_key(job.source),),
+            ).fetchone()
+        return Row(*found) if found is not None else None
+
+    def _judge(self, job: Job, row: Row | None, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
+        if row is None or job.source is None or row.status == "skipped":
             return None, job
-        status, reason, settings, size, modified, hash = row
-        if status == "skipped" or settings is None:
+        if row.settings is None:
+            return None, replace(job, replaces=row.status == "again")
+        target = job.target and _stamp(job.target)
+        if row.status == "left" and not target:
             return None, job
-        if settings != self.settings or not _is_unchanged(job.source, size, modified, hash):
+        if row.settings != self.settings or not _is_unchanged(job.source, row):
             return None, replace(job, replaces=True)
-        if status == "left":  # it was to be done again, and was not
-            return None, job
-        if status == "failed":
-            error = RestoreError(f"it failed before: {reason}", "--retry-failed tries it again")
-            return (None, job) if retry_failed else (failure(job, error), job)
-        if job.target is not None and not os.path.exists(job.target):
+        if row.status == "failed":
+            error = RestoreError(f"it failed before: {row.reason}", "--retry-failed tries it again")
+            return (None, replace(job, replaces=bool(target))) if retry_failed else (failure(job, error), job)
+        if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCKS) * 1e9):
+            return None, replace(job, replaces=True)  # it was to be replaced, and may have been
+        if job.target is not None and not target:
             return None, job
         why = "it was done with these settings before"
         return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors of the database into one that names the file."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise UsageError(f"cannot use the manifest {self.path}: {error}", "name another file") from error
 
 
 def read_status(path: Path) -> BatchStatus:
@@ -228,7 +259,7 @@ def read_status(path: Path) -> BatchStatus:
     """
     if not os.path.isfile(path):
         raise UsageError(f"there is no manifest {path}", "it is the file that --manifest named")
-    with Manifest(path) as manifest:
+    with Manifest(path, is_read_only=True) as manifest:
         return manifest.status()
 
 
@@ -245,17 +276,23 @@ def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
+def _names(job: Job) -> Names:
+    assert job.source is not None
+    return _key(job.source), _key(job.target) if job.target else None
+
+
 def _stamp(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None if it is gone, or is none that could be read twice."""
     try:
-        stat = path.stat()
-    except OSError:  # it is gone
+        found = path.stat()
+    except OSError:
         return None
-    return stat.st_size, stat.st_mtime_ns
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
-def _is_unchanged(path: Path, size: int | None, modified: int | None, hash: str | None) -> bool:
+def _is_unchanged(path: Path, row: Row) -> bool:
     """Tell whether a file is what it was; its content counts where only its time differs."""
     now = _stamp(path)
-    return now is not None and (
-        now == (size, modified) or (now[0] == size and hash is not None and hash_file(path) == hash)
-    )
+    if now is None or now == (row.size, row.modified):
+        return now is not None
+    return now[0] == row.size and row.hash is not None and hash_file(path) == row.hash

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -74,7 +73,9 @@ def writing_standard_output(height: int, width: int, format: Format, **options: 
             yield add
         file.seek(0)
         try:
-            shutil.copyfileobj(file, sys.stdout.buffer, COPIED_BYTES)
+            while part := memoryview(file.read(COPIED_BYTES)):
+                while part:  # standard output without a buffer may take less than it is given
+                    part = part[sys.stdout.buffer.write(part) :]
             sys.stdout.buffer.flush()
         except OSError as error:
             if isinstance(error, BrokenPipeError):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import glob
 import os
+import stat
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from restore_cli.errors import PictureError, RestoreError, UnreadablePictureError, UsageError
+from restore_cli.errors import RestoreError, UnreadablePictureError, UsageError
 from restore_cli.picture.formats import FORMATS
 
 STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
 PICTURE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """Endings by which a folder's files are taken for pictures."""
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
+"""What the system says of names that no file has, or can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,18 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies in a folder and those in it."""
+
+    pictures: list[Path]
+    """Sorted, folder by folder."""
+    passed_over: int
+    """Files that are hidden, or neither pictures nor links that lead nowhere."""
+    refusals: list[Refusal]
+    """Folders that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """All that the names stand for, each picture once."""
 
@@ -71,11 +88,10 @@ def find_sources(names: Iterable[str], *, recursive: bool, output: str | None) -
     refusals: list[Refusal] = []
     passed_over = 0
     for name in names:
-        found, ignored, error = _expand(name, recursive, output)
-        sources += found
-        passed_over += ignored
-        if error is not None:
-            refusals.append(Refusal(name, error))
+        found = _expand(name, recursive, output)
+        sources += found.sources
+        passed_over += found.passed_over
+        refusals += found.refusals
     unique = {os.path.abspath(source.path): source for source in sources}
     return Found(tuple(unique.values()), tuple(refusals), passed_over)
 
@@ -91,18 +107,19 @@ def holds_tiles(folder: Path) -> bool:
     return name != folder.name and os.path.isfile(folder.with_name(f"{name}.dzi"))
 
 
-def pictures_in(folder: Path, recursive: bool, output: Path | None) -> tuple[list[Path], int]:
-    """List the pictures below `folder`, sorted, without those in the resolved folder `output` and tiles of Deep Zoom.
+def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
+    """List the pictures below `folder`, without those in the resolved folder `output` and tiles of Deep Zoom."""
+    pictures, passed_over, refusals = [], 0, list[Refusal]()
 
-    Also return how many files were passed over.
-    """
-    pictures, passed_over = [], 0
-    for path in _files_in(folder, recursive, output):
-        if is_picture_name(path.name):
+    def refuse(error: OSError) -> None:
+        refusals.append(_unreadable(str(error.filename), error))
+
+    for path in _files_in(folder, recursive, output, refuse):
+        if is_picture_name(path.name) and not _is_special(path):
             pictures.append(path)
         else:
             passed_over += 1
-    return pictures, passed_over
+    return Listing(pictures, passed_over, refusals)
 
 
 def read_list(file: str, *, null: bool = False) -> list[str]:
@@ -119,6 +136,7 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the list {file}: {reason}") from error
+    content = content.removeprefix(codecs.BOM_UTF8)
     if null or b"\0" in content:
         names = content.split(b"\0")
     else:
@@ -126,29 +144,49 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def _expand(name: str, recursive: bool, output: str | None) -> tuple[list[Source], int, PictureError | None]:
-    """Return the pictures that `name` stands for, how many files were passed over, and why there are none."""
+def _expand(name: str, recursive: bool, output: str | None) -> Found:
+    """Return the pictures that `name` stands for, and why there are none."""
     path = Path(name)
     if os.path.isdir(path):  # unlike Path.is_dir, it never raises
-        files, passed_over = pictures_in(path, recursive, Path(output).resolve() if output else None)
-        error = None if files else UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
-        return [Source(file, path) for file in files], passed_over, error
-    if os.path.exists(path):
-        return [Source(path, None)], 0, None
+        listing = pictures_in(path, recursive, Path(output).resolve() if output else None)
+        refusals = listing.refusals
+        if not listing.pictures and not refusals:
+            error = UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
+            refusals = [Refusal(name, error)]
+        return Found(tuple(Source(file, path) for file in listing.pictures), tuple(refusals), listing.passed_over)
+    try:
+        os.stat(path)
+        return Found((Source(path, None),), (), 0)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in NOT_THERE:
+            return Found((), (_unreadable(name, error),), 0)
     matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
     files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]
     if files:
-        return [Source(file, None) for file in files], len(matches) - len(files), None
+        return Found(tuple(Source(file, None) for file in files), (), len(matches) - len(files))
     what = "no picture matches" if glob.has_magic(name) else "there is no file"
-    return [], 0, UnreadablePictureError(f"{what} {name}", "check the name and the folder; quote a name with spaces")
+    hint = "check the name and the folder; quote a name with spaces"
+    return Found((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
+
+
+def _unreadable(name: str, error: OSError) -> Refusal:
+    return Refusal(name, UnreadablePictureError(f"cannot read {name}: {error.strerror}"))
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether a name belongs to a pipe or a device, which might keep whoever opens it waiting for ever."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:  # such as a link that leads nowhere: it is told of where it is read
+        return False
 
 
 def _known_endings() -> str:
     return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
 
 
-def _files_in(folder: Path, recursive: bool, output: Path | None) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+def _files_in(folder: Path, recursive: bool, output: Path | None, refuse: Callable[[OSError], None]) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder, onerror=refuse):
         here = Path(place)
         yield from (here / file for file in sorted(files))
         folders[:] = sorted(name for name in folders if recursive and _is_searched(here / name, output))

@@ -139,7 +139,7 @@ class Watch:
         if any(map(holds_tiles, (folder, *folder.parents))):
             return
         root = next(root for root in reversed(self.folders.values()) if folder.is_relative_to(root))
-        for path in pictures_in(folder, self.recursive, self.output)[0]:
+        for path in pictures_in(folder, self.recursive, self.output).pictures:
             self._consider(Source(path, root))
 
     def _search(self) -> None:
@@ -147,7 +147,7 @@ class Watch:
         began = time.monotonic()
         found = set()
         for folder in reversed(self.folders.values()):
-            for path in pictures_in(folder, self.recursive, self.output)[0]:
+            for path in pictures_in(folder, self.recursive, self.output).pictures:
                 self._consider(Source(path, folder))
                 found.add(os.path.abspath(path))
         self._known = {key: stamp for key, stamp in self._known.items() if key in found}

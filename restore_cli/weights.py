@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from torch import Tensor
 from restore_cli.card import ModelCard
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.download import discard_published, download, verify_file
-from restore_cli.errors import StateDictError, WeightsError
+from restore_cli.errors import StateDictError, UnwritableWeightsError, WeightsError
 from restore_cli.networks import Network, build_network
 from restore_cli.places import converted_path, embedded_path, find_published
 from restore_cli.telling import Tell
 
+NOT_THE_REASON = re.compile(r".*I/O error: | \(os error \d+\)$")
+"""What safetensors says around the system's own words."""
 DIGEST = "digest"
 """Key of a converted file's metadata under which its `digest_of` stands."""
 
@@ -139,7 +142,7 @@ def save_state(state: Mapping[str, Tensor], path: Path, metadata: dict[str, str]
     """Write a state dict as safetensors, whole or not at all.
 
     Raises:
-        WeightsError: the file cannot be written.
+        UnwritableWeightsError: the file cannot be written.
     """
     tensors = {name: tensor.contiguous().clone() for name, tensor in state.items()}
     write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
@@ -149,18 +152,28 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` write a file of tensors under a temporary name, and give it its name when it is whole.
 
     Raises:
-        WeightsError: the file cannot be written.
+        UnwritableWeightsError: the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(temporary)
+            temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read what it writes
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch.save has errors of its own kind
-        raise WeightsError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or NOT_THE_REASON.sub("", str(error))
+        hint = "free some space, or name another place"
+        raise UnwritableWeightsError(f"cannot write {path}: {reason}", hint) from error
+
+
+def _umask() -> int:
+    """Return what a new file's permissions lack; it can only be learned by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def digest_of(state: Mapping[str, Tensor]) -> str:

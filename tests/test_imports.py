@@ -21,7 +21,7 @@ LAYERS = (
     ("training", "worker"),
     ("output",),
     ("backlog", "deaths", "manifest", "report"),
-    ("totals",),
+    ("database", "totals"),
     ("batch",),
     ("planning",),
     ("targets", "watching"),

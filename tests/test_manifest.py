@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from restore_cli.batch import Outcome, Seconds, Status
-from restore_cli.errors import UsageError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.manifest import Manifest, Sorted, read_status
 from restore_cli.planning import Job
 
@@ -170,6 +170,62 @@ def test_what_is_no_manifest_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no manifest of this version"):
         Manifest(other)
     with pytest.raises(UsageError, match="cannot use the manifest"):
-        Manifest(tmp_path / "none" / "m")
+        Manifest(file / "m")
+    Manifest(tmp_path / "new" / "m").__exit__()
     with pytest.raises(UsageError, match="there is no manifest"):
         read_status(tmp_path / "nosuch")
+
+
+def test_a_result_that_a_killed_run_made_and_did_not_record_counts_as_its_own(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs)  # it begins
+    for job in jobs[:2]:
+        assert job.target
+        job.target.touch()  # and is killed between the end of two pictures and their records
+    found = run(file, jobs)
+    assert found.left == (jobs[2],)
+    assert read_status(file).done == 2
+    assert run(file, jobs, settings={"strength": 0.5}).left == tuple(
+        replace(job, replaces=job is not jobs[2]) for job in jobs
+    )
+
+
+def test_a_result_that_a_killed_run_may_have_replaced_is_done_again(file: Path, jobs: list[Job]) -> None:
+    other = {"strength": 0.5}
+    run(file, jobs, "done", "done", "done")
+    run(file, jobs, settings=other)  # it begins, and is killed when it has replaced the first
+    assert jobs[0].target
+    later = time.time() + 10
+    os.utime(jobs[0].target, (later, later))
+    assert run(file, jobs[:1]).left == (replace(jobs[0], replaces=True),)
+    assert run(file, jobs[1:]).left == (), "these were not replaced yet"
+
+
+def test_results_of_others_stay(file: Path, jobs: list[Job]) -> None:
+    assert jobs[0].target
+    jobs[0].target.touch()
+    assert run(file, jobs, "skipped").left == tuple(jobs)
+    assert run(file, jobs, settings={"strength": 0.5}).left[0] == jobs[0]
+
+
+@pytest.mark.parametrize("content", [b"x", b"notes of mine", b"SQLite format 3\0 and nothing more"])
+def test_a_file_of_another_kind_is_left_as_it_is(content: bytes, file: Path) -> None:
+    file.write_bytes(content)
+    for open_it in (lambda: Manifest(file), lambda: read_status(file)):
+        with pytest.raises(UsageError):
+            open_it()
+    assert file.read_bytes() == content
+
+
+def test_asking_for_the_status_writes_nothing(file: Path) -> None:
+    file.touch()
+    with pytest.raises(UsageError, match="is no manifest"):
+        read_status(file)
+    assert file.stat().st_size == 0
+
+
+def test_a_disk_that_fills_is_no_wrong_usage(file: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Manifest(file, SETTINGS) as manifest:
+        manifest._database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(RestoreError, match="cannot use the manifest") as caught:
+            manifest.record(jobs[0], Outcome("a", None, "failed", "b" * 90_000))
+    assert caught.value.exit_code == 1

@@ -6,11 +6,12 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from restore_cli.errors import UsageError
-from restore_cli.sources import read_list
+from restore_cli.sources import find_sources, read_list
 
 ODD = b"\xff name \xf0\x9f\xa6\xa6.png"
 """Not UTF-8, and with spaces."""
@@ -43,3 +44,48 @@ def test_a_list_that_cannot_be_read_is_named(name: str, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot read the list"):
         read_list(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_in_folders_are_passed_over_and_dangling_links_are_not(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+    found = find_sources([str(tmp_path)], recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == ["link.png"]
+    assert found.passed_over == 1
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.png").touch()
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find_sources([str(tmp_path)], recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == ["a.png"]
+    (refusal,) = found.refusals
+    assert refusal.error.message == f"cannot read {tmp_path / 'locked'}: Permission denied"
+    (refusal,) = find_sources([str(tmp_path / "locked")], recursive=True, output=None).refusals
+    assert refusal.error.message.endswith("locked: Permission denied")
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("restore_cli.sources.os.stat", refuse)
+    monkeypatch.setattr("restore_cli.sources.os.path.isdir", lambda path: False)
+    (refusal,) = find_sources(["a.png"], recursive=True, output=None).refusals
+    assert refusal.error.message == "cannot read a.png: Permission denied"
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbfa.png\nb.png\n")
+    assert read_list(str(tmp_path / "list")) == ["a.png", "b.png"]

@@ -80,7 +80,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line with `arguments` and return its exit code."""
     try:
-        return app(arguments, standalone_mode=False) or 0
+        code = app(arguments, standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except RestoreError as error:
         if "--debug" in arguments:
             raise
@@ -90,10 +92,21 @@ def run(arguments: list[str]) -> int:
         Display().error(UsageError(error.format_message(), _help_hint(error)))  # type: ignore[attr-defined]
         return UsageError.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
+        _give_up_standard_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or "--debug" in arguments:
+            raise
+        _give_up_standard_output()
+        Display().error(RestoreError(f"cannot write standard output: {error.strerror}"))
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+
+
+def _give_up_standard_output() -> None:
+    """Leave nothing to flush at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help_hint(error: Exception) -> str:

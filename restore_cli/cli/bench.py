@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import os
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ from restore_cli.catalog import CARDS, find_card, names_file
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
+from restore_cli.picture.replacing import folders_for, why_unwritable
 from restore_cli.sizing import parse_frame
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def bench(
             find_card(name)
     sizes = [parse_frame(text) for text in size or ["1024x1024"]]
     draw = _import_plot() if plot else None
-    if plot and (os.path.isdir(plot) or not os.access(plot.absolute().parent, os.W_OK)):
-        raise UsageError(f"the plot {plot} cannot be written", "name a file in a folder that can")
+    if plot and (reason := why_unwritable(plot)):
+        raise UsageError(f"the plot {plot} cannot be written: {reason}", "name another file with --plot")
 
     from restore_cli.benchmark.case import Case, measure_apart
     from restore_cli.cli.loading import tile_policy
@@ -104,7 +104,8 @@ def bench(
             told.append(timing)
     if draw and plot:
         try:
-            draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
+            with folders_for(plot):
+                draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
         except OSError as error:
             raise UsageError(f"the plot {plot} cannot be written: {error.strerror}") from error
 

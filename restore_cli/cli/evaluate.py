@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.errors import RestoreError, UsageError
+from restore_cli.display import Display
+from restore_cli.errors import PictureError, RestoreError, UsageError
 from restore_cli.sources import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -42,24 +43,36 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per pair, the mean last.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last."""
+    """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last.
+
+    A pair that cannot be compared is told of and left out of the mean.
+    """
     pairs = pair_up(restored, reference)
 
     from restore_cli.metrics import Score, compare
     from restore_cli.picture.reading import read_picture
 
-    scores = []
+    display, scores = Display(json=json), []
     for ours, theirs in pairs:
-        a, b = read_picture(ours), read_picture(theirs)
         try:
+            a, b = read_picture(ours), read_picture(theirs)
             score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
-        except UsageError as error:
-            raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
+        except RestoreError as error:
+            if not isinstance(error, PictureError):
+                error = UsageError(f"{ours} and {theirs}: {error.message}", error.hint)
+            if len(pairs) == 1:
+                raise error from None
+            display.error(error)
+            if json:
+                print(json_format.dumps({"name": ours.name, "error": error.message}))
+            continue
         scores.append(score)
         _print_score(ours.name, score.psnr, score.ssim, json)
-    mean = Score(*(sum(values) / len(scores) for values in zip(*((s.psnr, s.ssim) for s in scores), strict=True)))
-    if restored.is_dir():
+    if os.path.isdir(restored) and scores:
+        mean = Score(*(sum(values) / len(scores) for values in zip(*((s.psnr, s.ssim) for s in scores), strict=True)))
         _print_score("mean", mean.psnr, mean.ssim, json)
+    if len(scores) < len(pairs):
+        raise typer.Exit(RestoreError.exit_code)
 
 
 def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
@@ -73,7 +86,9 @@ def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
         if not os.path.exists(path):
             raise RestoreError(f"there is no file or folder {path}")
     if os.path.isdir(restored) != os.path.isdir(reference):
-        raise UsageError(f"{restored} and {reference} are a folder and a file", "give two files or two folders")
+        raise UsageError(
+            f"of {restored} and {reference} one is a folder and the other a file", "give two files or two folders"
+        )
     if not os.path.isdir(restored):
         return [(restored, reference)]
     ours, theirs = _by_stem(restored), _by_stem(reference)
@@ -96,7 +111,7 @@ def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
 def _by_stem(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("."):
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and os.path.isfile(path):
             if path.stem in files:
                 raise RestoreError(f"{files[path.stem]} and {path} share a name", "keep one of them in the folder")
             files[path.stem] = path

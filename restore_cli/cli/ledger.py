@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from restore_cli.batch import Outcome
 from restore_cli.cli.request import Request
+from restore_cli.errors import RestoreError
 from restore_cli.planning import Job
 from restore_cli.totals import Totals
 
@@ -23,6 +24,8 @@ class Ledger:
         self.outcomes: list[Outcome] = []
         """All of them, for a report; empty where none is asked for."""
         self.ends_run = False
+        self.exit_code = 0
+        """That of what went wrong besides pictures."""
         self._keeps = request.report.report is not None
         self._allowed = request.batch.failures_allowed
         self._display = request.display
@@ -33,7 +36,16 @@ class Ledger:
     @property
     def is_closed(self) -> bool:
         """Whether no other picture shall be begun."""
-        return self.ends_run or (self._allowed is not None and self.totals.failed > self._allowed)
+        return (
+            self.ends_run or self.exit_code != 0 or (self._allowed is not None and self.totals.failed > self._allowed)
+        )
+
+    @property
+    def why_closed(self) -> str:
+        """The reason for that, in words."""
+        if self.exit_code:
+            return "the manifest cannot be written"
+        return "no other picture can be written either" if self.ends_run else f"{self.totals.failed} failed"
 
     def sort(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
         """Return the jobs that are left to do, and take down the outcomes of those that the manifest knows."""
@@ -47,7 +59,12 @@ class Ledger:
     def note(self, outcome: Outcome, job: Job | None = None) -> None:
         """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
         if job is not None and self._manifest is not None:
-            self._manifest.record(job, outcome)
+            try:
+                self._manifest.record(job, outcome)
+            except RestoreError as error:
+                self._display.error(error)
+                self.exit_code = error.exit_code
+                self._manifest = None
         self.totals.add(outcome)
         if self._keeps:
             self.outcomes.append(outcome)

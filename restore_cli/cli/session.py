@@ -23,7 +23,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.planning import Job, Planner
+from restore_cli.planning import Job, Plan, Planner
 from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def run_session(
         arrivals = Arrivals(request, planner)
     plan = planner.plan(_names(request))
     _check(request, to_stdout=any(job.target is None for job in plan.jobs))
+    _check_records(request, plan, planner)
     watch = Stopwatch()
     with _open_manifest(request, settings) as manifest:
         if report.dry_run:
@@ -75,7 +76,7 @@ def run_session(
         interrupted = _run(jobs, later, load_task, request, ledger)
     seconds = watch.lap()
     display.summary(ledger.totals, seconds, passed_over=plan.passed_over, interrupted=interrupted)
-    code = INTERRUPTED if interrupted else ledger.totals.exit_code
+    code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
     if report.report is not None:
         of_report = _write_report(report.report, ledger, seconds, display, interrupted=interrupted)
         code = code or of_report
@@ -165,6 +166,18 @@ def _check(request: Request, *, to_stdout: bool) -> None:
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
 
 
+def _check_records(request: Request, plan: Plan, planner: Planner) -> None:
+    """Refuse a report or a manifest that would take the place of a picture, or of each other."""
+    records = {"report": request.report.report, "manifest": request.batch.manifest}
+    named = {kind: os.path.abspath(path) for kind, path in records.items() if path is not None}
+    if len(set(named.values())) < len(named):
+        raise UsageError("the report and the manifest are one file", "name another one")
+    sources = {os.path.abspath(job.source) for job in plan.jobs if job.source is not None} if named else set()
+    for kind, path in named.items():
+        if path in sources or planner.makes(Path(path)):
+            raise UsageError(f"the {kind} {records[kind]} is one of the pictures", "name another file")
+
+
 def _settings_of(files: FileOptions) -> dict[str, Any]:
     return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
 
@@ -191,8 +204,7 @@ def _run(
                 progress.picture_done()
                 ledger.note(outcome, job)
             if ledger.is_closed and left > 0:
-                why = "no other picture can be written either" if ledger.ends_run else f"{ledger.totals.failed} failed"
-                display.note(f"stopped: {why}, {left} left undone")
+                display.note(f"stopped: {ledger.why_closed}, {left} left undone")
             return interrupted()
     except KeyboardInterrupt:
         return True

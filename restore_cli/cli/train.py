@@ -14,6 +14,7 @@ import typer
 from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
+from restore_cli.picture.replacing import why_unwritable
 from restore_cli.training import CHECKPOINT_SUFFIX, PLOT_SUFFIX
 from restore_cli.training.recipe import read_recipe, recipe_names
 
@@ -121,8 +122,12 @@ def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
     """Refuse to replace what an earlier run, or somebody else, has written.
 
     Raises:
-        UsageError: there is such a file, and nobody said that it may be replaced or gone on with.
+        UsageError: there is such a file, and nobody said that it may be replaced or gone on with; or none can be
+            written there.
     """
+    reason = why_unwritable(weights)
+    if reason is not None:
+        raise UsageError(f"{weights} cannot be written: {reason}", "name another file with -o")
     if overwrite:
         return
     checkpoint = weights.with_suffix(CHECKPOINT_SUFFIX)

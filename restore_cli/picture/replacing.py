@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from restore_cli.errors import UnwritablePictureError
+from restore_cli.picture.naming import shown
 
 try:
     import fcntl
@@ -51,6 +52,14 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def why_unwritable(target: Path) -> str | None:
+    """Return why a file cannot be written, as far as can be told beforehand; None where nothing speaks against it."""
+    if os.path.isdir(target):
+        return "it is a folder"
+    folder = next(folder for folder in Path(os.path.abspath(target)).parents if os.path.exists(folder))
+    return None if folder.is_dir() and os.access(folder, os.W_OK) else f"{shown(folder)} cannot be written"
 
 
 @contextmanager

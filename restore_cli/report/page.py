@@ -18,7 +18,7 @@ from restore_cli import __version__
 from restore_cli.batch import Outcome
 from restore_cli.errors import RestoreError, UnwritablePictureError, UsageError
 from restore_cli.picture.naming import shown
-from restore_cli.picture.replacing import folders_for, replacing
+from restore_cli.picture.replacing import folders_for, replacing, why_unwritable
 from restore_cli.report.entry import Entry, add_thumbnails, make_entry
 from restore_cli.totals import MEGAPIXEL, add_up
 
@@ -28,6 +28,8 @@ MOST_ROWS = 20_000
 """Pictures without thumbnails that are listed; browsers become slow beyond."""
 THUMBNAIL_SECONDS = 180.0
 """What thumbnails may take to make."""
+BEGINNING = b"<!doctype html"
+"""What a page begins with, in small letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,20 @@ def check_report(target: Path) -> None:
     Raises:
         UsageError: it cannot.
     """
-    folder = next(folder for folder in Path(os.path.abspath(target)).parents if os.path.exists(folder))
-    if os.path.isdir(target) or not folder.is_dir() or not os.access(folder, os.W_OK):
-        reason = "it is a folder" if os.path.isdir(target) else f"{shown(folder)} cannot be written"
+    reason = why_unwritable(target)
+    if reason is None and _is_something_else(target):
+        reason = "it is there already, and no page"
+    if reason is not None:
         raise UsageError(f"the report {shown(target)} cannot be written: {reason}", "name another file with --report")
+
+
+def _is_something_else(target: Path) -> bool:
+    """Tell whether there is a file that is no page of HTML, and so not a report of an earlier batch."""
+    try:
+        with target.open("rb") as file:
+            return not file.read(len(BEGINNING)).lower().startswith(BEGINNING)
+    except OSError:
+        return False
 
 
 def write_report(target: Path, outcomes: Sequence[Outcome], *, title: str, seconds: float, interrupted: bool) -> None:

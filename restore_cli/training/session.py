@@ -89,7 +89,7 @@ class Session:
 
         Raises:
             UsageError: the loss is not finite any more.
-            WeightsError: a file cannot be written.
+            UnwritableWeightsError: a file cannot be written.
         """
         losses: list[float] = []
         images, since, last = 0, 0.0, time.perf_counter()

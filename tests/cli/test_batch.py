@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -307,3 +308,59 @@ def test_names_that_are_no_text_are_told_as_the_bytes_they_are(restore: Restore,
     done = restore("upscale", os.fsdecode(name), "--dry-run")
     assert done.returncode == 0
     assert name + b" -> " in done.stdout
+
+
+@pytest.mark.parametrize("buffer", ["", "1"])
+def test_a_picture_for_standard_output_arrives_whole_or_is_told_of(buffer: str, many: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "restore_cli", "upscale", "many/0/00.png", "-o", "-", "--threads", "1"]
+    environment = os.environ | {"PYTHONUNBUFFERED": buffer}
+    with (tmp_path / "out.png").open("wb") as file:
+        assert subprocess.run(command, cwd=tmp_path, stdout=file, env=environment).returncode == 0
+    with Image.open(tmp_path / "out.png") as image:
+        image.load()
+    limited = ["bash", "-c", 'ulimit -f 0; exec "$@"', "bash", *command]
+    with (tmp_path / "cut.png").open("wb") as file:
+        done = subprocess.run(limited, cwd=tmp_path, stdout=file, stderr=subprocess.PIPE, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: cannot write standard output: ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [("models", "list"), ("upscale", "many", "--dry-run"), ("denoise", "many", "--json")]
+)
+def test_standard_output_that_is_full_is_told_in_a_line(arguments: tuple[str, ...], many: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "restore_cli", *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1] == "error: cannot write standard output: No space left on device"
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_manifest_that_cannot_be_written_ends_the_run_with_a_summary(many: Path, tmp_path: Path) -> None:
+    arguments = ["denoise", "many", "-o", "out", "--manifest", "m.db", "--report", "r.html"]
+    with start(*arguments, here=tmp_path) as process:
+        wait_for(lambda: list((tmp_path / "out").rglob("*.png")))
+        database = sqlite3.connect(tmp_path / "m.db", isolation_level=None)
+        database.execute("DROP TABLE pictures")
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=100) == 1
+    assert "error: cannot use the manifest m.db: no such table" in errors
+    assert "stopped: the manifest cannot be written" in errors
+    assert " done in " in errors
+    assert (tmp_path / "r.html").stat().st_size > 1000
+
+
+def test_a_report_or_manifest_does_not_take_the_place_of_a_picture(restore: Restore, many: Path) -> None:
+    for options in (
+        ("--report", "out/0/00.png"),
+        ("--manifest", "many/0/00.png"),
+        ("--report", "x", "--manifest", "x"),
+    ):
+        done = restore("denoise", "many", "-o", "out", *options)
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"error: the ")
+    assert not (many.parent / "out").exists()

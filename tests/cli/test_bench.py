@@ -91,7 +91,8 @@ def test_a_measurement_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_plot_that_cannot_be_written_is_told_of_before_measuring(capsys: Capture, tmp_path: Path) -> None:
-    for plot in (tmp_path, tmp_path / "none" / "a.png"):
+    (tmp_path / "file").touch()
+    for plot in (tmp_path, tmp_path / "file" / "a.png"):
         assert run(["bench", *SMALL, "--plot", str(plot)]) == 2
         said = capsys.readouterr()
         assert "cannot be written" in said.err

@@ -47,7 +47,7 @@ def test_equal_files_have_no_finite_psnr(capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "message"),
     [
         (["ours", "theirs"], "ours/b.png and theirs/b.tif: the pictures have different sizes: 20x28 and 22x30"),
-        (["ours", "theirs/a.tif"], "are a folder and a file"),
+        (["ours", "theirs/a.tif"], "one is a folder and the other a file"),
         (["ours", "nosuch"], "there is no file or folder nosuch"),
         (["ours/a.png", "text.png"], "cannot read text.png"),
         (["ours/a.png", "theirs/a.tif", "--border", "9"], "use a smaller --border"),
@@ -61,6 +61,16 @@ def test_errors(arguments: list[str], message: str, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
     assert message in captured.err
+
+
+def test_a_pair_that_cannot_be_compared_leaves_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "ours", "theirs", "--json"]) == 1
+    captured = capsys.readouterr()
+    first, second, mean = (json.loads(line) for line in captured.out.splitlines())
+    assert (first["name"], second["name"], mean["name"]) == ("a.png", "b.png", "mean")
+    assert mean["psnr"] == first["psnr"]
+    assert "different sizes" in second["error"]
+    assert captured.err.startswith("error: ours/b.png and theirs/b.tif: ")
 
 
 def test_missing_partners_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def test_what_is_said_of_a_batch(folder: Path, capsys: Capture) -> None:
     [
         (["status", "nosuch"], "there is no manifest nosuch"),
         (["status", "photos/b.png"], "cannot use the manifest photos/b.png"),
-        (["denoise", "photos", "--manifest", "photos/b.png"], "cannot use the manifest photos/b.png"),
+        (["denoise", "photos", "--manifest", "photos/b.png"], "the manifest photos/b.png is one of the pictures"),
         (["denoise", "photos", "--retry-failed"], "does not know what failed"),
     ],
 )

@@ -245,6 +245,10 @@ def test_a_report_is_written_whole_or_not_at_all(folder: Path) -> None:
 def test_where_no_report_can_be_written_is_known_before() -> None:
     check_report(Path("report.html"))
     check_report(Path("new/folder/report.html"))
+    Path("old.html").write_text("<!DOCTYPE html>\n<title>a batch</title>")
+    check_report(Path("old.html"))
+    with pytest.raises(UsageError, match="it is there already, and no page"):
+        check_report(Path("photo.png"))
     Path("is folder").mkdir()
     with pytest.raises(UsageError, match="the report is folder cannot be written: it is a folder"):
         check_report(Path("is folder"))

@@ -1,0 +1,69 @@
+"""SQLite databases that several runs may share: opened, made where there is none, and their errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from restore_cli.errors import RestoreError, UsageError
+
+PATIENCE = 60
+"""Seconds to wait for another run that is writing."""
+SIGNATURE = b"SQLite format 3\0"
+"""What databases begin with."""
+
+
+def open_database(path: Path, table: str, version: int, *, is_read_only: bool) -> sqlite3.Connection:
+    """Open the database at `path`; one that is new, unless it `is_read_only`, gets a `table` and its `version`.
+
+    Raises:
+        UsageError: it cannot be opened, or is none of this version.
+    """
+    with explained(path, UsageError), ExitStack() as opened:
+        if not is_read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        place = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rwc'}"
+        database = sqlite3.connect(place, uri=True, timeout=PATIENCE, isolation_level=None)
+        opened.callback(database.close)
+        if _version_of(database) != version:  # only then is it written to: another run may be at it
+            if is_read_only or not _may_become_one(path):
+                raise _is_other(path)
+            database.execute("BEGIN IMMEDIATE")
+            if _version_of(database) != version and _holds_tables(database):
+                raise _is_other(path)
+            database.execute(table)
+            database.execute(f"PRAGMA user_version = {version}")
+            database.execute("COMMIT")
+        opened.pop_all()
+        return database
+
+
+@contextmanager
+def explained(path: Path, kind: type[RestoreError] = RestoreError) -> Iterator[None]:
+    """Turn errors of the database at `path` into one of a `kind` that names it."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise kind(f"cannot use the manifest {path}: {error}", "name another file") from error
+
+
+def _version_of(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _holds_tables(database: sqlite3.Connection) -> bool:
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables)
+
+
+def _may_become_one(path: Path) -> bool:
+    """Tell whether a file is empty or a database: SQLite would write over a short one of another kind."""
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) in (b"", SIGNATURE)
+
+
+def _is_other(path: Path) -> UsageError:
+    return UsageError(f"{path} is no manifest of this version", "name a new file with --manifest")

@@ -1,4 +1,4 @@
-"""Finding checkpoints by name and task, and telling which of them this version runs."""
+"""Finding checkpoints by name and task."""
 
 from __future__ import annotations
 
@@ -6,35 +6,17 @@ import difflib
 
 from restore_cli.card import ModelCard, Speed, Task
 from restore_cli.cards import CARDS
-from restore_cli.errors import UnknownModelError, UsageError
+from restore_cli.errors import UnknownModelError
 
 __all__ = [
-    "ARCHITECTURES",
     "CARDS",
     "ModelCard",
     "default_for",
     "default_for_compressed",
     "default_upscaler",
     "find_card",
-    "find_listed_card",
-    "is_runnable",
     "names_file",
 ]
-
-ARCHITECTURES = frozenset(
-    {
-        "safmn",
-        "safmn-ntire",
-        "safmnpp",
-        "light-safmnpp",
-        "safmn-bcie",
-        "safmn-any",
-        "plainusr",
-        "darkir",
-        "denoiser",
-    }
-)
-"""The networks that this version builds, known here so that listing the models need not import them."""
 
 
 def names_file(model: str) -> bool:
@@ -43,25 +25,7 @@ def names_file(model: str) -> bool:
 
 
 def find_card(name: str) -> ModelCard:
-    """Return the card called `name`, to be run.
-
-    Raises:
-        UnknownModelError: there is none; the hint names the nearest.
-        UsageError: this version lists it but does not build its network.
-    """
-    card = find_listed_card(name)
-    if is_runnable(card):
-        return card
-    alike = [other for other in CARDS if is_runnable(other) and other.task == card.task]
-    nearest = min(alike, key=lambda other: abs(other.scale - card.scale), default=None)
-    raise UsageError(
-        f"this version lists {name} but does not run its network, {card.network}",
-        (f"it runs {nearest.name}; " if nearest else "") + "'restore models list' shows all",
-    )
-
-
-def find_listed_card(name: str) -> ModelCard:
-    """Return the card called `name`, which this version may be unable to run.
+    """Return the card called `name`.
 
     Raises:
         UnknownModelError: there is none; the hint names the nearest.
@@ -72,11 +36,6 @@ def find_listed_card(name: str) -> ModelCard:
     near = difflib.get_close_matches(name, [card.name for card in CARDS], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
-
-
-def is_runnable(card: ModelCard) -> bool:
-    """Tell whether this version builds the network of `card`."""
-    return card.network in ARCHITECTURES
 
 
 def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> ModelCard:
@@ -107,5 +66,5 @@ def default_for_compressed(card: ModelCard) -> ModelCard | None:
 
 def default_for(task: Task) -> ModelCard | None:
     """Return the card that a command of `task` runs unless told otherwise: an embedded one first; None without any."""
-    cards = [card for card in CARDS if card.task == task and is_runnable(card)]
+    cards = [card for card in CARDS if card.task == task]
     return min(cards, key=lambda card: not card.embedded, default=None)

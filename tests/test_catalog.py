@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,16 +11,13 @@ from restore_cli import card as card_module
 from restore_cli.card import ModelCard, Speed
 from restore_cli.cards.speeds import RELATIVE_SPEED
 from restore_cli.catalog import (
-    ARCHITECTURES,
     CARDS,
     default_for_compressed,
     default_upscaler,
     find_card,
-    find_listed_card,
-    is_runnable,
 )
 from restore_cli.checkpoint import read_checkpoint
-from restore_cli.errors import UnknownModelError, UsageError
+from restore_cli.errors import UnknownModelError
 from restore_cli.networks import NETWORKS, build_network
 from restore_cli.places import embedded_path, put_path
 
@@ -31,7 +27,7 @@ def ids(card: ModelCard) -> str:
 
 
 def test_the_catalogue_knows_which_networks_are_built() -> None:
-    assert {network.architecture for network in NETWORKS} == ARCHITECTURES
+    assert {network.architecture for network in NETWORKS} == {card.network for card in CARDS}
 
 
 def test_names_and_files_tell_the_models_apart() -> None:
@@ -73,9 +69,8 @@ def test_a_card_describes_its_published_file(card: ModelCard, shared: Path) -> N
     assert (len(content), hashlib.sha256(content).hexdigest()) == (card.bytes, card.sha256)
     state = read_checkpoint(path, card.key)
     assert sum(tensor.numel() for tensor in state.values()) == card.parameters
-    if is_runnable(card):
-        network = build_network(state)
-        assert (network.architecture, network.scale) == (card.network, card.scale)
+    network = build_network(state)
+    assert (network.architecture, network.scale) == (card.network, card.scale)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +88,12 @@ def test_a_card_describes_its_published_file(card: ModelCard, shared: Path) -> N
     ],
 )
 def test_addresses(name: str, address: str) -> None:
-    assert find_listed_card(name).address == address
+    assert find_card(name).address == address
 
 
 def test_addresses_follow_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_module, "GITHUB", "http://127.0.0.1:8")
-    address = find_listed_card("safmn-bcie").address
+    address = find_card("safmn-bcie").address
     assert address == "http://127.0.0.1:8/sunny2109/SAFMN/releases/download/v0.1.1/SAFMN_BCIE.pth"
 
 
@@ -106,35 +101,18 @@ def test_a_card_is_found_by_its_name() -> None:
     assert find_card("safmn-l-df2k-x3").file == "SAFMN_L_DF2K_x3.pth"
 
 
-@pytest.mark.parametrize("find", [find_card, find_listed_card])
 @pytest.mark.parametrize(("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("zzz", "")])
-def test_an_unknown_name_is_answered_with_the_nearest(find: Callable[[str], ModelCard], name: str, guess: str) -> None:
+def test_an_unknown_name_is_answered_with_the_nearest(name: str, guess: str) -> None:
     with pytest.raises(UnknownModelError) as raised:
-        find(name)
+        find_card(name)
     assert raised.value.message == f"no model is called {name!r}"
     assert raised.value.hint == f"{guess}'restore models list' shows all"
     assert raised.value.exit_code == 2
 
 
-def test_a_model_without_a_network_is_listed_but_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
-    assert find_listed_card("plainusr-x4").network == "plainusr"
-    with pytest.raises(UsageError) as raised:
-        find_card("plainusr-x4")
-    assert raised.value.message == "this version lists plainusr-x4 but does not run its network, plainusr"
-    assert "\n" not in raised.value.message + raised.value.hint
-
-
 @pytest.mark.parametrize("card", CARDS, ids=ids)
 def test_every_model_can_be_asked_for(card: ModelCard) -> None:
     assert find_card(card.name) is card
-
-
-def test_instead_of_a_model_that_is_not_run_one_of_its_scale_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restore_cli.catalog.ARCHITECTURES", frozenset({"safmn"}))
-    with pytest.raises(UsageError) as raised:
-        find_card("plainusr-x2")
-    assert raised.value.hint == "it runs safmn-x2; 'restore models list' shows all"
 
 
 @pytest.mark.parametrize("scale", [None, 1, 1.5, 2, 2.7, 3, 4, 5, 8, 16])
@@ -188,7 +166,7 @@ def test_of_each_speed_there_is_one_upscaler_for_a_scale() -> None:
     picked = [(card.speed, card.scale) for card in CARDS if card.speed is not None]
     assert len(set(picked)) == len(picked)
     assert {speed for speed, _ in picked} == {Speed.FAST, Speed.BEST}
-    assert all(card.task == "upscale" and is_runnable(card) and card.sha256 for card in CARDS if card.speed)
+    assert all(card.task == "upscale" and card.sha256 for card in CARDS if card.speed)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +176,7 @@ def test_of_each_speed_there_is_one_upscaler_for_a_scale() -> None:
 def test_a_scale_without_a_model_of_its_own_goes_to_one_for_any_scale(
     scale: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    four = find_listed_card("safmn-x4")
+    four = find_card("safmn-x4")
     cards = (four, replace(four, name="any", continuous=True), replace(four, name="two", scale=2))
     monkeypatch.setattr("restore_cli.catalog.CARDS", cards)
     assert default_upscaler(scale).name == name
@@ -207,7 +185,7 @@ def test_a_scale_without_a_model_of_its_own_goes_to_one_for_any_scale(
 
 @pytest.mark.parametrize(("scale", "continuous", "told"), [(4, False, "x4"), (1, False, "x1"), (4, True, "x1-4")])
 def test_a_card_tells_its_scale(scale: int, continuous: bool, told: str) -> None:
-    assert replace(find_listed_card("safmn-x4"), scale=scale, continuous=continuous).scales == told
+    assert replace(find_card("safmn-x4"), scale=scale, continuous=continuous).scales == told
 
 
 def test_attribution_is_asked_for_by_cc_by_alone() -> None:

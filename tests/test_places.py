@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import try_to_load_from_cache
 
 from restore_cli.card import ModelCard
-from restore_cli.catalog import find_listed_card
+from restore_cli.catalog import find_card
 from restore_cli.places import (
     cache_folder,
     converted_path,
@@ -22,9 +22,9 @@ from restore_cli.places import (
     put_path,
 )
 
-PINNED = find_listed_card("safmn-df2k-x4")
-BRANCH = find_listed_card("darkir-m")
-GITHUB = find_listed_card("safmnpp-x4")
+PINNED = find_card("safmn-df2k-x4")
+BRANCH = find_card("darkir-m")
+GITHUB = find_card("safmnpp-x4")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -88,7 +88,7 @@ def test_a_file_from_github_is_not_looked_for_in_the_hub() -> None:
 
 
 def test_embedded_weights_are_at_hand() -> None:
-    card = find_listed_card("safmn-x4")
+    card = find_card("safmn-x4")
     assert find_weights(card) == embedded_path(card)
     assert find_weights(dataclasses.replace(card, file="nosuch.safetensors")) is None
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS, find_listed_card, is_runnable
+from restore_cli.catalog import CARDS, find_card
 from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import UsageError, WeightsError
@@ -55,7 +55,7 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False, debug: Debug = False) -> None:
     """Show one model: its origin, licence, attribution and hash."""
-    card = find_listed_card(name)
+    card = find_card(name)
     if json:
         print(json_format.dumps(_record(card)))
         return
@@ -66,7 +66,7 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
 @app.command("pull")
 def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
     """Fetch models, check their hashes and convert them, so that they run without a network."""
-    cards = [find_listed_card(name) for name in names]
+    cards = [find_card(name) for name in names]
 
     from restore_cli.weights import pull_card
 
@@ -82,8 +82,6 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
             continue
         if at_hand and card.credit is not None:  # fetching has said it otherwise
             display.note(card.credit)
-        if not is_runnable(card):
-            display.note(f"this version does not run the network of {card.name}, {card.network}")
         print(json_format.dumps(_record(card)) if json else f"{card.name}\t{path}")
     if failed:
         raise typer.Exit(WeightsError.exit_code)
@@ -92,7 +90,7 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
 @app.command("verify")
 def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
     """Check the hashes of models at hand; of all of them without a name."""
-    cards = [find_listed_card(name) for name in names] if names else CARDS
+    cards = [find_card(name) for name in names] if names else CARDS
 
     from restore_cli.weights import verify_card
 
@@ -123,7 +121,7 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
 @app.command("path")
 def path(name: Name, debug: Debug = False) -> None:
     """Print where a model's file lies."""
-    card = find_listed_card(name)
+    card = find_card(name)
     found = find_weights(card)
     if found is None:
         raise _missing(card)
@@ -175,8 +173,6 @@ def _speed(card: ModelCard) -> str:
 
 
 def _state(card: ModelCard) -> str:
-    if not is_runnable(card):
-        return "cannot run"
     if card.embedded:
         return "built in"
     return "at hand" if find_weights(card) else "to fetch"
@@ -186,7 +182,6 @@ def _record(card: ModelCard) -> dict[str, Any]:
     path = find_weights(card)
     return dataclasses.asdict(card) | {
         "address": card.address,
-        "runnable": is_runnable(card),
         "path": str(path) if path else None,
     }
 
@@ -198,7 +193,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("summary", card.summary),
         ("task", f"{card.task}, {card.scales}" + (f", picked by --speed {card.speed}" if card.speed else "")),
         ("speed", f"{_speed(card)} of the default's" if card.relative_speed else "not measured"),
-        ("network", card.network + ("" if is_runnable(card) else ", which this version lists but does not run")),
+        ("network", card.network),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),
         ("licence", card.licence),

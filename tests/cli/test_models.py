@@ -22,7 +22,7 @@ from torch import Tensor
 
 from restore_cli import catalog
 from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS, find_card, is_runnable
+from restore_cli.catalog import CARDS, find_card
 from restore_cli.cli import models, run
 from restore_cli.cli.values import complete_model
 from restore_cli.networks.plainusr import PlainUSR
@@ -102,19 +102,6 @@ def test_list_in_a_pipe_is_a_table_of_tabs(at_hand: ModelCard, capsys: Capture) 
     assert rows["safmn-x4"] == ["upscale", "x4", "239520", "1", "built in", EMBEDDED.summary]
     assert rows["safmn-df2k-x2"][4] == "to fetch"
     assert rows["tiny-x2"] == ["upscale", "x2", "", "", "at hand", "tiny"]
-    assert not any(row[4] == "cannot run" for row in rows.values())
-
-
-def test_what_cannot_be_run_is_listed_as_such(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setattr(catalog, "ARCHITECTURES", frozenset({"safmn"}))
-    _, lines, _ = call(capsys, "list")
-    assert {line.split("\t")[0] for line in lines if "\tcannot run\t" in line} == {
-        card.name for card in CARDS if not is_runnable(card)
-    }
-    _, lines, _ = call(capsys, "list", "--json")
-    assert {record["name"]: record["runnable"] for record in map(json.loads, lines)}["plainusr-x4"] is False
-    _, lines, _ = call(capsys, "show", "plainusr-x4")
-    assert "lists but does not run" in lines[4]
 
 
 def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
@@ -122,7 +109,6 @@ def test_list_as_json(at_hand: ModelCard, capsys: Capture) -> None:
     assert (code, words) == (0, [])
     records = {record["name"]: record for record in map(json.loads, lines)}
     assert records["tiny-x2"]["path"] == str(put_path(at_hand))
-    assert records["tiny-x2"]["runnable"] is True
     assert records["safmn-df2k-x2"]["path"] is None
     assert records["safmn-df2k-x2"]["address"].startswith("https://huggingface.co/Meloo/SAFMN/resolve/")
     assert records["plainusr-s-x4"]["speed"] == "fast"
@@ -212,13 +198,6 @@ def test_pull_goes_on_after_a_failure(tiny: ModelCard, capsys: Capture) -> None:
     ]
 
 
-def test_pull_says_what_cannot_be_run(at_hand: ModelCard, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.setattr(catalog, "ARCHITECTURES", frozenset())
-    code, _, words = call(capsys, "pull", "tiny-x2")
-    assert code == 0
-    assert words[-1] == "note: this version does not run the network of tiny-x2, safmn"
-
-
 def test_verify_all_that_is_at_hand(at_hand: ModelCard, capsys: Capture) -> None:
     code, lines, words = call(capsys, "verify")
     assert (code, words) == (0, [])
@@ -246,7 +225,7 @@ def test_verify_as_json_with_a_missing_model(tiny: ModelCard, capsys: Capture) -
 
 
 def test_verify_says_where_no_hash_is_published(capsys: Capture) -> None:
-    card = catalog.find_listed_card("safmn-bcie")
+    card = catalog.find_card("safmn-bcie")
     put_path(card).parent.mkdir(parents=True)
     put_path(card).write_bytes(b"anything")
     assert call(capsys, "verify", "safmn-bcie") == (0, [f"safmn-bcie\tno published hash\t{put_path(card)}"], [])
@@ -381,17 +360,6 @@ def test_convert_where_nothing_can_be_written(state: dict[str, Tensor], tmp_path
     code, lines, words = call(capsys, "convert", source, target)
     assert (code, lines) == (1, [])
     assert words[0].startswith(f"error: cannot write {target}: ")
-
-
-def test_a_model_that_cannot_be_run_is_refused_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setattr(catalog, "ARCHITECTURES", frozenset({"safmn"}))
-    assert run(["upscale", str(tmp_path / "x.png"), "--model", "plainusr-x4"]) == 2
-    assert capsys.readouterr().err.splitlines() == [
-        "error: this version lists plainusr-x4 but does not run its network, plainusr",
-        "hint: it runs safmn-x4; 'restore models list' shows all",
-    ]
 
 
 def test_without_a_command_there_is_help(capsys: Capture) -> None:

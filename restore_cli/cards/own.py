@@ -46,8 +46,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x2: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="ea05552f92869f0c2adb7cc7f3078173a37088cc16df4c7e04f727253050573a",
-        bytes=925_088,
+        sha256="6ebec83bf82fde2758cf93b94de9537fa6477144125d73d25112f71c0f9a2c70",
+        bytes=925_192,
         parameters=227_820,
     ),
     _own(
@@ -71,8 +71,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at other scales: clean pictures; trained for this project",
         made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
         source=SAFMN_CODE,
-        sha256="02a2767aff658a6e8ead0f5c128c94f3f74397ae352c2dcef9095684420729bd",
-        bytes=1_032_412,
+        sha256="930ed9c3ee8740897e06527179c30348afeb938097f298865c42f82faeb56c67",
+        bytes=1_032_868,
         parameters=254_427,
     ),
     _own(

@@ -34,7 +34,7 @@ class Place:
         in the names of results in other folders, too. `facts` is what a template knows besides the input's own name.
 
         Raises:
-            UsageError: `count` pictures cannot go there, or a template cannot be filled in.
+            UsageError: `count` pictures cannot go there, options contradict it, or a template cannot be filled in.
         """
         self.suffix = suffix if ending is None else ending
         self.ending = ending or ""
@@ -50,7 +50,11 @@ class Place:
                 self.folder = Path(output)
             else:
                 self.file = Path(output)
-                self.format = format or format_of_path(output)
+                self.format = format_of_path(output)
+                if format not in (None, self.format):
+                    raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
+        if ending is not None and output is not None and self.folder is None:
+            raise UsageError(f"--suffix has no place in {output}", "write it into the name")
         if count > 1 and (self.to_stdout or self.file is not None):
             raise UsageError(f"several pictures cannot all be written to {output}", "give -o a folder")
 

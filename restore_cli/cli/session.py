@@ -152,6 +152,8 @@ def _names(request: Request) -> list[str]:
 def _check(request: Request, *, to_stdout: bool) -> None:
     """Refuse options that contradict each other."""
     report, batch = request.report, request.batch
+    if request.files.null and request.files.from_file is None:
+        raise UsageError("-0 tells how names in a list end, and there is no list", "name it with --from-file")
     if batch.retry_failed and batch.manifest is None:
         raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
     if batch.devices is not None and request.engine.device != "auto":

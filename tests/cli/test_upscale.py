@@ -677,3 +677,19 @@ def test_steps_choose_by_the_picture_too(photo: Path, capsys: pytest.CaptureFixt
         arguments = [word for step in steps for word in ("--step", step)]
         assert run(["run", "bad.jpg", *arguments, "-o", "large.png", "--json", "--overwrite"]) == 0
         assert [record["model"] for record in records(capsys.readouterr().out)] == [model]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "x.jpg", "--format", "png"], "x.jpg does not end as PNG does"),
+        (["-o", "x.png", "--suffix", "_large"], "--suffix has no place in x.png"),
+        (["-o", "out/{stem}.{ext}", "--suffix", "_large"], "--suffix has no place in out/{stem}.{ext}"),
+        (["-0"], "-0 tells how names in a list end, and there is no list"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    arguments: list[str], message: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", str(photo), *arguments]) == 2
+    assert stderr_lines(capsys)[0] == f"error: {message}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from restore_cli.picture import vips
+from restore_cli.picture.avif_colours import has_other_colours
 from restore_cli.picture.exif import orientation_of, resolution_of, upright_exif
 from restore_cli.picture.iptc import records_of
 from restore_cli.picture.picture import Metadata
@@ -14,6 +15,7 @@ from restore_cli.picture.tiff_tags import read_tags
 from restore_cli.picture.xmp import upright_xmp
 
 UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
+TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
 DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
 
 
@@ -43,7 +45,9 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         if chunks.has_profile and metadata.icc is None:
             notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
         if chunks.other_colours:
-            notes += (f"its colours are taken for sRGB, though its chunk {chunks.other_colours} says otherwise",)
+            notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
+    elif format == "avif" and metadata.icc is None and has_other_colours(file):
+        notes += (TAKEN_FOR_SRGB.format("header"),)
     try:
         if format == "tiff":
             exif, iptc = read_tags(file)

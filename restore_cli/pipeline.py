@@ -79,6 +79,7 @@ class Pipeline:
             if opened is None:
                 share.give_back()
             else:
+                share.correct(opened.bytes)
                 opened.held.callback(share.give_back)
                 self._opened.put(opened)
         self._opened.put(None)
@@ -171,6 +172,11 @@ class Allowance:
             self._changed.wait_for(lambda: self._taken == 0 or self._taken + wanted <= self.most)
             self._taken += wanted
 
+    def take_at_once(self, more: int) -> None:
+        """Count what is taken already, whether there is room for it or not."""
+        with self._changed:
+            self._taken += more
+
     def give_back(self, taken: int) -> None:
         """Make room again."""
         with self._changed:
@@ -192,6 +198,12 @@ class Share:
         wanted = max(wanted, self._allowance.most // MOST_AHEAD)
         self._allowance.take(wanted)
         self._taken += wanted
+
+    def correct(self, needed: int) -> None:
+        """Count what the picture turns out to need beyond what its header told."""
+        more = max(0, needed - self._taken)
+        self._allowance.take_at_once(more)
+        self._taken += more
 
     def give_back(self) -> None:
         """Give all of it back."""

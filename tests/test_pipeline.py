@@ -270,3 +270,18 @@ def test_small_pictures_take_a_fair_part_of_the_allowance() -> None:
         share.give_back()
         share.give_back()  # does nothing more
     allowance.take(3200)
+
+
+def test_what_a_picture_turns_out_to_need_is_counted_and_given_back() -> None:
+    allowance, passed = Allowance(100), threading.Event()
+    first, second = Share(allowance), Share(allowance)
+    first.take(40)
+    first.correct(90)
+    first.correct(20)  # less than it has
+    waiting = threading.Thread(target=lambda: (second.take(30), passed.set()), daemon=True)
+    waiting.start()
+    assert not passed.wait(0.1)
+    first.give_back()
+    assert passed.wait(10)
+    second.give_back()
+    Share(allowance).take(100)

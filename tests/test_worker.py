@@ -18,7 +18,7 @@ from restore_cli.planning import Job
 from restore_cli.restorer import Run
 from restore_cli.sources import Refusal
 from restore_cli.telling import Progress
-from restore_cli.worker import Worker
+from restore_cli.worker import Opened, Worker
 
 
 class Inverting:
@@ -150,3 +150,11 @@ def test_a_refusal_is_a_failure_with_its_hint() -> None:
     assert (outcome.source, outcome.status, outcome.reason, outcome.hint) == ("x.png", "failed", "gone", "look")
     record = outcome.record()
     assert (record["error"], record["reason"]) == ("gone", None)
+
+
+def test_an_opened_picture_knows_its_bytes(tmp_path: Path) -> None:
+    Image.new("RGBA", (20, 10)).save(tmp_path / "a.png")
+    opened = worker(Inverting()).open(job(tmp_path / "a.png"))
+    assert isinstance(opened, Opened)
+    assert opened.bytes == 20 * 10 * (4 + 3)
+    opened.give_up()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-Task = Literal["upscale", "dejpeg", "lowlight", "deblur", "denoise"]
+TaskName = Literal["upscale", "dejpeg", "lowlight", "deblur", "denoise"]
 
 HUGGINGFACE = "https://huggingface.co"
 GITHUB = "https://github.com"
@@ -30,7 +30,7 @@ class ModelCard:
     name: str
     network: str
     """Architecture, as `Network.architecture` spells it."""
-    task: Task
+    task: TaskName
     scale: int
     """Factor along a side; of a continuous network the largest."""
     summary: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from restore_cli.card import ModelCard, Speed, Task
+from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.cards import CARDS
 from restore_cli.errors import UnknownModelError
 
@@ -64,7 +64,7 @@ def default_for_compressed(card: ModelCard) -> ModelCard | None:
     return max(made_for, key=lambda other: other.scale, default=None) if card.embedded else None
 
 
-def default_for(task: Task) -> ModelCard | None:
+def default_for(task: TaskName) -> ModelCard | None:
     """Return the card that a command of `task` runs unless told otherwise: an embedded one first; None without any."""
     cards = [card for card in CARDS if card.task == task]
     return min(cards, key=lambda card: not card.embedded, default=None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from restore_cli.card import Task as TaskName
+from restore_cli.card import TaskName
 from restore_cli.ensemble import from_colour, restore_once, to_colour
 from restore_cli.errors import RestoreError
 from restore_cli.light import keep_highlights, mean_luminance, mix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from restore_cli.card import Speed, Task
+from restore_cli.card import Speed, TaskName
 from restore_cli.errors import UsageError
 
 Value = str | float | bool
@@ -31,7 +31,7 @@ ENHANCER: dict[str, Key] = {
     "strength": (parse_share, "a number from 0 to 1"),
     "tta": (parse_flag, "yes or no"),
 }
-STEPS: Mapping[Task, Mapping[str, Key]] = {
+STEPS: Mapping[TaskName, Mapping[str, Key]] = {
     "upscale": {
         **ENHANCER,
         "scale": (float, "a number"),
@@ -53,7 +53,7 @@ STEPS: Mapping[Task, Mapping[str, Key]] = {
 class Step:
     """One step of a chain."""
 
-    name: Task
+    name: TaskName
     values: Mapping[str, Value] = field(default_factory=dict)
 
 

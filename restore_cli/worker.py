@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -52,7 +51,8 @@ class Opened:
         """What its arrays take, and its result as far as that waits to be written."""
         picture = self.picture
         arrays = [array for array in (picture.pixels, picture.alpha, picture.beyond_srgb) if array is not None]
-        result = math.prod(self.size) * picture.pixels.shape[2] * picture.pixels.itemsize
+        height, width = self.size
+        result: int = height * width * picture.pixels.shape[2] * picture.pixels.itemsize
         return sum(array.nbytes for array in arrays) + min(result, LARGEST_BAND)
 
     def goes_with(self, other: Opened) -> bool:

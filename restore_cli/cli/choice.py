@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from restore_cli.card import ModelCard, Speed, Task
+from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
@@ -36,7 +36,7 @@ def choose_for_compressed(model: str | None, card: ModelCard | None) -> ModelCar
     return default_for_compressed(card) if model is None and card is not None else None
 
 
-def choose_enhancer(model: str | None, task: Task) -> ModelCard | None:
+def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:
     """Return the card that `--model` names, the built-in one for `task`, or None where it names a file.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from restore_cli.card import Task
+from restore_cli.card import TaskName
 from restore_cli.catalog import default_for
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
@@ -16,7 +16,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_enhancer
 
-PURPOSES: dict[Task, str] = {
+PURPOSES: dict[TaskName, str] = {
     "deblur": "Make blurred pictures sharp.",
     "denoise": "Take the noise out of pictures. How strong it is, the network finds out by itself.",
     "dejpeg": "Take the blocks and halos of JPEG compression out of pictures.",
@@ -24,7 +24,7 @@ PURPOSES: dict[Task, str] = {
 """The commands that differ in nothing but their model, and what each is for."""
 
 
-def enhance(task: Task, request: Request, **settings: Any) -> None:
+def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     """Carry out the command `task`; `settings` are those of its `Enhancer`.
 
     Raises:
@@ -43,7 +43,7 @@ def enhance(task: Task, request: Request, **settings: Any) -> None:
     )
 
 
-def make_command(task: Task) -> Callable[..., None]:
+def make_command(task: TaskName) -> Callable[..., None]:
     """Make the command of a task in `PURPOSES`."""
 
     def command(
@@ -73,7 +73,7 @@ def make_command(task: Task) -> Callable[..., None]:
     return expand_options(command)
 
 
-def _model_note(task: Task) -> str:
+def _model_note(task: TaskName) -> str:
     """Say what a user of `task` has to fetch or bring."""
     card = default_for(task)
     if card is None:

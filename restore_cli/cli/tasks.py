@@ -11,8 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.card import ModelCard
-from restore_cli.card import Task as TaskName
+from restore_cli.card import ModelCard, TaskName
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import StateDictError
 from restore_cli.sizing import Sizing

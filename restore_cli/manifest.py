@@ -146,9 +146,12 @@ class Manifest:
         """Write down jobs that are left, those that replace what was done before, and those that are found done."""
         with explained(self.path):  # in one go, since other runs wait meanwhile
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(
-                "INSERT OR REPLACE INTO pictures (source, target, status, settings, size, modified) "
-                "VALUES (?, ?, 'left', ?, ?, ?)",
+            self._database.executemany(  # what another run has done since it was judged stays, too
+                "INSERT INTO pictures (source, target, status, settings, size, modified) "
+                "VALUES (?, ?, 'left', ?, ?, ?) "
+                "ON CONFLICT (source) DO UPDATE SET target = excluded.target, status = 'left', "
+                "settings = excluded.settings, size = excluded.size, modified = excluded.modified, hash = NULL "
+                "WHERE pictures.status != 'done'",
                 begun,
             )
             self._database.executemany(  # what it was done with stays
@@ -173,6 +176,9 @@ class Manifest:
         """
         if job.source is None:
             return
+        if outcome.status == "skipped" and self._was_made_by_another(job):
+            self._note((), (), [_names(job)])
+            return
         now = _stamp(job.source)
         stamp = self._stamps.pop(replace(job, contested=False), now)
         size, modified = stamp or (None, None)
@@ -194,6 +200,12 @@ class Manifest:
                     time.time(),
                 ),
             )
+
+    def _was_made_by_another(self, job: Job) -> bool:
+        """Tell whether the result of a job that was skipped is that of another run with the same settings."""
+        row = self._look_up(job)
+        is_there = job.target is not None and os.path.exists(job.target)
+        return is_there and row is not None and row.settings == self.settings and row.status in ("left", "done")
 
     def status(self) -> BatchStatus:
         """Count, and judge the speed by the last pictures that were done."""

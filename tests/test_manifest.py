@@ -200,6 +200,22 @@ def test_a_result_that_a_killed_run_may_have_replaced_is_done_again(file: Path, 
     assert run(file, jobs[1:]).left == (), "these were not replaced yet"
 
 
+def test_what_another_run_does_meanwhile_counts_as_done(file: Path, jobs: list[Job]) -> None:
+    with Manifest(file, SETTINGS) as one, Manifest(file, SETTINGS) as other:
+        judged = other.judge
+        assert judged(jobs[0], retry_failed=False) == (None, jobs[0])
+        one.sort(jobs, retry_failed=False)
+        one.record(jobs[0], outcome_of(jobs[0]))
+        other._note([(os.fsencode(jobs[0].source), None, other.settings, 1, 1)], (), ())  # type: ignore[arg-type]
+        other.sort(jobs[1:], retry_failed=False)
+        one.record(jobs[1], outcome_of(jobs[1]))
+        for job in jobs[:2]:
+            other.record(job, outcome_of(job, "skipped"))
+        assert (one.status().done, one.status().skipped, one.status().left) == (2, 0, 1)
+    changed = run(file, jobs, settings={"strength": 0.5})
+    assert [job.replaces for job in changed.left] == [True, True, False]
+
+
 def test_results_of_others_stay(file: Path, jobs: list[Job]) -> None:
     assert jobs[0].target
     jobs[0].target.touch()

@@ -19,10 +19,16 @@ def loss_of(restored: Tensor, target: Tensor, weights: Loss, teacher: Tensor | N
     if weights.l1:
         total = total + weights.l1 * (restored - target).abs().mean()
     if weights.fft:
-        difference = torch.view_as_real(torch.fft.rfft2(restored - target))
-        total = total + weights.fft * difference.abs().mean()
+        total = total + weights.fft * _spectral_difference(restored, target)
     if weights.ssim:
         total = total + weights.ssim * (1 - ssim(restored, target, data_range=1.0))
     if teacher is not None:
         total = total + weights.teacher * (restored - teacher).abs().mean()
+        if weights.teacher_fft:
+            total = total + weights.teacher_fft * _spectral_difference(restored, teacher)
     return total
+
+
+def _spectral_difference(x: Tensor, y: Tensor) -> Tensor:
+    """Return the mean absolute difference of the real and imaginary parts of two spectra."""
+    return torch.view_as_real(torch.fft.rfft2(x - y)).abs().mean()

@@ -73,6 +73,8 @@ class Loss:
     """One minus the structural similarity."""
     teacher: float = 0.0
     """Mean absolute difference from what the teacher makes of the same input, reduced to the same size."""
+    teacher_fft: float = 0.0
+    """Mean absolute difference from its spectrum, as `fft` compares spectra."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +159,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
     recipe: Recipe = _build(Recipe, table, f"the recipe {source}", given={"text": text})
     if "architecture" not in recipe.network:
         raise UsageError(f"the recipe {source} names no network.architecture")
-    if (recipe.loss.teacher > 0) != (recipe.teacher is not None):
+    if (max(recipe.loss.teacher, recipe.loss.teacher_fft) > 0) != (recipe.teacher is not None):
         raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
     _check_ranges(recipe.degradations, source)
     patches = recipe.patches

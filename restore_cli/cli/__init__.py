@@ -72,6 +72,9 @@ def _root(
 def main() -> None:
     """Run the command line and exit; every error that reaches this edge becomes two lines and an exit code."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # which is read when PyTorch is loaded
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the shell closed it; no file shall take its number
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 it stays open
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names are bytes, and need not be text
     sys.exit(run(sys.argv[1:]))

@@ -364,3 +364,12 @@ def test_a_report_or_manifest_does_not_take_the_place_of_a_picture(restore: Rest
         assert done.returncode == 2
         assert done.stderr.startswith(b"error: the ")
     assert not (many.parent / "out").exists()
+
+
+def test_streams_that_are_closed_are_no_errors(many: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m restore_cli"
+    for words in ("models list >&-", "denoise many/0/00.png -o out/ 2>&-", "status none <&- >&- 2>&-"):
+        done = subprocess.run(["bash", "-c", f"{command} {words}"], cwd=tmp_path, stderr=subprocess.PIPE)
+        assert done.stderr == b""
+        assert done.returncode == (2 if words.startswith("status") else 0)
+    assert (tmp_path / "out" / "00.png").exists()

@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x4: clean pictures; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="3dee3690098e869726abfbff31b3236fb3fb42d82a1fe5928fa262b518c030d2",
-        bytes=971_896,
+        sha256="30d0dee24af5692c80fb38f02bf9bc9f5a5c2f8cd0ec09a91eba98aaee0025e5",
+        bytes=972_024,
         parameters=239_520,
     ),
     _own(
@@ -46,8 +46,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x2: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="6ebec83bf82fde2758cf93b94de9537fa6477144125d73d25112f71c0f9a2c70",
-        bytes=925_192,
+        sha256="a5ee2e867839644a4f1652b0ca2a652f7ccd53f7656ba5624bfd09cbda6da8ed",
+        bytes=925_248,
         parameters=227_820,
     ),
     _own(
@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x3: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="010a3e138f799507f5eb013eb708bca9889832665374e2f25c3ae07d141ce7e5",
-        bytes=944_572,
+        sha256="cb6a1b9c8711530489b736b86892af4249e08a7d94935296820ec3c8054b4846",
+        bytes=944_732,
         parameters=232_695,
     ),
     _own(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from restore_cli.batch import CLOCKS, Outcome, failure, name_of_source
 from restore_cli.database import explained, open_database
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.planning import Job
+from restore_cli.sources import Stamp, stamp_of
 
 VERSION = 1
 """Of the table; a file of another version is refused."""
@@ -26,8 +26,6 @@ RECENT = 200
 """Pictures by whose ends the speed of a batch is judged."""
 Names = tuple[bytes, bytes | None]
 """Of a job's source and target, as the table holds them."""
-Stamp = tuple[int, int]
-"""Bytes of a file, and when it was last changed, in nanoseconds since 1970."""
 TABLE = """
 CREATE TABLE IF NOT EXISTS pictures (
     source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
@@ -132,7 +130,7 @@ class Manifest:
             left.append(job)
             if job.source is None:
                 continue
-            stamp = self._stamps[job] = _stamp(job.source)
+            stamp = self._stamps[job] = stamp_of(job.source)
             if job.replaces:
                 again.append(_names(job))
             elif job.target is not None and os.path.exists(job.target):  # somebody else's
@@ -179,7 +177,7 @@ class Manifest:
         if outcome.status == "skipped" and self._was_made_by_another(job):
             self._note((), (), [_names(job)])
             return
-        now = _stamp(job.source)
+        now = stamp_of(job.source)
         stamp = self._stamps.pop(replace(job, contested=False), now)
         size, modified = stamp or (None, None)
         width, height = outcome.input_size or (0, 0)
@@ -187,8 +185,7 @@ class Manifest:
             self._database.execute(
                 "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    _key(job.source),
-                    job.target and _key(job.target),
+                    *_names(job),
                     outcome.status,
                     outcome.reason or None,
                     self.settings,
@@ -247,7 +244,7 @@ class Manifest:
             return None, job
         if row.settings is None:
             return None, replace(job, replaces=row.status == "again")
-        target = job.target and _stamp(job.target)
+        target = job.target and stamp_of(job.target)
         if row.status == "left" and not target:
             return None, job
         if row.settings != self.settings or not _is_unchanged(job.source, row):
@@ -293,18 +290,9 @@ def _names(job: Job) -> Names:
     return _key(job.source), _key(job.target) if job.target else None
 
 
-def _stamp(path: Path) -> Stamp | None:
-    """Return the stamp of a file; None if it is gone, or is none that could be read twice."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
-
-
 def _is_unchanged(path: Path, row: Row) -> bool:
     """Tell whether a file is what it was; its content counts where only its time differs."""
-    now = _stamp(path)
+    now = stamp_of(path)
     if now is None or now == (row.size, row.modified):
         return now is not None
     return now[0] == row.size and row.hash is not None and hash_file(path) == row.hash

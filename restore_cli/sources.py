@@ -20,6 +20,8 @@ STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
 PICTURE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
 """Endings by which a folder's files are taken for pictures."""
+Stamp = tuple[int, int]
+"""A file's bytes and the time of its last change in nanoseconds: while both stay, so does the file."""
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 """What the system says of names that no file has, or can have."""
 
@@ -99,6 +101,15 @@ def find_sources(names: Iterable[str], *, recursive: bool, output: str | None) -
 def is_picture_name(name: str) -> bool:
     """Tell whether a file of this name in a folder is taken for a picture: by its ending, unless it is hidden."""
     return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None if there is none, or something else has its name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def holds_tiles(folder: Path) -> bool:

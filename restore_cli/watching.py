@@ -7,7 +7,6 @@ and when much happens at once it may drop something. So new folders are searched
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,12 @@ from typing import Self
 
 from restore_cli.changes import Change, Changes
 from restore_cli.errors import UsageError
-from restore_cli.sources import Source, holds_tiles, is_picture_name, pictures_in
+from restore_cli.sources import Source, Stamp, holds_tiles, is_picture_name, pictures_in, stamp_of
 
 SEARCH_PAUSE = 60.0
 """Seconds from one search of all folders to the next, where nothing calls for one."""
 SEARCH_SHARE = 20
 """How many times as long as a search takes the pause after it is, at least."""
-
-Stamp = tuple[int, int]
-"""A file's bytes and the time of its last change in nanoseconds: while both stay, so does the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ class Watch:
     def pass_over(self, paths: Iterable[Path]) -> None:
         """Take files for known as they are now: they are told of when they change."""
         for path in paths:
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             if stamp is not None:
                 self._known[os.path.abspath(path)] = stamp
 
@@ -157,7 +153,7 @@ class Watch:
 
     def _consider(self, source: Source) -> None:
         """Let a picture rest if it is new or changed."""
-        key, stamp = os.path.abspath(source.path), _stamp(source.path)
+        key, stamp = os.path.abspath(source.path), stamp_of(source.path)
         if stamp is None:
             self._known.pop(key, None)
         if stamp is None or stamp == self._known.get(key) or self.passes_over(source.path):
@@ -177,12 +173,3 @@ class Watch:
                 self._known[key] = resting.stamp
                 whole.append(resting.source)
         return whole
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """Return the stamp of a file; None if there is none, or something else has its name."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None

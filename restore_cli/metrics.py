@@ -18,6 +18,8 @@ from restore_cli.errors import UsageError
 Channel = Literal["y", "rgb"]
 Values = NDArray[np.float64]
 
+LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+"""Shares of red, green and blue in BT.601 luma in its studio range, which begins at 16."""
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 
@@ -59,7 +61,7 @@ def _planes(samples: NDArray[Any], channel: Channel) -> Values:
         return values
     if values.shape[2] == 1:
         return 16 + values * (219 / 255)
-    luma: Values = 16 + values @ np.array([[65.481], [128.553], [24.966]]) / 255
+    luma: Values = 16 + values @ np.array(LUMA)[:, None]
     return luma
 
 

@@ -59,6 +59,10 @@ class Patches:
     """Share of patches that are cut from drawings, not from photographs: writing, strokes, shapes and screens."""
     places: int = 1
     """Places drawn in a picture for a patch, of which the one with the most detail is taken."""
+    by_area: bool = False
+    """Draw photographs as often as they are large, and not all equally often."""
+    reduced: float = 1.0
+    """Least factor, of those down from 1, that what a patch is cut from is reduced by: it is sharper then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,10 @@ class Loss:
     """Mean absolute difference from what the teacher makes of the same input, reduced to the same size."""
     teacher_fft: float = 0.0
     """Mean absolute difference from its spectrum, as `fft` compares spectra."""
+    psnr: float = 0.0
+    """Logarithm of the mean squared difference of each patch, of luma and, by half, of all channels."""
+    teacher_psnr: float = 0.0
+    """The same of the difference from the teacher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +167,15 @@ def parse_recipe(text: str, source: str) -> Recipe:
     recipe: Recipe = _build(Recipe, table, f"the recipe {source}", given={"text": text})
     if "architecture" not in recipe.network:
         raise UsageError(f"the recipe {source} names no network.architecture")
-    if (max(recipe.loss.teacher, recipe.loss.teacher_fft) > 0) != (recipe.teacher is not None):
+    loss = recipe.loss
+    if (max(loss.teacher, loss.teacher_fft, loss.teacher_psnr) > 0) != (recipe.teacher is not None):
         raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
     _check_ranges(recipe.degradations, source)
     patches = recipe.patches
     if not patches.size or min(*patches.size, patches.batch, patches.places, recipe.steps) < 1:
         raise UsageError(f"the recipe {source} has a size, batch, number of places or number of steps below 1")
+    if not 0 < patches.reduced <= 1:
+        raise UsageError(f"reduced of the recipe {source} is {patches.reduced}, not above 0 and at most 1")
     return recipe
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.random import Generator
+from PIL import Image
 from torch import Tensor
 
 from restore_cli.training.degradations import build_degradation
@@ -50,6 +51,8 @@ class Sampler:
             learned, self._held_out = ([Example(each.target) for each in side] for side in (learned, self._held_out))
         self._singles = [example for example in learned if example.input is None]
         self._pairs = [example for example in learned if example.input is not None]
+        weights = [each.target.size if recipe.patches.by_area else 1 for each in self._singles]
+        self._upto = np.cumsum(weights) / max(1, sum(weights))  # share of patches of a photograph and all before it
         self._drawings = Drawings(recipe)
 
     def draw(self, random: Generator) -> Batch:
@@ -78,21 +81,30 @@ class Sampler:
         example = self._draw_example(random)
         margin = MARGIN if example.input is None and float(scale).is_integer() else 0
         side = round((size + 2 * margin) * scale)
-        cuts = [_draw_cut(example, side, random) for _ in range(self.patches.places)]
+        wide = self._draw_width(example, side, random)
+        cuts = [_draw_cut(example, wide, random) for _ in range(self.patches.places)]
         cut = max(cuts, key=lambda cut: _detail(example.target[cut])) if len(cuts) > 1 else cuts[0]
         turns, mirror = int(random.integers(4)), bool(random.integers(2))
-        target = _turned(example.target[cut], turns, mirror)
+        target = _reduced(_turned(example.target[cut], turns, mirror), side)
         if example.input is not None:
             return _turned(example.input[cut], turns, mirror), target
         made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
         return _without_border(made, margin), _without_border(target, round(margin * scale))
+
+    def _draw_width(self, example: Example, side: int, random: Generator) -> int:
+        """Draw how many pixels a side of a picture are reduced to `side`; pairs are never reduced."""
+        if self.patches.reduced == 1 or example.input is not None:
+            return side
+        shortest: int = min(example.target.shape[:2])
+        least = max(self.patches.reduced, side / shortest)
+        return min(round(side / random.uniform(least, 1)), shortest)
 
     def _draw_example(self, random: Generator) -> Example:
         if self.patches.drawn and random.random() < self.patches.drawn:
             return self._drawings[int(random.integers(DRAWINGS))]
         if self._pairs and (not self._singles or random.random() < self.degradations.pairs):
             return self._pairs[random.integers(len(self._pairs))]
-        return self._singles[random.integers(len(self._singles))]
+        return self._singles[int(np.searchsorted(self._upto, random.random(), side="right"))]
 
     def _validate_with(self, example: Example, random: Generator) -> tuple[Samples, Samples]:
         scale = self.degradations.largest_scale
@@ -142,6 +154,13 @@ def _detail(x: Samples) -> float:
 
 def _turned(x: Samples, turns: int, mirror: bool) -> Samples:
     return np.ascontiguousarray(np.rot90(x[:, ::-1] if mirror else x, turns))
+
+
+def _reduced(x: Samples, side: int) -> Samples:
+    """Return square `x` with `side` pixels a side."""
+    if x.shape[0] == side:
+        return x
+    return np.array(Image.fromarray(x).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _without_border(x: Samples, border: int) -> Samples:

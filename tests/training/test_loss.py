@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 import torch
 
@@ -19,10 +22,20 @@ SIZE = (2, 3, 8, 8)
         ({"fft": 1.0}, 0.5 * 64 / (2 * 8 * 5)),  # a constant has one frequency, of 8 x 5 complex numbers
         ({"teacher_fft": 1.0}, 0.25 * 64 / (2 * 8 * 5)),
         ({"l1": 1.0, "teacher_fft": 1.0}, 0.5 + 0.25 * 64 / (2 * 8 * 5)),
+        ({"psnr": 1.0}, 2 * math.log(0.5 * 219 / 255) + math.log(0.5)),  # luma spans 219 of 255 levels
+        ({"teacher_psnr": 2.0}, 4 * math.log(0.25 * 219 / 255) + 2 * math.log(0.25)),
     ],
 )
 def test_parts_compare_with_the_target_or_the_teacher(weights: dict[str, float], expected: float) -> None:
-    none: dict[str, float] = dict.fromkeys(("l1", "fft", "ssim", "teacher", "teacher_fft"), 0.0)
+    none = {field.name: 0.0 for field in dataclasses.fields(Loss)}
     restored, target, teacher = torch.zeros(SIZE), torch.full(SIZE, 0.5), torch.full(SIZE, 0.25)
     loss = loss_of(restored, target, Loss(**none | weights), teacher)
-    assert float(loss) == pytest.approx(expected)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_logarithm_counts_what_is_nearly_right_as_much_as_what_is_not() -> None:
+    near, far = torch.full((1, 3, 8, 8), 0.01), torch.full((1, 3, 8, 8), 0.2)
+    halves = {}
+    for name, pictures in {"near": (near / 2, far), "far": (near, far / 2), "none": (near, far)}.items():
+        halves[name] = float(loss_of(torch.cat(pictures), torch.zeros(2, 3, 8, 8), Loss(l1=0.0, psnr=1.0)))
+    assert halves["none"] - halves["near"] == pytest.approx(halves["none"] - halves["far"], rel=0.05)

@@ -69,5 +69,41 @@ def test_the_place_with_more_detail_is_taken() -> None:
     assert flat[2] < 0.6 * flat[1]
 
 
+def test_photographs_are_drawn_alike_or_as_often_as_they_are_large() -> None:
+    small, large = FLAT, Example(np.full((80, 96, 3), 200, np.uint8))
+    for added, expected in (("", 0.5), ("by_area = true", 0.8)):
+        targets = [target for batch in batches(sampler(added, small, large), 60) for target in batch.target]
+        assert abs(np.mean([float(target.max()) > 0.5 for target in targets]) - expected) < 0.1
+
+
+def test_patches_are_cut_from_what_was_reduced_by_up_to_the_least_factor() -> None:
+    ramp = Example(np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 200, 3)))
+    spans = {added: _spans(sampler(added, ramp)) for added in ("", "reduced = 0.5")}
+    assert set(spans[""]) == {15}  # 16 pixels
+    assert min(spans["reduced = 0.5"]) >= 15
+    assert 25 < max(spans["reduced = 0.5"]) <= 31
+
+
+def test_what_is_too_small_to_be_reduced_so_far_is_reduced_less() -> None:
+    ramp = Example(np.tile(np.arange(40, dtype=np.uint8)[:, None, None], (1, 200, 3)))
+    assert 18 <= max(_spans(sampler("reduced = 0.1", ramp))) <= 20  # 40 of its pixels for 32, of which 16 are kept
+
+
+def test_pairs_are_not_reduced() -> None:
+    picture = draw(40, 48, 1)
+    recipe = TINY.replace('kind = "bicubic"\nscale = 2', 'kind = "noise"').replace(
+        "batch = 4", "batch = 4\nreduced = 0.2"
+    )
+    of = Sampler(parse_recipe(recipe, "tiny"), Collection((Example(picture, input=picture),), ()))
+    for batch in batches(of, 5):
+        assert batch.input.equal(batch.target)
+
+
+def _spans(of: Sampler) -> list[int]:
+    """Return how many levels lie between the darkest and the brightest row or column of each patch."""
+    targets = [target for batch in batches(of, 30) for target in batch.target]
+    return [round(float(target.max() - target.min()) * 255) for target in targets]
+
+
 def _share_of_flat_patches(of: Sampler) -> float:
     return float(np.mean([float(target.std()) < 0.01 for batch in batches(of, 60) for target in batch.target]))

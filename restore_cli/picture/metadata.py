@@ -9,13 +9,16 @@ from restore_cli.picture import vips
 from restore_cli.picture.avif_colours import has_other_colours
 from restore_cli.picture.exif import orientation_of, resolution_of, upright_exif
 from restore_cli.picture.iptc import records_of
+from restore_cli.picture.jpeg_comments import read_comments
 from restore_cli.picture.picture import Metadata
 from restore_cli.picture.png_chunks import read_chunks
+from restore_cli.picture.texts import texts_to_keep
 from restore_cli.picture.tiff_tags import read_tags
 from restore_cli.picture.xmp import upright_xmp
 
 UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
 TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
+LOST_TEXTS = ("some of its texts are damaged, or too long, and left out",)
 DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
 
 
@@ -41,11 +44,15 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     if format == "png":
         chunks = read_chunks(file)
         pages = chunks.frames
-        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp)
+        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
+        if chunks.lost_texts:
+            notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
             notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
         if chunks.other_colours:
             notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
+    elif format == "jpeg":
+        metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
     elif format == "avif" and metadata.icc is None and has_other_colours(file):
         notes += (TAKEN_FOR_SRGB.format("header"),)
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restore_cli.picture.compression import Compression
+from restore_cli.picture.texts import Text
 from restore_cli.scratch import Room
 
 BAND = 64
@@ -31,6 +32,7 @@ class Metadata:
     """IPTC records without the block of Photoshop that holds them in JPEG."""
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical resolution; None where the file states none."""
+    texts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
+from restore_cli.picture import png_text
+from restore_cli.picture.inserting import insert
+from restore_cli.picture.texts import Text, texts_to_keep
+
 SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 """What every PNG begins with: its signature, and the chunk IHDR."""
-EXIF, ICC, TEXT, PACKED_TEXT = b"eXIf", b"iCCP", b"iTXt", b"zTXt"
-XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+EXIF, ICC = b"eXIf", b"iCCP"
+XMP_KEYWORD = "XML:com.adobe.xmp"
 ANIMATION = b"acTL"
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
 COLOURS = (ICC, CICP, SRGB, GAMMA, CHROMATICITIES)
@@ -29,7 +33,8 @@ USUAL: dict[bytes, tuple[tuple[int, ...], int]] = {
 """What is said of sRGB, in hundred thousandths, and by how much it may be off."""
 LARGEST_CHUNK = 1 << 28
 """Bytes; more is not read."""
-MOVED_BYTES = 1 << 20
+LARGEST_TEXTS = 1 << 26
+"""Bytes of all texts, unpacked; no more are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,9 @@ class Chunks:
 
     exif: bytes | None
     xmp: bytes | None
+    texts: tuple[Text, ...]
+    lost_texts: bool
+    """Whether others are damaged, or too long."""
     has_profile: bool
     """Whether there is an ICC profile, however damaged."""
     other_colours: str | None
@@ -49,6 +57,7 @@ class Chunks:
 def read_chunks(file: IO[bytes]) -> Chunks:
     """Read the chunks of a PNG, also those behind its samples."""
     exif = xmp = None
+    texts, room, lost_texts = [], LARGEST_TEXTS, False
     colours: dict[bytes, bytes] = {}
     frames = 1
     for kind, length, at in _chunks(file):
@@ -58,25 +67,34 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         elif kind in COLOURS:
             file.seek(at)
             colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
-        if kind not in (EXIF, TEXT, PACKED_TEXT) or length > LARGEST_CHUNK:
+        if kind not in (EXIF, *png_text.KINDS) or length > LARGEST_CHUNK:
             continue
         file.seek(at)
         content = file.read(length)
         if kind == EXIF:
             exif = content
-        elif content.startswith(XMP_KEYWORD):
-            xmp = _text_of(kind, content) or xmp
+        elif unpacked := png_text.unpack_text(kind, content, room):
+            keyword, text = unpacked
+            room -= len(text)
+            if keyword == XMP_KEYWORD:
+                xmp = text or xmp
+            else:
+                texts.append(Text(keyword, png_text.words_of(kind, text)))
+        else:
+            lost_texts = True
     has_profile = ICC in colours
-    return Chunks(exif, xmp, has_profile, None if has_profile else _other_than_srgb(colours), frames)
+    other_colours = None if has_profile else _other_than_srgb(colours)
+    return Chunks(exif, xmp, texts_to_keep(texts), lost_texts, has_profile, other_colours, frames)
 
 
-def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> None:
+def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None, texts: Sequence[Text] = ()) -> None:
     """Put metadata into a finished PNG, before its samples, where all programs look for it."""
     chunks = _chunk(EXIF, exif) if exif else b""
     if xmp:
-        chunks += _chunk(TEXT, XMP_KEYWORD + bytes(4) + xmp)  # not packed; no language, no translated keyword
+        chunks += _chunk(png_text.INTERNATIONAL, png_text.international_text(XMP_KEYWORD, xmp))
+    chunks += b"".join(_chunk(*png_text.pack_text(text.keyword, text.words)) for text in texts)
     if chunks:
-        _insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
+        insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
 
 
 def _other_than_srgb(colours: dict[bytes, bytes]) -> str | None:
@@ -107,31 +125,5 @@ def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
         at += length + 12
 
 
-def _text_of(kind: bytes, content: bytes) -> bytes | None:
-    text = content[len(XMP_KEYWORD) :]
-    packed = kind == PACKED_TEXT or text[:1] == b"\1"
-    text = text[2:].split(b"\0", 2)[-1] if kind == TEXT else text[1:]  # behind the flags, language and translation
-    if not packed:
-        return text
-    try:
-        return zlib.decompressobj().decompress(text, LARGEST_CHUNK)
-    except zlib.error:
-        return None
-
-
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def _insert(file: IO[bytes], at: int, content: bytes) -> None:
-    """Move all from `at` on towards the end, the last part first, and write `content` there."""
-    end = file.seek(0, 2)
-    while end > at:
-        start = max(at, end - MOVED_BYTES)
-        file.seek(start)
-        moved = file.read(end - start)
-        file.seek(start + len(content))
-        file.write(moved)
-        end = start
-    file.seek(at)
-    file.write(content)

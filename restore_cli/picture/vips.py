@@ -14,6 +14,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.exif import resolution_exif, sized_exif
 from restore_cli.picture.formats import Format
 from restore_cli.picture.iptc import photoshop_block
+from restore_cli.picture.jpeg_comments import insert_comments, is_held
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
 from restore_cli.picture.png_chunks import insert_chunks
@@ -134,7 +135,7 @@ def _decode_whole(image: Any) -> Samples:
 
 def metadata_of(image: Any) -> Metadata:
     """Collect the blocks of metadata that an image carries."""
-    blobs = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
+    blobs: dict[str, Any] = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
     resolution = (image.xres, image.yres)
     unsaid = image.xres == image.yres and any(abs(image.xres - density) < 0.001 for density in UNSAID)
     return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
@@ -187,8 +188,10 @@ def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, 
     _save(image, format, options, file)
     if placeholder is not None:
         placeholder.replace(file)
+    if format.name == "jpeg":
+        insert_comments(file, [text for text in metadata.texts if is_held(text)])
     elif format.name == "png":
-        insert_chunks(file, exif, xmp)
+        insert_chunks(file, exif, xmp, metadata.texts)
     elif format.name == "tiff":
         append_tags(file, exif, metadata.iptc)
 

@@ -15,7 +15,7 @@ SIGNATURE = b"SQLite format 3\0"
 """What databases begin with."""
 
 
-def open_database(path: Path, table: str, version: int, *, is_read_only: bool) -> sqlite3.Connection:
+def open_database(path: Path, table: str, version: int, *, is_read_only: bool = False) -> sqlite3.Connection:
     """Open the database at `path`; one that is new, unless it `is_read_only`, gets a `table` and its `version`.
 
     Raises:

@@ -16,14 +16,12 @@ from typing import Any, Self
 
 from restore_cli.batch import CLOCKS, Outcome, failure, name_of_source
 from restore_cli.database import explained, open_database
-from restore_cli.errors import RestoreError, UsageError
+from restore_cli.errors import RestoreError
 from restore_cli.planning import Job
 from restore_cli.sources import Stamp, stamp_of
 
 VERSION = 1
 """Of the table; a file of another version is refused."""
-RECENT = 200
-"""Pictures by whose ends the speed of a batch is judged."""
 Names = tuple[bytes, bytes | None]
 """Of a job's source and target, as the table holds them."""
 TABLE = """
@@ -66,30 +64,11 @@ class Sorted:
     """Of pictures that need not be tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchStatus:
-    """How far a batch is."""
-
-    done: int
-    skipped: int
-    failed: int
-    left: int
-    pictures_per_second: float | None
-    """Over the last pictures; None where too few are done."""
-    failures: tuple[tuple[str, str], ...]
-    """Names of pictures that failed, and why."""
-
-    @property
-    def seconds_to_go(self) -> float | None:
-        """How long what is left will take at this speed; None where that is not known."""
-        return self.left / self.pictures_per_second if self.pictures_per_second else None
-
-
 class Manifest:
     """A database that is open."""
 
-    def __init__(self, path: Path, settings: Mapping[str, Any] | None = None, *, is_read_only: bool = False) -> None:
-        """Open the manifest at `path`, which is made if need be, unless it `is_read_only`.
+    def __init__(self, path: Path, settings: Mapping[str, Any] | None = None) -> None:
+        """Open the manifest at `path`, which is made if need be.
 
         `settings` decide a picture's result: where they differ from what is recorded, it is done again.
 
@@ -100,7 +79,7 @@ class Manifest:
         self.settings = json.dumps(settings or {}, sort_keys=True)
         self._stamps: dict[Job, Stamp | None] = {}
         """Of the sources of jobs that are left, as they were when the jobs were sorted."""
-        self._database = open_database(path, TABLE, VERSION, is_read_only=is_read_only)
+        self._database = open_database(path, TABLE, VERSION)
 
     def __enter__(self) -> Self:
         return self
@@ -204,27 +183,6 @@ class Manifest:
         is_there = job.target is not None and os.path.exists(job.target)
         return is_there and row is not None and row.settings == self.settings and row.status in ("left", "done")
 
-    def status(self) -> BatchStatus:
-        """Count, and judge the speed by the last pictures that were done."""
-        with explained(self.path):
-            counts = dict(self._database.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
-            ends = self._database.execute(
-                "SELECT ended FROM pictures WHERE status = 'done' AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
-                (RECENT,),
-            ).fetchall()
-            failures = self._database.execute(
-                "SELECT source, reason FROM pictures WHERE status = 'failed' ORDER BY source"
-            ).fetchall()
-        span = ends[0][0] - ends[-1][0] if ends else 0.0
-        return BatchStatus(
-            done=counts.get("done", 0),
-            skipped=counts.get("skipped", 0),
-            failed=counts.get("failed", 0),
-            left=counts.get("left", 0) + counts.get("again", 0),
-            pictures_per_second=(len(ends) - 1) / span if span > 0 else None,
-            failures=tuple((os.fsdecode(source), reason or "") for source, reason in failures),
-        )
-
     def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
         """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
         return self._judge(job, self._look_up(job), retry_failed=retry_failed)
@@ -258,18 +216,6 @@ class Manifest:
             return None, job
         why = "it was done with these settings before"
         return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
-
-
-def read_status(path: Path) -> BatchStatus:
-    """Return how far the batch is whose manifest lies at `path`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not os.path.isfile(path):
-        raise UsageError(f"there is no manifest {path}", "it is the file that --manifest named")
-    with Manifest(path, is_read_only=True) as manifest:
-        return manifest.status()
 
 
 def hash_file(path: Path) -> str | None:

@@ -34,8 +34,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "large").mkdir()
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "weights" / "darkir-s.safetensors", "own.safetensors")
-    with Manifest(Path("batch.db")) as manifest:
-        assert manifest.status().left == 0
+    with Manifest(Path("batch.db")):
+        pass
     with Image.open(ROOT / "docs" / "otter.png") as otter:
         small = otter.resize((60, 40))
         for name in ("photo.jpg", "photos/a.jpg", "night/a.jpg", "scan.tif"):

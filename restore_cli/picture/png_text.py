@@ -6,6 +6,7 @@ import zlib
 
 PLAIN, PACKED, INTERNATIONAL = b"tEXt", b"zTXt", b"iTXt"
 KINDS = (PLAIN, PACKED, INTERNATIONAL)
+KEYWORD_BYTES = range(1, 80)
 
 
 def unpack_text(kind: bytes, content: bytes, largest: int) -> tuple[str, bytes] | None:
@@ -14,7 +15,7 @@ def unpack_text(kind: bytes, content: bytes, largest: int) -> tuple[str, bytes] 
     The language of an international text and the translation of its keyword are left aside.
     """
     keyword, separator, text = content.partition(b"\0")
-    if not separator:
+    if not separator or len(keyword) not in KEYWORD_BYTES:
         return None
     packed = kind == PACKED or (kind == INTERNATIONAL and text[:1] == b"\1")
     if kind == INTERNATIONAL:

@@ -79,6 +79,8 @@ def test_times_of_the_file_and_copies_of_exif_are_not_taken_along(samples: np.nd
     ("kind", "content"),
     [
         (b"tEXt", b"no keyword"),
+        (b"tEXt", b"\0an empty one"),
+        (b"tEXt", b"k" * 80 + b"\0too long"),
         (b"zTXt", b"Title\0\0junk"),
         (b"zTXt", b"Title\0\0" + zlib.compress(b"cut off" * 50)[:-9]),
         (b"tEXt", b"Title\0" + bytes(2001)),

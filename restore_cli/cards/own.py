@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x4: clean pictures; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="30d0dee24af5692c80fb38f02bf9bc9f5a5c2f8cd0ec09a91eba98aaee0025e5",
-        bytes=972_024,
+        sha256="cf20ecf41c0cc04f21095ee9c06bfd0607117993333f0203f99d8c79147b37c8",
+        bytes=972_120,
         parameters=239_520,
     ),
     _own(
@@ -46,8 +46,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x2: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="a5ee2e867839644a4f1652b0ca2a652f7ccd53f7656ba5624bfd09cbda6da8ed",
-        bytes=925_248,
+        sha256="d0d5c0d439ad5479be1bb81b18ace1bdd7b99e15bc2c590f40ae3e980e953b46",
+        bytes=925_416,
         parameters=227_820,
     ),
     _own(
@@ -71,8 +71,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at other scales: clean pictures; trained for this project",
         made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
         source=SAFMN_CODE,
-        sha256="930ed9c3ee8740897e06527179c30348afeb938097f298865c42f82faeb56c67",
-        bytes=1_032_868,
+        sha256="7f9daaad595fced768c562808dbbd301406c0ee18925fe28b857d132cfe90e77",
+        bytes=1_032_908,
         parameters=254_427,
     ),
     _own(

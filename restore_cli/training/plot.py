@@ -11,14 +11,14 @@ from restore_cli.training.session import Report
 
 
 def plot_history(history: Sequence[Report], title: str, path: Path) -> None:
-    """Draw loss (logarithmic) and PSNR over the steps into a PNG."""
+    """Draw loss, logarithmic where it can be, and PSNR over the steps into a PNG."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.subplots()
     right = left.twinx()
-    steps = [report.step for report in history]
-    (loss,) = left.plot(steps, [report.loss for report in history], color="tab:blue", label="loss")
+    steps, losses = [report.step for report in history], [report.loss for report in history]
+    (loss,) = left.plot(steps, losses, color="tab:blue", label="loss")
     (psnr,) = right.plot(steps, [report.psnr for report in history], color="tab:orange", label="PSNR (held out)")
-    left.set_yscale("log")
+    left.set_yscale("log" if min(losses) > 0 else "linear")
     left.set_xlabel("steps")
     left.set_ylabel("loss")
     right.set_ylabel("PSNR of luma (dB)")

@@ -19,7 +19,7 @@ LAYERS = (
     ("service",),
     ("in_turn", "pipeline"),
     ("training", "worker"),
-    ("output",),
+    ("batch_status", "output"),
     ("backlog", "deaths", "manifest", "report"),
     ("database", "totals"),
     ("batch",),

@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x3: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="cb6a1b9c8711530489b736b86892af4249e08a7d94935296820ec3c8054b4846",
-        bytes=944_732,
+        sha256="21c8c28d33c9bf2b033954e22b8f22abbbf42f10a929f37efe3fce17274df359",
+        bytes=944_860,
         parameters=232_695,
     ),
     _own(

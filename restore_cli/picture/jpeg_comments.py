@@ -27,7 +27,7 @@ def read_comments(file: IO[bytes]) -> list[Text]:
     return [Text(texts.COMMENT, comment) for comment in comments if comment]
 
 
-def is_held(text: Text) -> bool:
+def fits_jpeg(text: Text) -> bool:
     """Tell whether JPEG has a place for `text`."""
     return text.keyword == texts.COMMENT and len(text.words.encode()) <= LARGEST_COMMENT
 

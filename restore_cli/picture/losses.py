@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restore_cli.picture.formats import Format
-from restore_cli.picture.jpeg_comments import is_held
+from restore_cli.picture.jpeg_comments import fits_jpeg
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.placeholder import LARGEST_BLOCK
 from restore_cli.picture.texts import Text
@@ -13,8 +13,8 @@ from restore_cli.picture.vips import AVIF_DEPTH, PLACEHOLDER_FORMATS
 
 LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
 """Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
-
 NAMED_TEXTS = 3
+"""Texts that are named, at the most."""
 
 
 def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def _lost_texts(texts: Sequence[Text], format: Format) -> list[str]:
     """Name the texts that `vips.encode` leaves out, a few by their keywords."""
     if format.name == "png":
         return []
-    keywords = [text.keyword for text in texts if not (format.name == "jpeg" and is_held(text))]
+    keywords = [text.keyword for text in texts if not (format.name == "jpeg" and fits_jpeg(text))]
     if len(keywords) > NAMED_TEXTS:
         keywords[NAMED_TEXTS:] = ["..."]
     return [f"text ({', '.join(keywords)})"] if keywords else []

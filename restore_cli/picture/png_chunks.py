@@ -67,7 +67,10 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         elif kind in COLOURS:
             file.seek(at)
             colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
-        if kind not in (EXIF, *png_text.KINDS) or length > LARGEST_CHUNK:
+        if kind not in (EXIF, *png_text.KINDS):
+            continue
+        if length > LARGEST_CHUNK:
+            lost_texts = lost_texts or kind in png_text.KINDS
             continue
         file.seek(at)
         content = file.read(length)

@@ -7,6 +7,7 @@ import zlib
 PLAIN, PACKED, INTERNATIONAL = b"tEXt", b"zTXt", b"iTXt"
 KINDS = (PLAIN, PACKED, INTERNATIONAL)
 KEYWORD_BYTES = range(1, 80)
+"""Lengths that a keyword may have."""
 
 
 def unpack_text(kind: bytes, content: bytes, largest: int) -> tuple[str, bytes] | None:

@@ -14,7 +14,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.exif import resolution_exif, sized_exif
 from restore_cli.picture.formats import Format
 from restore_cli.picture.iptc import photoshop_block
-from restore_cli.picture.jpeg_comments import insert_comments, is_held
+from restore_cli.picture.jpeg_comments import fits_jpeg, insert_comments
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
 from restore_cli.picture.png_chunks import insert_chunks
@@ -189,7 +189,7 @@ def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, 
     if placeholder is not None:
         placeholder.replace(file)
     if format.name == "jpeg":
-        insert_comments(file, [text for text in metadata.texts if is_held(text)])
+        insert_comments(file, [text for text in metadata.texts if fits_jpeg(text)])
     elif format.name == "png":
         insert_chunks(file, exif, xmp, metadata.texts)
     elif format.name == "tiff":

@@ -6,13 +6,12 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from restore_cli.picture import texts
 from restore_cli.picture.inserting import insert
-from restore_cli.picture.texts import Text
+from restore_cli.picture.texts import COMMENT, Text
 
-COMMENT, SCAN = 0xFE, 0xDA
-"""Second bytes of markers; the samples follow a scan's."""
-APPLICATION = range(0xE0, 0xF0)
+COM, SOS = 0xFE, 0xDA
+"""Second bytes of markers: of a comment, and of a scan, which the samples follow."""
+APP = range(0xE0, 0xF0)
 LARGEST_COMMENT = 65_533
 """Bytes that a segment holds."""
 
@@ -21,15 +20,15 @@ def read_comments(file: IO[bytes]) -> list[Text]:
     """Return the comments that stand before the samples."""
     comments = []
     for marker, at, length in _segments(file):
-        if marker == COMMENT:
+        if marker == COM:
             file.seek(at)
             comments.append(_decode(file.read(length).rstrip(b"\0")))
-    return [Text(texts.COMMENT, comment) for comment in comments if comment]
+    return [Text(COMMENT, comment) for comment in comments if comment]
 
 
 def fits_jpeg(text: Text) -> bool:
     """Tell whether JPEG has a place for `text`."""
-    return text.keyword == texts.COMMENT and len(text.words.encode()) <= LARGEST_COMMENT
+    return text.keyword == COMMENT and len(text.words.encode()) <= LARGEST_COMMENT
 
 
 def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
@@ -37,10 +36,10 @@ def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
     if not comments:
         return
     contents = [comment.words.encode() for comment in comments]
-    segments = b"".join(struct.pack(">BBH", 0xFF, COMMENT, len(content) + 2) + content for content in contents)
+    segments = b"".join(struct.pack(">BBH", 0xFF, COM, len(content) + 2) + content for content in contents)
     at = 2
     for marker, start, length in _segments(file):
-        if marker not in APPLICATION:
+        if marker not in APP:
             break
         at = start + length
     insert(file, at, segments)
@@ -52,7 +51,7 @@ def _segments(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:
     while True:
         file.seek(at)
         head = file.read(4)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == SCAN:
+        if len(head) < 4 or head[0] != 0xFF or head[1] == SOS:
             return
         if head[1] == 0xFF:  # a byte of filling
             at += 1

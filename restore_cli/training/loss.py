@@ -20,22 +20,32 @@ def loss_of(restored: Tensor, target: Tensor, weights: Loss, teacher: Tensor | N
     arXiv:2108.05054, by rfft2. The logarithm of squared differences is the loss of Chen et al., HINet: Half Instance
     Normalization Network for Image Restoration, CVPR Workshops 2021, arXiv:2105.06086.
     """
-    total = restored.new_zeros(())
-    if weights.l1:
-        total = total + weights.l1 * (restored - target).abs().mean()
-    if weights.fft:
-        total = total + weights.fft * _spectral_difference(restored, target)
-    if weights.ssim:
-        total = total + weights.ssim * (1 - ssim(restored, target, data_range=1.0))
-    if weights.psnr:
-        total = total + weights.psnr * _logarithmic_difference(restored, target)
+    parts = [
+        (weights.l1, _absolute_difference, target),
+        (weights.fft, _spectral_difference, target),
+        (weights.ssim, _dissimilarity, target),
+        (weights.psnr, _logarithmic_difference, target),
+    ]
     if teacher is not None:
-        total = total + weights.teacher * (restored - teacher).abs().mean()
-        if weights.teacher_fft:
-            total = total + weights.teacher_fft * _spectral_difference(restored, teacher)
-        if weights.teacher_psnr:
-            total = total + weights.teacher_psnr * _logarithmic_difference(restored, teacher)
+        parts += [
+            (weights.teacher, _absolute_difference, teacher),
+            (weights.teacher_fft, _spectral_difference, teacher),
+            (weights.teacher_psnr, _logarithmic_difference, teacher),
+        ]
+    total = restored.new_zeros(())
+    for weight, difference, wanted in parts:
+        if weight:
+            total = total + weight * difference(restored, wanted)
     return total
+
+
+def _absolute_difference(x: Tensor, y: Tensor) -> Tensor:
+    return (x - y).abs().mean()
+
+
+def _dissimilarity(x: Tensor, y: Tensor) -> Tensor:
+    unlike: Tensor = 1 - ssim(x, y, data_range=1.0)
+    return unlike
 
 
 def _logarithmic_difference(x: Tensor, y: Tensor) -> Tensor:

@@ -1,12 +1,19 @@
-"""How many bits the samples of a JPEG 2000 file have, which Pillow does not tell."""
+"""What Pillow does not tell of a JPEG 2000 file: the bits of its samples, and its EXIF, XMP and IPTC."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import IO
 
 CODESTREAM = b"\xff\x4f\xff\x51"
 """Markers SOC and SIZ."""
+EXIF = b"JpgTiffExif->JP2"
+XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+"""How the content of a box begins that holds such metadata and is of the kind `uuid` (XMP Specification, part 3)."""
+LARGEST_BLOCK = 1 << 26
+"""Bytes of metadata; more is not read."""
 
 
 def bits_per_sample(file: IO[bytes]) -> int | None:
@@ -21,21 +28,41 @@ def bits_per_sample(file: IO[bytes]) -> int | None:
     return max(((depth & 0x7F) + 1 for depth in depths), default=None)
 
 
+def read_blocks(file: IO[bytes]) -> dict[bytes, bytes]:
+    """Return the metadata before the samples, by EXIF, XMP and IPTC; the first of each."""
+    blocks: dict[bytes, bytes] = {}
+    for kind, at, length in _boxes(file):
+        if kind == b"jp2c":
+            break
+        if kind == b"uuid" and length is not None and length <= LARGEST_BLOCK:
+            file.seek(at)
+            content = file.read(length)
+            blocks.setdefault(content[:16], content[16:])
+    return {name: blocks[name] for name in (EXIF, XMP, IPTC) if blocks.get(name)}
+
+
 def _enter_codestream(file: IO[bytes]) -> bool:
     """Go from box to box until behind the first markers of the codestream; False if there is none."""
+    for kind, at, _ in _boxes(file):
+        if kind == b"jp2c":
+            file.seek(at)
+            return file.read(4) == CODESTREAM
+    return False
+
+
+def _boxes(file: IO[bytes]) -> Iterator[tuple[bytes, int, int | None]]:
+    """Yield the kind, position and length of each box's content; no length where it goes on to the end of the file."""
     at = 0
     while True:
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
-            return False
+            return
         length, kind = struct.unpack_from(">I4s", head)
         header_bytes = 8
         if length == 1 and len(head) == 16:
             length, header_bytes = struct.unpack_from(">Q", head, 8)[0], 16
-        if kind == b"jp2c":
-            file.seek(at + header_bytes)
-            return file.read(4) == CODESTREAM
+        yield kind, at + header_bytes, length - header_bytes if length >= header_bytes else None
         if length < header_bytes:
-            return False
+            return
         at += length

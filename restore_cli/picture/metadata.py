@@ -1,11 +1,11 @@
-"""What a file that libvips reads says besides its samples: gathered, and made true for an upright picture."""
+"""What a file says besides its samples: gathered, and made true for an upright picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from restore_cli.picture import vips
+from restore_cli.picture import jpeg2000, vips
 from restore_cli.picture.avif_colours import has_other_colours
 from restore_cli.picture.exif import orientation_of, resolution_of, upright_exif
 from restore_cli.picture.iptc import records_of
@@ -37,14 +37,16 @@ class Statements:
 
 
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
-    """Gather what `file` says, from its `pyvips.Image` and where that does not know all, from the file itself."""
+    """Gather what `file` says that libvips reads: from its `pyvips.Image`, and where that lacks it, from the file."""
     metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
     exif, pages, notes = metadata.exif, vips.pages_of(image), tuple[str, ...]()
+    states_resolution = format != "tiff" or vips.states_resolution_unit(image)
     metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
     if format == "png":
         chunks = read_chunks(file)
         pages = chunks.frames
         exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
+        states_resolution = chunks.states_resolution
         if chunks.lost_texts:
             notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
@@ -55,15 +57,38 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
     elif format == "avif" and metadata.icc is None and has_other_colours(file):
         notes += (TAKEN_FOR_SRGB.format("header"),)
+    if not states_resolution:
+        metadata = replace(metadata, pixels_per_mm=None)  # libvips takes a ratio of sides for pixels per millimetre
     try:
         if format == "tiff":
             exif, iptc = read_tags(file)
             metadata = replace(metadata, iptc=iptc)
         if exif:
             orientation = orientation_of(exif) if format == "png" else orientation
-            exif = upright_exif(exif)
-            resolution = metadata.pixels_per_mm or resolution_of(exif)
-            metadata = replace(metadata, exif=exif, pixels_per_mm=resolution)
+            metadata = _with_exif(metadata, exif)
     except ValueError:
         notes += DAMAGED_EXIF
     return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, pages, notes)
+
+
+def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metadata, tuple[str, ...]]:
+    """Return `metadata` with what `file` says besides, and what was damaged; readers turn no JPEG 2000 by its EXIF."""
+    blocks = jpeg2000.read_blocks(file)
+    xmp, iptc, exif = blocks.get(jpeg2000.XMP), blocks.get(jpeg2000.IPTC), blocks.get(jpeg2000.EXIF)
+    metadata = replace(metadata, xmp=xmp and upright_xmp(xmp), iptc=iptc and records_of(iptc))
+    if exif is None:
+        return metadata, ()
+    try:
+        return _with_exif(metadata, exif.removeprefix(b"Exif\0\0")), ()
+    except ValueError:
+        return metadata, DAMAGED_EXIF
+
+
+def _with_exif(metadata: Metadata, exif: bytes) -> Metadata:
+    """Return `metadata` with a block that speaks of an upright picture, and its resolution if no other is known.
+
+    Raises:
+        ValueError: the block is damaged.
+    """
+    exif = upright_exif(exif)
+    return replace(metadata, exif=exif, pixels_per_mm=metadata.pixels_per_mm or resolution_of(exif))

@@ -20,6 +20,8 @@ SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 EXIF, ICC = b"eXIf", b"iCCP"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 ANIMATION = b"acTL"
+PIXEL_SIZE, METRE = b"pHYs", b"\1"
+"""The chunk of pixels per unit across and down, and the unit in its last byte; any other is unknown."""
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
 COLOURS = (ICC, CICP, SRGB, GAMMA, CHROMATICITIES)
 LARGEST_COLOUR = 64
@@ -52,6 +54,8 @@ class Chunks:
     """The chunk by which colours are others than those of sRGB, where there is no profile."""
     frames: int
     """Frames of an animation; 1 where it is none."""
+    states_resolution: bool
+    """Whether pixels have a size, and not only a ratio of their sides."""
 
 
 def read_chunks(file: IO[bytes]) -> Chunks:
@@ -59,11 +63,14 @@ def read_chunks(file: IO[bytes]) -> Chunks:
     exif = xmp = None
     texts, room, lost_texts = [], LARGEST_TEXTS, False
     colours: dict[bytes, bytes] = {}
-    frames = 1
+    frames, states_resolution = 1, False
     for kind, length, at in _chunks(file):
         if kind == ANIMATION:
             file.seek(at)
             frames = int.from_bytes(file.read(4), "big")
+        elif kind == PIXEL_SIZE:
+            file.seek(at)
+            states_resolution = file.read(min(length, 9))[8:] == METRE
         elif kind in COLOURS:
             file.seek(at)
             colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
@@ -87,7 +94,7 @@ def read_chunks(file: IO[bytes]) -> Chunks:
             lost_texts = True
     has_profile = ICC in colours
     other_colours = None if has_profile else _other_than_srgb(colours)
-    return Chunks(exif, xmp, texts_to_keep(texts), lost_texts, has_profile, other_colours, frames)
+    return Chunks(exif, xmp, texts_to_keep(texts), lost_texts, has_profile, other_colours, frames, states_resolution)
 
 
 def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None, texts: Sequence[Text] = ()) -> None:

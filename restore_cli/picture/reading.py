@@ -16,7 +16,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.picture.metadata import UNFIT_PROFILE, gather_metadata
+from restore_cli.picture.metadata import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
 from restore_cli.picture.naming import shown
 from restore_cli.picture.orientation import TRANSPOSED, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
@@ -167,7 +167,10 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check
     notes = _note_pages(image.pages)
     if image.bits > 8 * samples.itemsize:
         notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
-    return _finish(samples, image.metadata(), image.format, notes, room, cmyk=image.cmyk)
+    metadata, damaged = image.metadata(), Notes()
+    if image.format == "jp2":
+        metadata, damaged = gather_jpeg2000_metadata(metadata, file)
+    return _finish(samples, metadata, image.format, notes + damaged, room, cmyk=image.cmyk)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

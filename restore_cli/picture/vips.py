@@ -141,6 +141,11 @@ def metadata_of(image: Any) -> Metadata:
     return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
 
 
+def states_resolution_unit(image: Any) -> bool:
+    """Tell whether a TIFF says of what length its resolution speaks; inches, where it says nothing."""
+    return bool(image.get_typeof("resolution-unit"))
+
+
 def orientation_of(image: Any) -> int:
     """Return the EXIF orientation, 1 to 8, by which a decoded image must still be turned."""
     return int(image.get("orientation")) if image.get_typeof("orientation") else 1

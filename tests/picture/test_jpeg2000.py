@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.picture.jpeg2000 import bits_per_sample
+from restore_cli.picture.exif import orientation_of
+from restore_cli.picture.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks
 from restore_cli.picture.picture import spread_bits
 from restore_cli.picture.reading import read_picture
 
@@ -47,6 +48,43 @@ def test_boxes_before_the_codestream_are_passed_over(samples: np.ndarray, save: 
     ):
         assert bits_per_sample(io.BytesIO(content[:at] + box + content[at:])) == 8
     assert bits_per_sample(io.BytesIO(content[:at] + struct.pack(">I4s", 3, b"xml ") + content[at:])) is None
+
+
+def with_blocks(content: bytes, *blocks: bytes) -> bytes:
+    """Put boxes of the kind `uuid` before the codestream of a JPEG 2000 file."""
+    at = content.index(b"jp2c") - 4
+    boxes = b"".join(struct.pack(">I4s", 8 + len(block), b"uuid") + block for block in blocks)
+    return content[:at] + boxes + content[at:]
+
+
+def test_exif_xmp_and_iptc_come_with_the_picture(samples: np.ndarray, save: Any, make_exif: Any) -> None:
+    exif, packet, records = make_exif(6).tobytes(), b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>", b"\x1c\x02\x05\0\x03Ann"
+    content = save(samples, "JPEG2000")
+    with_head, bare = EXIF + exif, EXIF + exif.removeprefix(b"Exif\0\0")
+    for block in (with_head, bare):
+        picture = read_picture(with_blocks(content, bytes(40), XMP + packet, IPTC + records, block))
+        assert picture.notes == ()
+        assert (picture.height, picture.width) == samples.shape[:2]
+        assert (picture.metadata.xmp, picture.metadata.iptc) == (packet, records)
+        assert picture.metadata.exif is not None
+        assert orientation_of(picture.metadata.exif) == 1
+        assert picture.metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
+
+
+@pytest.mark.parametrize("block", [EXIF + b"no directory", EXIF + b"II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_is_told_of(block: bytes, samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(with_blocks(save(samples, "JPEG2000"), block))
+    assert picture.metadata.exif is None
+    assert picture.notes == ("its EXIF data is damaged and left out",)
+
+
+@pytest.mark.parametrize("length", [1 << 27, 3, 0])
+def test_boxes_of_impossible_lengths_hold_nothing(length: int, samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "JPEG2000")
+    at = content.index(b"jp2c") - 4
+    damaged = content[:at] + struct.pack(">I4s", length, b"uuid") + XMP + b"<x/>" + content[at:]
+    assert read_blocks(io.BytesIO(damaged)) == {}
+    assert read_blocks(io.BytesIO(damaged[: at + 8])) == {}
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.reading import read_picture
@@ -43,6 +45,18 @@ def test_a_stated_resolution_is_kept(source: str, target: str, samples: np.ndarr
         else:
             stated = [image.getexif()[tag] * 2.54 for tag in (0x011A, 0x011B)]
             assert stated == pytest.approx([300, 150], rel=1e-3)
+
+
+def test_a_ratio_of_sides_is_not_taken_for_a_resolution(samples: np.ndarray, save: Any) -> None:
+    ratio = PngInfo()
+    ratio.add(b"pHYs", struct.pack(">IIB", 2, 1, 0))
+    for path in (save(samples, "PNG", pnginfo=ratio), save(samples, "TIFF", tiffinfo={282: 2.0, 283: 1.0, 296: 1})):
+        assert read_picture(path).metadata.pixels_per_mm is None
+
+
+def test_a_tiff_without_unit_speaks_of_inches(samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(save(samples, "TIFF", tiffinfo={282: 254.0, 283: 127.0}))
+    assert picture.metadata.pixels_per_mm == pytest.approx((10, 5), rel=1e-4)
 
 
 def test_a_bitmap_keeps_its_resolution(samples: np.ndarray, save: Any) -> None:

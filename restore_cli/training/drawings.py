@@ -1,4 +1,4 @@
-"""Pictures drawn by chance: writing, strokes, shapes and screens.
+"""Pictures drawn by chance: writing, strokes, shapes and textures.
 
 Their edges are sharper, and their lines thinner, than those of photographs, which screenshots, scans and comics have
 many of. The same random generator draws the same pictures.
@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from restore_cli.training.degradations import log_uniform
 from restore_cli.training.photographs import Samples
+from restore_cli.training.textures import OVERSAMPLING, cloth, grain, screen
 
-OVERSAMPLING = 3
-"""A picture is drawn so many times larger, and then averaged, so that edges are smooth."""
 LAYERS = (1, 5)
 """Things drawn over each other in a picture, at the least and at the most."""
 ROTATED = 0.3
 """Share of writing that is turned by any angle."""
-PLAIN_INK = 0.5
-"""Share of colours that are nearly black or nearly white."""
+SQUEEZED = 0.4
+"""Share of writing that is narrower or wider than its typeface."""
+PLAIN_INK, MUTED_INK = 0.4, 0.4
+"""Shares of colours that are nearly black or nearly white, and of those that are nearly grey."""
+MUTED = 30
+"""Levels by which the channels of a nearly grey colour differ from the grey, at the most."""
+TYPEFACES = ("DejaVuSans[-.]*", "DejaVuSansMono*", "DejaVuSerif[-.]*", "STIXGeneral*", "cm[rst][1st]*")
+"""Patterns of Matplotlib's font files that are written in: with and without serifs, bold, slanted, typewriter."""
 LETTERS = string.ascii_letters + string.digits + ".,:;!?()+-=%&"
 
 Colour = tuple[int, int, int]
@@ -53,17 +60,22 @@ def _gradient(side: int, random: Generator) -> Image.Image:
 
 
 def _colour(random: Generator) -> Colour:
-    if random.random() < PLAIN_INK:
+    kind = random.random()
+    if kind < PLAIN_INK:
         level = int(random.integers(0, 40))
         return (level,) * 3 if random.random() < 0.5 else (255 - level,) * 3
-    red, green, blue = (int(level) for level in random.integers(0, 256, 3))
+    levels = random.integers(0, 256, 3)
+    if kind < PLAIN_INK + MUTED_INK:
+        levels = np.clip(levels[0] + random.integers(-MUTED, MUTED, 3, endpoint=True), 0, 255)
+    red, green, blue = (int(level) for level in levels)
     return red, green, blue
 
 
 def _writing(side: int, scale: float, random: Generator) -> Image.Image:
-    """Return lines of random words in one size, up to 40 pixels, as a mask."""
+    """Return lines of random words in one typeface and size, up to 40 pixels, as a mask."""
     size = log_uniform((max(7, 2.5 * scale), 40), random) * OVERSAMPLING
-    font = ImageFont.load_default(size)
+    faces = typefaces()
+    font = ImageFont.truetype(faces[random.integers(len(faces))], size)
     bold = round(random.uniform(0, 0.06) * size)
     lines = max(1, min(int(random.integers(1, 30)), int(side / size)))
     letters = random.choice(list(LETTERS + " " * 12), (lines, max(2, round(2 * side / size))))
@@ -71,9 +83,19 @@ def _writing(side: int, scale: float, random: Generator) -> Image.Image:
     mask = Image.new("L", (side, side))
     corner = random.uniform(-0.1, 0.4, 2) * side
     ImageDraw.Draw(mask).text((corner[0], corner[1]), text, 255, font, stroke_width=bold)
+    if random.random() < SQUEEZED:
+        share = log_uniform((0.6, 1.4), random)
+        mask = mask.transform(mask.size, Image.Transform.AFFINE, (1 / share, 0, 0, 0, 1, 0), Image.Resampling.BILINEAR)
     if random.random() < ROTATED:
         mask = mask.rotate(float(random.uniform(-90, 90)), Image.Resampling.BILINEAR)
     return mask
+
+
+@lru_cache
+def typefaces() -> list[Path]:
+    """Return the files of the fonts that come with Matplotlib and hold letters."""
+    folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    return [path for pattern in TYPEFACES for path in sorted(folder.glob(pattern))]
 
 
 def _strokes(side: int, scale: float, random: Generator) -> Image.Image:
@@ -110,29 +132,4 @@ def _shapes(side: int, scale: float, random: Generator) -> Image.Image:
     return mask
 
 
-def _screen(side: int, scale: float, random: Generator) -> Image.Image:
-    """Return stripes, or dots where two of them cross, within an ellipse or all over, as a mask."""
-    y, x = np.mgrid[:side, :side].astype(np.float32) / side
-    finest = max(3, 2.2 * scale) * OVERSAMPLING / side
-    wave = _wave(x, y, finest, random)
-    if random.random() < 0.4:
-        wave = np.minimum(wave, _wave(x, y, finest, random))
-    middle, half = random.uniform(0, 1, 2), random.uniform(0.15, 1, 2)
-    inside = ((x - middle[0]) / half[0]) ** 2 + ((y - middle[1]) / half[1]) ** 2 < 1
-    if random.random() < 0.4:
-        inside[:] = True
-    return Image.fromarray(((wave > random.uniform(-0.6, 0.6)) & inside).astype(np.uint8) * 255)
-
-
-def _wave(x: NDArray[np.float32], y: NDArray[np.float32], finest: float, random: Generator) -> NDArray[np.float32]:
-    """Return a bent wave (-1 to 1) over places `x`, `y` (0 to 1), in any direction, one to seven times the finest."""
-    angle, phase, turn = random.uniform(0, 2 * np.pi, 3)
-    period = finest * log_uniform((1, 7), random)
-    along = np.cos(angle) * x + np.sin(angle) * y
-    across = np.sin(angle) * x - np.cos(angle) * y
-    bend = random.uniform(0, 0.3) * np.sin(4 * across + turn)
-    wave: NDArray[np.float32] = np.sin(2 * np.pi * (along + bend) / period + phase).astype(np.float32)
-    return wave
-
-
-LAYER_KINDS: tuple[LayerKind, ...] = (_writing, _strokes, _shapes, _screen)
+LAYER_KINDS: tuple[LayerKind, ...] = (_writing, _strokes, _shapes, screen, cloth, grain)

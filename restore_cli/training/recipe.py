@@ -56,7 +56,7 @@ class Patches:
     batch: int = 16
     """Patches of the first size in a step; of larger ones fewer, so that a step has about as many pixels."""
     drawn: float = 0.0
-    """Share of patches that are cut from drawings, not from photographs: writing, strokes, shapes and screens."""
+    """Share of patches that are cut from drawings, not from photographs: writing, strokes, shapes and textures."""
     places: int = 1
     """Places drawn in a picture for a patch, of which the one with the most detail is taken."""
     by_area: bool = False

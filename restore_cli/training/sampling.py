@@ -22,7 +22,7 @@ MARGIN = 4
 VALIDATION_SIDE = 256
 """Pixels a side, of the target at the most, of what is cut from the middle of a picture to validate with."""
 VALIDATION_SEED = 20_000
-DRAWINGS, DRAWING_SIDE = 200, 384
+DRAWINGS, DRAWING_SIDE = 400, 384
 """Drawings that patches are cut from, where a recipe asks for any, and their pixels a side at the least."""
 
 Cut = tuple[slice, slice]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from restore_cli.training.drawings import LAYER_KINDS, OVERSAMPLING, LayerKind, draw_picture
+from restore_cli.training.drawings import LAYER_KINDS, TYPEFACES, LayerKind, draw_picture, typefaces
+from restore_cli.training.textures import OVERSAMPLING, cloth, screen
 
 
 def test_the_same_seed_draws_the_same_picture() -> None:
@@ -29,13 +30,21 @@ def test_every_kind_of_layer_leaves_ink_and_ground(kind: LayerKind) -> None:
     assert 0.005 < np.mean(shares) < 0.7
 
 
-def test_screens_for_a_scale_are_still_there_when_reduced_by_it() -> None:
-    kept = {scale: [_contrast_kept(scale, reduced_by=4, seed=seed) for seed in range(16)] for scale in (1.0, 4.0)}
-    assert min(kept[4.0]) > 0.4
-    assert min(kept[1.0]) < 0.2
+@pytest.mark.parametrize("pattern", TYPEFACES)
+def test_every_pattern_finds_typefaces(pattern: str) -> None:
+    assert any(path.match(pattern) for path in typefaces())
 
 
-def _contrast_kept(scale: float, reduced_by: int, seed: int) -> float:
-    """Return the standard deviation of a reduced screen for `scale`, as a share of that of the screen."""
-    screen = LAYER_KINDS[-1](768, scale, np.random.default_rng(seed))
-    return float(np.std(screen.reduce(OVERSAMPLING * reduced_by)) / np.std(screen))
+@pytest.mark.parametrize(("kind", "least_kept", "lost"), [(screen, 0.4, 0.2), (cloth, 0.7, 0.55)])
+def test_stripes_for_a_scale_are_still_there_when_reduced_by_it(
+    kind: LayerKind, least_kept: float, lost: float
+) -> None:
+    kept = {scale: [_contrast_kept(kind, scale, reduced_by=4, seed=seed) for seed in range(16)] for scale in (1.0, 4.0)}
+    assert min(kept[4.0]) > least_kept
+    assert min(kept[1.0]) < lost
+
+
+def _contrast_kept(kind: LayerKind, scale: float, reduced_by: int, seed: int) -> float:
+    """Return the standard deviation of a reduced mask for `scale`, as a share of that of the mask."""
+    mask = kind(768, scale, np.random.default_rng(seed))
+    return float(np.std(mask.reduce(OVERSAMPLING * reduced_by)) / np.std(mask))

@@ -11,16 +11,16 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from restore_cli.batch.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 from restore_cli.errors import RestoreError
 from restore_cli.picture.naming import shown
-from restore_cli.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
 
-    from restore_cli.batch import Outcome
+    from restore_cli.batch.outcome import Outcome
 
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""

@@ -14,13 +14,15 @@ from torch import Tensor
 from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory, succeeds_in_memory
 from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
-from restore_cli.recordings import open_calls
-from restore_cli.stack_pass import restore_together
-from restore_cli.stack_plan import plan_stack
-from restore_cli.step_pass import StepPass, measure_effort
+from restore_cli.passes.finite import all_finite, check_finite
+from restore_cli.passes.padded_picture import ColourSource
+from restore_cli.passes.recordings import open_calls
+from restore_cli.passes.stack_pass import restore_together
+from restore_cli.passes.stack_plan import plan_stack
+from restore_cli.passes.step_pass import StepPass, measure_effort
+from restore_cli.passes.tile_pass import Convert, Take, TilePass, unchanged
+from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.telling import Progress
-from restore_cli.tile_pass import ColourSource, Convert, Take, TilePass, all_finite, check_finite, unchanged
-from restore_cli.tile_plan import TilePolicy
 from restore_cli.tiling import Box, round_up
 
 Result = TypeVar("Result")

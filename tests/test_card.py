@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from restore_cli.device import Device
-from restore_cli.link import CudaLink, Link, open_link
 from restore_cli.networks import Network, Part
 from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmnpp import SAFMNPP
+from restore_cli.passes.link import CudaLink, Link, open_link
+from restore_cli.passes.tile_pass import TilePass
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
-from restore_cli.sizing import Sizing
-from restore_cli.tile_pass import TilePass
+from restore_cli.tasks.sizing import Sizing
+from restore_cli.tasks.upscale import Upscaler
 from restore_cli.tiling import Box
-from restore_cli.upscale import Upscaler
 
 CPU = Device(torch.device("cpu"), has_bf16=False)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from restore_cli.batch import Outcome, Seconds
+from restore_cli.batch.outcome import Outcome, Seconds
+from restore_cli.batch.totals import add_up
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
-from restore_cli.totals import add_up
 
 
 def test_an_error_is_one_line_and_its_hint_another(capsys: pytest.CaptureFixture[str]) -> None:

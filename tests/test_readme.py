@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from restore_cli.batch.manifest import Manifest
 from restore_cli.card import Speed
 from restore_cli.catalog import CARDS, ModelCard, default_upscaler
 from restore_cli.cli import run
-from restore_cli.manifest import Manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore_cli.batch import Duty
+from restore_cli.batch.in_turn import run_in_turn
+from restore_cli.batch.outcome import Duty
+from restore_cli.batch.planning import Job
+from restore_cli.batch.worker import Worker
 from restore_cli.device import Device
-from restore_cli.in_turn import run_in_turn
 from restore_cli.networks import Network, Part
 from restore_cli.networks.part import cut_core
 from restore_cli.picture import vips
@@ -24,13 +26,11 @@ from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import write_picture
-from restore_cli.planning import Job
 from restore_cli.restorer import Restorer
 from restore_cli.scratch import Room
-from restore_cli.sizing import Sizing
+from restore_cli.tasks.sizing import Sizing
+from restore_cli.tasks.upscale import Upscaler
 from restore_cli.telling import Progress
-from restore_cli.upscale import Upscaler
-from restore_cli.worker import Worker
 
 HEIGHT, WIDTH = 75, 53
 

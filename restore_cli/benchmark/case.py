@@ -19,15 +19,15 @@ from PIL import Image
 from restore_cli.benchmark.roofline import Roofline, count_work, measure_peak
 from restore_cli.catalog import find_card, names_file
 from restore_cli.device import Device, Precision, find_device, prepare_host
-from restore_cli.enhance import Enhancer
 from restore_cli.errors import DeviceError
 from restore_cli.memory import peak_memory
 from restore_cli.networks import Network
+from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer
-from restore_cli.sizing import Sizing
-from restore_cli.tile_plan import TilePolicy
-from restore_cli.upscale import Upscaler
+from restore_cli.tasks.enhance import Enhancer
+from restore_cli.tasks.sizing import Sizing
+from restore_cli.tasks.upscale import Upscaler
 from restore_cli.weights import build, load_card, load_path
 
 SEED = 1

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from restore_cli.batch.planning import Job, Plan, Planner
+from restore_cli.batch.sources import STANDARD_STREAM, Refusal
+from restore_cli.batch.watching import Watch
 from restore_cli.cli.request import Request
 from restore_cli.errors import UsageError
-from restore_cli.planning import Job, Plan, Planner
-from restore_cli.sources import STANDARD_STREAM, Refusal
-from restore_cli.watching import Watch
 
 
 class Arrivals:

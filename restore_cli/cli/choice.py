@@ -9,7 +9,7 @@ from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
-from restore_cli.sizing import Sizing
+from restore_cli.tasks.sizing import Sizing
 
 
 def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | None = None) -> ModelCard | None:
@@ -68,7 +68,7 @@ def identify_model(
 
     `compressed` is what pictures get that show how their files were compressed, if not the same.
     """
-    from restore_cli.manifest import hash_file
+    from restore_cli.batch.manifest import hash_file
 
     weights = card.sha256 or card.name if card else hash_file(Path(str(engine.model)))
     identity = {

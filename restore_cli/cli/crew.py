@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch import IN_FLIGHT_BYTES, Duty, Outcome, skipped
+from restore_cli.batch.outcome import IN_FLIGHT_BYTES, Duty, Outcome, skipped
+from restore_cli.batch.planning import Job
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.importing import without_collections
 from restore_cli.memory import GIBIBYTE, free_host_memory
-from restore_cli.planning import Job
 from restore_cli.telling import Progress
 
 SHARE_IN_FLIGHT = 16
@@ -66,15 +66,15 @@ class Crew:
 
     def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
         with without_collections():
-            from restore_cli.in_turn import run_in_turn
-            from restore_cli.worker import Worker
+            from restore_cli.batch.in_turn import run_in_turn
+            from restore_cli.batch.worker import Worker
 
         (duty,) = self._duties(1)
         worker = Worker(duty, self._request.display.note)
         yield from run_in_turn(jobs, worker, self._progress, stop, debug=self._request.report.debug)
 
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
-        from restore_cli.supervision import Supervisor
+        from restore_cli.batch.supervision import Supervisor
 
         duties = self._duties(count)
         certain = len(duties) if self._is_crew_certain else 1

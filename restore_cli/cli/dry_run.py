@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import typer
 
-from restore_cli.batch import Outcome, failure, left_alone, name_of_source, refused, skipped
+from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, refused, skipped
+from restore_cli.batch.planning import Job, Plan
+from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
-from restore_cli.planning import Job, Plan
-from restore_cli.totals import add_up
 
 OutputSize = Callable[[int, int], tuple[int, int] | None]
 """Returns height and width of the result of a picture; None if it is to be left alone."""

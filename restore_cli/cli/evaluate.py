@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restore_cli.batch.sources import PICTURE_SUFFIXES
 from restore_cli.display import Display
 from restore_cli.errors import PictureError, RestoreError, UsageError
-from restore_cli.sources import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from restore_cli.picture.picture import Samples

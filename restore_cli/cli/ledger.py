@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from restore_cli.batch import Outcome
+from restore_cli.batch.outcome import Outcome
+from restore_cli.batch.planning import Job
+from restore_cli.batch.totals import Totals
 from restore_cli.cli.request import Request
 from restore_cli.errors import RestoreError
-from restore_cli.planning import Job
-from restore_cli.totals import Totals
 
 if TYPE_CHECKING:
-    from restore_cli.manifest import Manifest
+    from restore_cli.batch.manifest import Manifest
 
 
 class Ledger:

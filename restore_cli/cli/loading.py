@@ -9,9 +9,9 @@ from restore_cli.cli.options import EngineOptions
 from restore_cli.device import find_device, prepare_host
 from restore_cli.memory import limit_host_memory
 from restore_cli.networks import Network
+from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.restorer import Restorer
 from restore_cli.telling import Tell
-from restore_cli.tile_plan import TilePolicy
 from restore_cli.weights import build, load_card, load_path
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from restore_cli.batch.sources import Shard
 from restore_cli.cli.values import (
     PrecisionChoice,
     complete_format,
@@ -22,7 +23,6 @@ from restore_cli.cli.values import (
     parse_tile,
 )
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.sources import Shard
 
 Inputs = Annotated[
     list[str] | None,

@@ -15,8 +15,8 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
-from restore_cli.sizing import Sizing, parse_sizing
-from restore_cli.steps import STEPS, Step, parse_step
+from restore_cli.tasks.sizing import Sizing, parse_sizing
+from restore_cli.tasks.steps import STEPS, Step, parse_step
 
 
 @expand_options

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from restore_cli.batch import Stopwatch, refused
+from restore_cli.batch.outcome import Stopwatch, refused
+from restore_cli.batch.planning import Job, Plan, Planner
+from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.crew import Crew
 from restore_cli.cli.dry_run import Judge, OutputSize, show_plan
 from restore_cli.cli.interruption import INTERRUPTED, interruption
@@ -23,11 +25,9 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.planning import Job, Plan, Planner
-from restore_cli.sources import STANDARD_STREAM, read_list
 
 if TYPE_CHECKING:
-    from restore_cli.manifest import Manifest
+    from restore_cli.batch.manifest import Manifest
 
 
 def run_session(
@@ -89,7 +89,7 @@ def _open_manifest(request: Request, settings: Callable[[], Any]) -> AbstractCon
     path = request.batch.manifest
     if path is None or (request.report.dry_run and not os.path.exists(path)):
         return nullcontext()
-    from restore_cli.manifest import Manifest
+    from restore_cli.batch.manifest import Manifest
 
     return Manifest(path, {"files": _settings_of(request.files), "command": settings()})
 

@@ -17,7 +17,7 @@ def status(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Tell how far a batch is: pictures done, failed and left, its speed, the time to go, and what failed."""
-    from restore_cli.batch_status import read_status
+    from restore_cli.batch.status import read_status
 
     found = read_status(manifest)
     if json:

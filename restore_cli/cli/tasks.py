@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from restore_cli.card import ModelCard, TaskName
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import StateDictError
-from restore_cli.sizing import Sizing
+from restore_cli.tasks.sizing import Sizing
 from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
-    from restore_cli.chain import Chain
-    from restore_cli.enhance import Enhancer
-    from restore_cli.matching import MatchingUpscaler
-    from restore_cli.task import Task
-    from restore_cli.upscale import Upscaler
+    from restore_cli.tasks.chain import Chain
+    from restore_cli.tasks.enhance import Enhancer
+    from restore_cli.tasks.matching import MatchingUpscaler
+    from restore_cli.tasks.task import Task
+    from restore_cli.tasks.upscale import Upscaler
 
 SHARE_OF_WHOLE = 16
 """A result is handed on in one piece up to this part of the memory limit: a sixteenth."""
@@ -48,9 +48,9 @@ def load_upscaler(
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
     """
     from restore_cli.cli.loading import load_network, load_restorer
-    from restore_cli.matching import MatchingUpscaler
-    from restore_cli.tile_plan import LARGEST_BAND
-    from restore_cli.upscale import Upscaler
+    from restore_cli.passes.tile_plan import LARGEST_BAND
+    from restore_cli.tasks.matching import MatchingUpscaler
+    from restore_cli.tasks.upscale import Upscaler
 
     whole = LARGEST_BAND if engine.memory_limit is None else min(LARGEST_BAND, engine.memory_limit // SHARE_OF_WHOLE)
 
@@ -70,7 +70,7 @@ def load_enhancer(
         WeightsError, DeviceError: as `load_upscaler` does; a network that changes the size is a WeightsError, too.
     """
     from restore_cli.cli.loading import load_network, load_restorer
-    from restore_cli.enhance import ENHANCERS
+    from restore_cli.tasks.enhance import ENHANCERS
 
     network = load_network(card, engine, tell)
     if network.scale != 1:
@@ -84,7 +84,7 @@ def load_chain(engine: EngineOptions, tell: Tell, *, steps: Sequence[tuple[str |
     Raises:
         WeightsError, DeviceError: as the steps do.
     """
-    from restore_cli.chain import Chain
+    from restore_cli.tasks.chain import Chain
 
     return Chain([load(replace(engine, model=model), tell) for model, load in steps])
 

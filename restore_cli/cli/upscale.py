@@ -14,7 +14,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
 from restore_cli.display import Display
-from restore_cli.sizing import Sizing, parse_sizing
+from restore_cli.tasks.sizing import Sizing, parse_sizing
 
 
 @expand_options

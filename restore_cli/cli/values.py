@@ -7,9 +7,9 @@ from enum import StrEnum
 
 import typer
 
+from restore_cli.batch.sources import Shard
 from restore_cli.catalog import CARDS
 from restore_cli.picture.formats import WRITTEN
-from restore_cli.sources import Shard
 
 
 class PrecisionChoice(StrEnum):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from restore_cli.batch import Outcome
+from restore_cli.batch.outcome import Outcome
+from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.picture.formats import DEEP_ZOOM, format_of_path
 from restore_cli.picture.thumbnail import MEDIA_TYPE, TooLargeError, make_thumbnail
-from restore_cli.sources import STANDARD_STREAM
 
 SIDE = 320
 """Pixels that a thumbnail has at most a side: twice what a page shows, for screens with small pixels."""

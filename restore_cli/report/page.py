@@ -15,12 +15,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from restore_cli import __version__
-from restore_cli.batch import Outcome
+from restore_cli.batch.outcome import Outcome
+from restore_cli.batch.totals import MEGAPIXEL, add_up
 from restore_cli.errors import RestoreError, UnwritablePictureError, UsageError
 from restore_cli.picture.naming import shown
 from restore_cli.picture.replacing import folders_for, replacing, why_unwritable
 from restore_cli.report.entry import Entry, add_thumbnails, make_entry
-from restore_cli.totals import MEGAPIXEL, add_up
 
 MOST_THUMBNAILS = 500
 """Pictures with thumbnails; a page of so many has about 15 megabytes."""

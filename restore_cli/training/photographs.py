@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.batch.sources import find_sources
 from restore_cli.errors import PictureError, RestoreError, UsageError
 from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.reading import read_picture
-from restore_cli.sources import find_sources
 
 Samples = NDArray[np.uint8]
 """h, w, 3."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from restore_cli.batch.planning import Job
 from restore_cli.cli.arrivals import renewed
 from restore_cli.picture.formats import format_by_name
-from restore_cli.planning import Job
 
 
 def test_a_result_older_than_its_picture_is_replaced(tmp_path: Path) -> None:

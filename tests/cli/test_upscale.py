@@ -458,7 +458,7 @@ def test_the_first_signal_finishes_the_picture_in_hand_and_the_second_does_not(
     number: str, times: int, done: int, photo: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from restore_cli.picture.picture import Picture
-    from restore_cli.upscale import Upscaler
+    from restore_cli.tasks.upscale import Upscaler
 
     (here / "a.png").write_bytes(photo.read_bytes())
     before, upscale = signal.getsignal(signal.SIGTERM), Upscaler.stream

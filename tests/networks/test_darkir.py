@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from restore_cli.bands import InBands
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.device import Device
 from restore_cli.networks import build_network
 from restore_cli.networks.darkir import DarkIR
+from restore_cli.passes.bands import InBands
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "darkir.safetensors"
 CPU = Device(torch.device("cpu"), has_bf16=False)

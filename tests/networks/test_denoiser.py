@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from restore_cli.bands import InBands
 from restore_cli.device import Device
 from restore_cli.networks import build_network
 from restore_cli.networks.denoiser import Denoiser, Kind
+from restore_cli.passes.bands import InBands
 from restore_cli.restorer import Restorer
 
 CPU = Device(torch.device("cpu"), has_bf16=False)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.batch import Outcome, Seconds
+from restore_cli.batch.outcome import Outcome, Seconds
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.report import entry, page
 from restore_cli.report.page import check_report, write_report

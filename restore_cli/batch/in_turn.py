@@ -1,0 +1,45 @@
+"""Jobs one after the other, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome
+from restore_cli.batch.planning import Job
+from restore_cli.batch.worker import Worker
+from restore_cli.errors import ClaimedError
+from restore_cli.telling import Progress
+
+
+def run_in_turn(
+    jobs: Iterable[Job], worker: Worker, progress: Progress, stop: Callable[[], bool], *, debug: bool = False
+) -> Iterator[tuple[Job, Outcome]]:
+    """Carry out jobs and yield each outcome as soon as it is known.
+
+    `debug` raises what goes wrong with a picture. A picture that another run has in hand is waited for.
+
+    Raises:
+        RestoreError: the task cannot be loaded.
+        BrokenPipeError: nobody reads standard output any more.
+    """
+    assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
+    for job in jobs:
+        outcome = None
+        while outcome is None and not stop():
+            try:
+                outcome = worker(job, progress)
+            except ClaimedError:
+                job = replace(job, contested=True)
+                time.sleep(CONTESTED_PAUSE)
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                if debug:
+                    raise
+                outcome = worker.failed(job, error)
+        if outcome is None:
+            break
+        yield job, outcome
+    worker.clean_up()

@@ -1,0 +1,244 @@
+"""What became of every picture of a batch, in a file that outlives the run: an SQLite database with one table.
+
+It is written after each picture, so a run that is killed loses nothing that was done. Several runs may share one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from restore_cli.batch.database import explained, open_database
+from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
+from restore_cli.batch.planning import Job
+from restore_cli.batch.sources import Stamp, stamp_of
+from restore_cli.errors import RestoreError
+
+VERSION = 1
+"""Of the table; a file of another version is refused."""
+Names = tuple[bytes, bytes | None]
+"""Of a job's source and target, as the table holds them."""
+TABLE = """
+CREATE TABLE IF NOT EXISTS pictures (
+    source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
+    target BLOB,
+    status TEXT NOT NULL,     -- left, again (left, to replace what was done before), done, skipped, failed
+    reason TEXT,              -- why it was skipped or failed
+    settings TEXT,            -- JSON: all that decides the result besides the picture; of one that is left and whose
+                              -- target was not there, as it is planned: if the run is killed it tells whose that is
+    size INTEGER,             -- of the source, as it was before it was read: bytes,
+    modified INTEGER,         -- nanoseconds since 1970,
+    hash TEXT,                -- and sha256
+    pixels INTEGER,           -- of the source
+    seconds REAL,             -- to read, restore and write it
+    ended REAL                -- seconds since 1970
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a manifest says of a picture, by its columns."""
+
+    status: str
+    reason: str | None
+    settings: str | None
+    size: int | None
+    modified: int | None
+    hash: str | None
+    ended: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The jobs of a run, sorted by what a manifest says of them."""
+
+    left: tuple[Job, ...]
+    """To be done; those that were done otherwise before replace their result."""
+    known: tuple[Outcome, ...]
+    """Of pictures that need not be tried."""
+
+
+class Manifest:
+    """A database that is open."""
+
+    def __init__(self, path: Path, settings: Mapping[str, Any] | None = None) -> None:
+        """Open the manifest at `path`, which is made if need be.
+
+        `settings` decide a picture's result: where they differ from what is recorded, it is done again.
+
+        Raises:
+            UsageError: it cannot be opened, or is no manifest.
+        """
+        self.path = path
+        self.settings = json.dumps(settings or {}, sort_keys=True)
+        self._stamps: dict[Job, Stamp | None] = {}
+        """Of the sources of jobs that are left, as they were when the jobs were sorted."""
+        self._database = open_database(path, TABLE, VERSION)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.close()
+
+    def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> Sorted:
+        """Tell jobs that are left to do from pictures whose outcome is known, and note all of them.
+
+        Known are pictures that were done with these settings from the same input, and whose result is there; and those
+        that failed so, unless `retry_failed`.
+        """
+        left: list[Job] = []
+        known: list[Outcome] = []
+        again: list[Names] = []
+        made: list[Names] = []
+        begun: list[tuple[object, ...]] = []
+        for planned in jobs:
+            row = self._look_up(planned)
+            outcome, job = self._judge(planned, row, retry_failed=retry_failed)
+            if outcome is not None:
+                known.append(outcome)
+                if row is not None and row.status in ("left", "again"):
+                    made.append(_names(job))
+                continue
+            left.append(job)
+            if job.source is None:
+                continue
+            stamp = self._stamps[job] = stamp_of(job.source)
+            if job.replaces:
+                again.append(_names(job))
+            elif job.target is not None and os.path.exists(job.target):  # somebody else's
+                begun.append((*_names(job), None, None, None))
+            else:
+                begun.append((*_names(job), self.settings, *(stamp or (None, None))))
+        self._note(begun, again, made)
+        return Sorted(tuple(left), tuple(known))
+
+    def _note(self, begun: Iterable[tuple[object, ...]], again: Iterable[Names], made: Iterable[Names]) -> None:
+        """Write down jobs that are left, those that replace what was done before, and those that are found done."""
+        with explained(self.path):  # in one go, since other runs wait meanwhile
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(  # what another run has done since it was judged stays, too
+                "INSERT INTO pictures (source, target, status, settings, size, modified) "
+                "VALUES (?, ?, 'left', ?, ?, ?) "
+                "ON CONFLICT (source) DO UPDATE SET target = excluded.target, status = 'left', "
+                "settings = excluded.settings, size = excluded.size, modified = excluded.modified, hash = NULL "
+                "WHERE pictures.status != 'done'",
+                begun,
+            )
+            self._database.executemany(  # what it was done with stays
+                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'again') "
+                "ON CONFLICT (source) DO UPDATE SET status = 'again'",
+                again,
+            )
+            self._database.executemany(
+                "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'done') "
+                "ON CONFLICT (source) DO UPDATE SET status = 'done'",
+                made,
+            )
+            self._database.execute("COMMIT")
+
+    def record(self, job: Job, outcome: Outcome) -> None:
+        """Write down what became of a job; one of standard input has no name to be found by.
+
+        The source is written down as it was before it was read: where it has changed since, it is to be done again.
+
+        Raises:
+            RestoreError: the disk is full, say, or another run does not let go of the manifest.
+        """
+        if job.source is None:
+            return
+        if outcome.status == "skipped" and self._was_made_by_another(job):
+            self._note((), (), [_names(job)])
+            return
+        now = stamp_of(job.source)
+        stamp = self._stamps.pop(replace(job, contested=False), now)
+        size, modified = stamp or (None, None)
+        width, height = outcome.input_size or (0, 0)
+        with explained(self.path):
+            self._database.execute(
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *_names(job),
+                    outcome.status,
+                    outcome.reason or None,
+                    self.settings,
+                    size,
+                    modified,
+                    hash_file(job.source) if stamp == now else None,
+                    width * height,
+                    outcome.seconds.total,
+                    time.time(),
+                ),
+            )
+
+    def _was_made_by_another(self, job: Job) -> bool:
+        """Tell whether the result of a job that was skipped is that of another run with the same settings."""
+        row = self._look_up(job)
+        is_there = job.target is not None and os.path.exists(job.target)
+        return is_there and row is not None and row.settings == self.settings and row.status in ("left", "done")
+
+    def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
+        """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
+        return self._judge(job, self._look_up(job), retry_failed=retry_failed)
+
+    def _look_up(self, job: Job) -> Row | None:
+        if job.source is None:
+            return None
+        with explained(self.path):
+            found = self._database.execute(
+                "SELECT status, reason, settings, size, modified, hash, ended FROM pictures WHERE source = ?",
+                (_key(job.source),),
+            ).fetchone()
+        return Row(*found) if found is not None else None
+
+    def _judge(self, job: Job, row: Row | None, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
+        if row is None or job.source is None or row.status == "skipped":
+            return None, job
+        if row.settings is None:
+            return None, replace(job, replaces=row.status == "again")
+        target = job.target and stamp_of(job.target)
+        if row.status == "left" and not target:
+            return None, job
+        if row.settings != self.settings or not _is_unchanged(job.source, row):
+            return None, replace(job, replaces=True)
+        if row.status == "failed":
+            error = RestoreError(f"it failed before: {row.reason}", "--retry-failed tries it again")
+            return (None, replace(job, replaces=bool(target))) if retry_failed else (failure(job, error), job)
+        if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCKS) * 1e9):
+            return None, replace(job, replaces=True)  # it was to be replaced, and may have been
+        if job.target is not None and not target:
+            return None, job
+        why = "it was done with these settings before"
+        return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
+
+
+def hash_file(path: Path) -> str | None:
+    """Return the sha256 of a file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))
+
+
+def _names(job: Job) -> Names:
+    assert job.source is not None
+    return _key(job.source), _key(job.target) if job.target else None
+
+
+def _is_unchanged(path: Path, row: Row) -> bool:
+    """Tell whether a file is what it was; its content counts where only its time differs."""
+    now = stamp_of(path)
+    if now is None or now == (row.size, row.modified):
+        return now is not None
+    return now[0] == row.size and row.hash is not None and hash_file(path) == row.hash

@@ -1,0 +1,171 @@
+"""What a batch is made of: what workers are told, and what became of each picture. Plain data, free of torch."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from restore_cli.batch.planning import Job
+from restore_cli.batch.sources import Refusal
+from restore_cli.errors import DeviceError, FullDiskError, RestoreError
+from restore_cli.memory import MEBIBYTE
+from restore_cli.telling import Tell
+
+if TYPE_CHECKING:
+    from restore_cli.tasks.task import Task
+
+Status = Literal["done", "skipped", "failed"]
+IN_FLIGHT_BYTES = 512 * MEBIBYTE
+CONTESTED_PAUSE = 0.5
+"""Seconds until a picture is tried again that another run has in hand."""
+CLOCKS = 2.0
+"""Seconds by which the times of files may be off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Where the time of one picture went."""
+
+    read: float = 0.0
+    run: float = 0.0
+    write: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.read + self.run + self.write
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one picture; plain data."""
+
+    source: str
+    target: str | None
+    status: Status
+    reason: str = ""
+    """Why it was skipped or failed."""
+    hint: str = ""
+    exit_code: int = 0
+    model: str | None = None
+    compression: str | None = None
+    """How the input was compressed, where it gave up detail."""
+    scale: float | None = None
+    input_size: tuple[int, int] | None = None
+    """Width and height."""
+    output_size: tuple[int, int] | None = None
+    device: str | None = None
+    precision: str | None = None
+    tile: int | None = None
+    seconds: Seconds = field(default_factory=Seconds)
+    notes: tuple[str, ...] = ()
+    ends_run: bool = False
+    """Whether no other picture can be done either."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the outcome as it stands in `--json`."""
+        fields = asdict(self)
+        reason, hint = fields.pop("reason"), fields.pop("hint")
+        del fields["exit_code"], fields["ends_run"]
+        failed = self.status == "failed"
+        fields["seconds"] = {name: round(value, 4) for name, value in fields["seconds"].items()}
+        return fields | {
+            "reason": None if failed else reason or None,
+            "error": reason if failed else None,
+            "hint": hint,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a worker is told when it begins; plain data, so that it can begin in another process."""
+
+    load_task: Callable[[Tell], Task]
+    """Loads what is done to pictures."""
+    max_pixels: int
+    """Larger inputs are refused."""
+    overwrite: bool = False
+    quality: int | None = None
+    strip_metadata: bool = False
+    began: float = 0.0
+    """When the run began, in seconds since 1970."""
+    sharers: int = 1
+    """Workers that share the memory of this machine."""
+    alone_off_host: bool = False
+    """Whether the others are not begun where the task does not run on the processor."""
+    in_flight: int = IN_FLIGHT_BYTES
+    """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""
+
+
+def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
+    """Return the outcome of a job whose target is there already; None if it is to be done.
+
+    The run that asks `began` so many seconds after the beginning of 1970.
+    """
+    target = job.target
+    if target is None:
+        return None
+    try:
+        modified = os.stat(target).st_mtime
+    except OSError:  # there is none, or none can have this name
+        return None
+    if job.contested and modified >= began - CLOCKS:
+        return Outcome(name_of_source(job), str(target), "skipped", "another run has just made it")
+    if overwrite or job.replaces:
+        return None
+    return Outcome(name_of_source(job), str(target), "skipped", "its target exists (--overwrite replaces it)")
+
+
+def left_alone(job: Job, height: int, width: int) -> Outcome:
+    """Return the outcome of a job whose picture need not be made larger."""
+    return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height})")
+
+
+def foreseen(error: Exception) -> RestoreError:
+    """Return what to tell of an error that a picture met, whatever it is."""
+    if isinstance(error, RestoreError):
+        return error
+    if isinstance(error, MemoryError):
+        return DeviceError("out of host memory", "close other programs, or ask for a smaller result")
+    return RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug")
+
+
+def failure(job: Job, error: RestoreError, **known: Any) -> Outcome:
+    """Return the outcome of a job that `error` ended; `known` fields are added."""
+    return Outcome(
+        name_of_source(job),
+        str(job.target) if job.target else None,
+        "failed",
+        error.message,
+        error.hint,
+        error.exit_code,
+        ends_run=isinstance(error, FullDiskError),
+        **known,
+    )
+
+
+def refused(refusal: Refusal) -> Outcome:
+    """Return the outcome of something that could not become a job."""
+    error = refusal.error
+    return Outcome(refusal.name, None, "failed", error.message, error.hint, error.exit_code)
+
+
+def name_of_source(job: Job) -> str:
+    """Return what a user calls a job's source."""
+    return str(job.source) if job.source is not None else "-"
+
+
+class Stopwatch:
+    """Measures consecutive stretches of time."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the seconds since the last lap, or since the start."""
+        now = time.perf_counter()
+        since, self._since = self._since, now
+        return now - since

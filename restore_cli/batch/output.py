@@ -1,0 +1,83 @@
+"""Where the result of a picture goes as it is made: it is kept if it is small, written at once if it is large."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from restore_cli.batch.outcome import Stopwatch
+from restore_cli.errors import DeviceError, UnwritablePictureError
+from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.picture.formats import Format
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.writing import Add, check_size, encoding
+from restore_cli.scratch import LARGEST_IN_MEMORY, scratch_folder
+
+WHOLE_BYTES_PER_PIXEL = 10
+"""Bytes of memory that a pixel takes, about, where a format is encoded in one piece."""
+COPIED_BYTES = 1 << 20
+
+
+class Output:
+    """Takes the bands of a result: keeps one that is all of it, writes those of a larger one as they come."""
+
+    def __init__(self, height: int, open_target: Callable[[], Add]) -> None:
+        self.first: Picture | None = None
+        self.seconds = 0.0
+        """Spent writing."""
+        self._height = height
+        self._open_target = open_target
+        self._add: Add | None = None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the result goes to its target already."""
+        return self._add is not None
+
+    def __call__(self, band: Picture) -> None:
+        watch = Stopwatch()
+        self.first = self.first or band
+        if band.height < self._height:
+            self._add = self._add or self._open_target()
+            self._add(band)
+        self.seconds += watch.lap()
+
+
+def check_result(height: int, width: int, format: Format) -> None:
+    """Refuse a result that the format or, encoded in one piece, the memory cannot hold.
+
+    Raises:
+        UnwritablePictureError: a side is longer than the format allows.
+        DeviceError: there is not enough memory.
+    """
+    check_size(width, height, format)
+    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, free_host_memory()
+    if not format.streams and needed > free:
+        raise DeviceError(
+            f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "
+            f"{needed / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
+            "choose TIFF or PNG with --format",
+        )
+
+
+@contextmanager
+def writing_standard_output(height: int, width: int, format: Format, **options: Any) -> Iterator[Add]:
+    """Write a picture to standard output once it is whole; what is large lies in a scratch file until then."""
+    is_large = WHOLE_BYTES_PER_PIXEL * height * width > LARGEST_IN_MEMORY
+    with tempfile.TemporaryFile(dir=scratch_folder()) if is_large else io.BytesIO() as file:
+        with encoding(file, height, width, format, **options) as add:
+            yield add
+        file.seek(0)
+        try:
+            while part := memoryview(file.read(COPIED_BYTES)):
+                while part:  # standard output without a buffer may take less than it is given
+                    part = part[sys.stdout.buffer.write(part) :]
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise UnwritablePictureError(f"cannot write standard output: {error.strerror}") from error

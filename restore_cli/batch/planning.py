@@ -1,0 +1,147 @@
+"""From what the user names to what shall be done: paths in, jobs out. No picture is opened and nothing is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, find_sources
+from restore_cli.batch.targets import Place, names_folder
+from restore_cli.errors import UsageError
+from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to restore."""
+
+    source: Path | None
+    """None is standard input."""
+    target: Path | None
+    """None is standard output."""
+    format: Format | None
+    """Format to write; None follows the input's, where only its content tells."""
+    replaces: bool = False
+    """Whether an existing target is replaced even where the run leaves others alone."""
+    contested: bool = False
+    """Whether another run had it in hand when it was to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do, as far as it is known when it begins."""
+
+    jobs: tuple[Job, ...]
+    refusals: tuple[Refusal, ...]
+    passed_over: int
+    """Files in folders that are hidden or no pictures."""
+
+
+class Planner:
+    """Pairs pictures with targets, no two with the same one."""
+
+    def __init__(
+        self,
+        *,
+        output: str | None = None,
+        suffix: str,
+        ending: str | None = None,
+        facts: Mapping[str, str] | None = None,
+        format_name: str | None = None,
+        recursive: bool = True,
+        overwrite: bool = False,
+        shard: Shard | None = None,
+        grows: bool = False,
+    ) -> None:
+        """Results go to `output`, which is a file, a folder, `-`, a template or None.
+
+        With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
+        `<folder><suffix>` beside an input folder, with `suffix` in its name. `ending` and `facts` are as `Place` takes
+        them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
+
+        Raises:
+            UsageError: there is no such format, or the ending is none.
+        """
+        self.output = output
+        self.recursive = recursive
+        self._format = _chosen_format(format_name)
+        if ending is not None and (os.sep in ending or "/" in ending):
+            raise UsageError(f"the suffix {ending} names a folder", "name folders with -o")
+        self._make_place = partial(Place, output, self._format, suffix=suffix, ending=ending, facts=facts)
+        self._place: Place | None = None
+        self._overwrite = overwrite
+        self._shard = shard
+        self._grows = grows
+        self._sources: dict[str, Path] = {}  # by target
+
+    def plan(self, inputs: Iterable[str]) -> Plan:
+        """Expand files, folders and globs, and pair each picture with its target.
+
+        Raises:
+            UsageError: formats or targets contradict each other, or the result would replace its input.
+        """
+        names = list(inputs)
+        if STANDARD_STREAM in names:
+            return _plan_standard_input(names, self.output, self._format)
+        found = find_sources(names, recursive=self.recursive, output=self.output)
+        self._place = self._make_place(count=max(len(found.sources), 2 if self._grows else 0))
+        jobs = [self.add(source) for source in found.sources]
+        _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
+        refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
+        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over)
+
+    def add(self, source: Source) -> Job | None:
+        """Plan one more picture; return None where it is in another part than that of this run.
+
+        Raises:
+            UsageError: its result has the name of another one, or would replace its input.
+        """
+        assert self._place is not None, "there must be a plan to add to"
+        job = Job(source.path, *self._place.target(source))
+        if job.target is not None:
+            self._take(source.path, job.target)
+        return job if self._shard is None or self._shard.holds(source) else None
+
+    def makes(self, path: Path) -> bool:
+        """Tell whether a file is the result of a picture that was planned."""
+        return _key(path) in self._sources
+
+    def _take(self, source: Path, target: Path) -> None:
+        key = _key(target)
+        other = self._sources.setdefault(key, source)
+        if _key(other) != _key(source):
+            raise UsageError(f"{other} and {source} would both be written to {target}", "restore them one at a time")
+        if not self._overwrite and key == _key(source):
+            raise UsageError(f"the result would replace its input {source}", "choose another -o, or --overwrite")
+
+
+def _key(path: Path) -> str:
+    return os.path.normcase(os.path.abspath(path))
+
+
+def _chosen_format(name: str | None) -> Format | None:
+    if name is None:
+        return None
+    format = format_by_name(name)
+    if format is None:
+        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
+    return format
+
+
+def _plan_standard_input(names: list[str], output: str | None, format: Format | None) -> Plan:
+    if len(names) > 1:
+        raise UsageError("standard input (-) cannot be mixed with other inputs")
+    if output is None or output == STANDARD_STREAM:
+        _refuse_many_files_in_a_stream(jobs := (Job(None, None, format),))
+        return Plan(jobs, (), 0)
+    if names_folder(output):
+        raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
+    return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
+
+
+def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:
+    if any(job.target is None and job.format is DEEP_ZOOM for job in jobs):
+        raise UsageError("a Deep Zoom picture is many files, which standard output cannot take", "name one with -o")

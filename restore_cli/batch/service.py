@@ -1,0 +1,156 @@
+"""What goes on in a worker's process, and what it and its supervisor tell each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from restore_cli.batch.outcome import Duty, Outcome, foreseen
+from restore_cli.batch.planning import Job
+from restore_cli.errors import RestoreError
+from restore_cli.importing import without_collections
+
+if TYPE_CHECKING:
+    from restore_cli.batch.pipeline import Pipeline
+
+PROGRESS_PAUSE = 0.1
+"""Seconds between two tellings of how far a picture is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The worker is ready."""
+
+    on_host: bool
+    """Whether its network runs on the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanting:
+    """The worker can read one more picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """A picture went on."""
+
+    job: Job
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job has an outcome."""
+
+    job: Job
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """Another run has a picture in hand."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The user should know something."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No picture can be restored."""
+
+    error: RestoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """There are no more jobs."""
+
+    abandons: bool
+    """Whether pictures that have not reached the network are left undone."""
+
+
+def serve(connection: Connection[Any, Any], duty: Duty) -> None:
+    """Carry out the jobs that come through `connection` until there are no more, or the supervisor is gone.
+
+    Signals of the terminal are the supervisor's affair.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    desk = Desk(connection)
+    try:
+        with without_collections():
+            from restore_cli.batch.pipeline import Pipeline
+            from restore_cli.batch.worker import Worker
+
+        worker = Worker(duty, lambda text: desk.send(Told(text)))
+        desk.send(Begun(on_host=worker.task.device == "cpu"))
+        pipeline = Pipeline(worker, desk)
+        threading.Thread(target=desk.listen, args=(pipeline,), daemon=True).start()
+        pipeline.run(desk.jobs())
+    except Exception as error:
+        desk.send(Failed(foreseen(error)))
+
+
+class Desk:
+    """The worker's end of the line."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._told = 0.0
+
+    def send(self, message: object) -> None:
+        """Tell the supervisor something."""
+        with self._sending:
+            self._connection.send(message)
+
+    def listen(self, pipeline: Pipeline) -> None:
+        """Take jobs in until there are no more. A worker without a supervisor ends at once."""
+        while True:
+            try:
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(1)
+            if isinstance(message, Finish):
+                if message.abandons:
+                    pipeline.abandon()
+                message = None
+            self._jobs.put(message)
+
+    def jobs(self) -> Iterator[Job]:
+        """Ask for one job after the other."""
+        while True:
+            self.send(Wanting())
+            job = self._jobs.get()
+            if job is None:
+                return
+            yield job
+
+    def progress(self, job: Job, share: float) -> None:
+        """Tell how far a picture is, but not more often than anybody could read."""
+        now = time.monotonic()
+        if now - self._told > PROGRESS_PAUSE:
+            self._told = now
+            self.send(WentOn(job, share))
+
+    def outcome(self, job: Job, outcome: Outcome) -> None:
+        """Tell what became of a job."""
+        self.send(Ended(job, outcome))
+
+    def contested(self, job: Job) -> None:
+        """Tell that another run has a picture in hand."""
+        self.send(Contested(job))

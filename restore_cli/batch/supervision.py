@@ -1,0 +1,230 @@
+"""Workers in processes of their own, and who supervises them: a worker that dies takes no other picture with it.
+
+The supervisor needs no torch. A worker asks for a job whenever it can read one more, so none has many waiting that
+another could do. When a worker dies, all it had in hand is done again, each picture alone in a new worker; only
+the picture that a worker dies of alone has failed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from restore_cli.batch.backlog import Backlog
+from restore_cli.batch.deaths import death_of, found_written
+from restore_cli.batch.outcome import CONTESTED_PAUSE, Duty, Outcome, failure
+from restore_cli.batch.planning import Job
+from restore_cli.batch.service import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
+from restore_cli.picture.leftovers import remove_leftovers
+from restore_cli.telling import Progress, Tell
+
+POLL = 0.2
+"""Seconds between two looks at what no worker tells: an interruption, new jobs."""
+FEWEST_IN_HAND = 2
+"""Pictures a worker may have in hand however few are left: one in the network, one read."""
+MOST_COUNTED = 256
+"""Pictures that are left, as far as it matters: of several workers each has no more in hand than its part of them."""
+DEATHS_AT_BEGINNING = 3
+"""So many workers may die before they want a job; then no other is begun."""
+
+
+@dataclass(eq=False, slots=True)
+class Post:
+    """A worker's process."""
+
+    duty: Duty
+    process: BaseProcess
+    connection: Connection[Any, Any]
+    in_hand: dict[Job, float] = field(default_factory=dict)
+    """Jobs that it was given, and the share of each that is done."""
+    wants: bool = False
+    """Whether it waits for a job."""
+    has_begun: bool = False
+    is_alone: bool = False
+    """Whether it has in hand one of the pictures that another died of."""
+    is_dismissed: bool = False
+    """Whether it was told that there is no more."""
+
+
+class Supervisor:
+    """Hands jobs to workers and tells what became of them."""
+
+    def __init__(
+        self, duties: Sequence[Duty], more_on_host: Sequence[Duty] = (), *, tell: Tell, progress: Progress
+    ) -> None:
+        """`duties` has one entry for each worker; those `more_on_host` work if the first runs on the processor.
+
+        `progress` is called with how many pictures' worth is half done.
+        """
+        self._duties = list(duties)
+        self._more_on_host = list(more_on_host)
+        self._tell = tell
+        self._progress = progress
+        self._posts: list[Post] = []
+        self._suspects: deque[Job] = deque()
+        self._contested: deque[tuple[float, Job]] = deque()
+        self._early_deaths = 0
+        self._context = multiprocessing.get_context("spawn")
+
+    def run(self, jobs: Iterable[Job | None], stop: Callable[[], bool]) -> Generator[tuple[Job, Outcome], None, None]:
+        """Yield the outcome of each job as soon as it is known.
+
+        `jobs` may yield None where there is none at the moment, but may be later. When `stop` says so, what is in the
+        network or behind it is finished, and nothing else. If this iterator is closed before its end, the workers are
+        killed; even so only whole files are left.
+
+        Raises:
+            RestoreError: the workers' task cannot be loaded, or none of them comes to life.
+        """
+        source = Backlog(jobs)
+        try:
+            while True:
+                stopping = stop()
+                self._hand_out(source, stopping)
+                if not self._posts and (stopping or self._has_nothing_left(source)):
+                    return
+                yield from self._listen()
+        finally:
+            self._kill()
+
+    def _hand_out(self, source: Backlog, stopping: bool) -> None:
+        """Give each worker that wants one a job; begin another worker where there is more to do."""
+        if stopping:
+            self._suspects.clear()
+            for post in self._posts:
+                self._dismiss(post, Finish(abandons=True))
+            return
+        workers = len(self._duties) + len(self._more_on_host)
+        fair = max(FEWEST_IN_HAND, source.count(MOST_COUNTED) // workers)
+        for post in [post for post in self._posts if post.wants and not (post.is_alone and post.in_hand)]:
+            if workers == 1 or len(post.in_hand) < fair:
+                self._give(post, source)
+        missing = [duty for duty in self._duties if all(post.duty is not duty for post in self._posts)]
+        is_ready = all(
+            post.has_begun for post in self._posts
+        )  # one after the other: the first may have to fetch weights
+        if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
+            self._begin(missing[0])
+
+    def _give(self, post: Post, source: Backlog) -> None:
+        job, post.is_alone = None, False
+        if self._suspects and not post.in_hand:
+            job, post.is_alone = self._suspects.popleft(), True
+        elif (job := source.take()) is None and self._next_contested_is_due():
+            job = self._contested.popleft()[1]
+        if job is not None:
+            if self._is_in_hand(job):  # a file that changed again meanwhile
+                self._contested.append((time.monotonic() + CONTESTED_PAUSE, job))
+                return
+            post.wants = False
+            post.in_hand[job] = 0.0
+            self._send(post, job)
+        elif self._has_nothing_left(source):
+            self._dismiss(post, Finish(abandons=False))
+
+    def _is_in_hand(self, job: Job) -> bool:
+        """Tell whether a worker has the same picture in hand, maybe by another job."""
+        return any(
+            (job.source, job.target) == (other.source, other.target) for post in self._posts for other in post.in_hand
+        )
+
+    def _has_nothing_left(self, source: Backlog) -> bool:
+        return not (source.count() or self._suspects or self._contested) and source.is_exhausted
+
+    def _next_contested_is_due(self) -> bool:
+        return bool(self._contested) and self._contested[0][0] <= time.monotonic()
+
+    def _listen(self) -> Iterator[tuple[Job, Outcome]]:
+        """Hear what workers tell, and yield outcomes."""
+        posts = {post.connection: post for post in self._posts}
+        if not posts:
+            time.sleep(POLL)
+        for connection in wait(list(posts), timeout=POLL):
+            post = posts[connection]  # type: ignore[index]
+            try:
+                message = post.connection.recv()
+            except (EOFError, OSError):
+                yield from self._bury(post)
+                continue
+            match message:
+                case Begun(on_host):
+                    post.has_begun = True
+                    self._early_deaths = 0
+                    if on_host:
+                        self._duties += self._more_on_host
+                    self._more_on_host.clear()
+                case Wanting():
+                    post.wants = True
+                case WentOn(job, share):
+                    post.in_hand[job] = share
+                    self._progress(sum(sum(other.in_hand.values()) for other in self._posts))
+                case Ended(job, outcome):
+                    post.in_hand.pop(job, None)
+                    yield job, outcome
+                case Contested(job):
+                    post.in_hand.pop(job, None)
+                    self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
+                case Told(text):
+                    self._tell(text)
+                case Failed(error):
+                    raise error
+
+    def _begin(self, duty: Duty) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, duty), daemon=True)
+        process.start()
+        theirs.close()
+        self._posts.append(Post(duty, process, ours))
+
+    def _dismiss(self, post: Post, message: Finish) -> None:
+        if not post.is_dismissed:
+            post.is_dismissed = True
+            post.wants = False
+            self._send(post, message)
+
+    def _send(self, post: Post, message: object) -> None:
+        with contextlib.suppress(OSError):  # it died; its end of the line tells so, too
+            post.connection.send(message)
+
+    def _bury(self, post: Post) -> Iterator[tuple[Job, Outcome]]:
+        """Part with a worker whose process ended, and settle what it had in hand."""
+        post.process.join()
+        post.connection.close()
+        self._posts.remove(post)
+        for folder in {job.target.parent for job in post.in_hand if job.target is not None}:
+            remove_leftovers(folder)
+        if post.is_dismissed and (post.process.exitcode == 0 or not post.in_hand):
+            return
+        death = death_of(post.process.exitcode or 0)
+        for job in post.in_hand:
+            if outcome := found_written(job, post.duty.began):
+                yield job, outcome
+            elif post.is_alone:
+                yield job, failure(job, death)
+            else:
+                self._suspects.append(job)
+        if post.is_alone:
+            return
+        if not post.has_begun:
+            self._early_deaths += 1
+            if self._early_deaths == DEATHS_AT_BEGINNING:
+                raise death
+
+    def _kill(self) -> None:
+        """End all workers at once."""
+        folders = {job.target.parent for post in self._posts for job in post.in_hand if job.target is not None}
+        for post in self._posts:
+            post.process.kill()
+        for post in self._posts:
+            post.process.join()
+            post.connection.close()
+        self._posts.clear()
+        for folder in folders:
+            remove_leftovers(folder)

@@ -1,0 +1,143 @@
+"""Where results go: beside their inputs, into a folder or a file, or wherever a template says."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Mapping
+from pathlib import Path
+
+from restore_cli.batch.sources import STANDARD_STREAM, Source
+from restore_cli.errors import UsageError
+from restore_cli.picture.formats import WRITTEN, Format, format_by_name, format_of_path
+
+Target = tuple[Path | None, Format]
+"""The file to write, None for standard output, and its format."""
+
+
+class Place:
+    """Where results go."""
+
+    def __init__(
+        self,
+        output: str | None,
+        format: Format | None,
+        *,
+        suffix: str,
+        ending: str | None = None,
+        facts: Mapping[str, str] | None = None,
+        count: int,
+    ) -> None:
+        """`output` is what `-o` says: a file, a folder, `-`, a template, or None for a place beside the input.
+
+        `suffix` tells results from their inputs where both lie together; `ending`, if given, stands in for it, and is
+        in the names of results in other folders, too. `facts` is what a template knows besides the input's own name.
+
+        Raises:
+            UsageError: `count` pictures cannot go there, options contradict it, or a template cannot be filled in.
+        """
+        self.suffix = suffix if ending is None else ending
+        self.ending = ending or ""
+        self.format = format
+        self.to_stdout = output == STANDARD_STREAM
+        self.template: Template | None = None
+        self.file: Path | None = None
+        self.folder: Path | None = None
+        if output is not None and not self.to_stdout:
+            if "{" in output and not os.path.lexists(output):
+                self.template = Template(output, facts or {})
+            elif names_folder(output):
+                self.folder = Path(output)
+            else:
+                self.file = Path(output)
+                self.format = format_of_path(output)
+                if format not in (None, self.format):
+                    raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
+        if ending is not None and output is not None and self.folder is None:
+            raise UsageError(f"--suffix has no place in {output}", "write it into the name")
+        if count > 1 and (self.to_stdout or self.file is not None):
+            raise UsageError(f"several pictures cannot all be written to {output}", "give -o a folder")
+
+    def target(self, source: Source) -> Target:
+        """Return where the result of `source` goes.
+
+        Raises:
+            UsageError: a template makes a name of no format of it.
+        """
+        format = self.format or format_of_path(source.path) or format_by_name("png")
+        assert format is not None
+        if self.to_stdout:
+            return None, format
+        if self.file is not None:
+            return self.file, format
+        kept = source.path.suffix if format_of_path(source.path) is format else format.suffixes[0]
+        if self.template is not None:
+            path = self.template.fill(source, kept)
+            return path, self.format or _format_of_filled(path)
+        if self.folder is not None:
+            return self.folder / source.below / (source.path.stem + self.ending + kept), format
+        name = source.path.stem + self.suffix + kept
+        if source.root is None:
+            return source.path.with_name(name), format
+        root = source.root.resolve()
+        return root.with_name(root.name + self.suffix) / source.below / name, format
+
+
+class Template:
+    """A path with fields in braces: {stem}, {parent}, {ext}, and what else is known; `{{` is a brace."""
+
+    def __init__(self, text: str, facts: Mapping[str, str]) -> None:
+        """Take a template and what is known of all results alike.
+
+        Raises:
+            UsageError: its braces do not match, or a field is not known.
+        """
+        self.text = text
+        self.facts = facts
+        known = ["stem", "parent", "ext", *facts]
+        hint = "fields are " + ", ".join(f"{{{field}}}" for field in known)
+        try:
+            parts = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise UsageError(f"the template {text} has a brace without its partner", hint) from error
+        for _, field, shape, conversion in parts:
+            if field is not None and (field not in known or shape or conversion):
+                raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
+
+    def fill(self, source: Source, suffix: str) -> Path:
+        """Return the path for `source`, whose result's name ends in `suffix`.
+
+        {parent} is the folder of the input: below the folder that was named, or as it was named itself.
+        """
+        parent = source.below if source.root is not None else source.path.parent
+        return Path(self.text.format(stem=source.path.stem, parent=parent, ext=suffix.removeprefix("."), **self.facts))
+
+
+def names_folder(output: str) -> bool:
+    """Tell whether `-o` means a folder.
+
+    Raises:
+        UsageError: it looks like a file of a format that cannot be written.
+    """
+    path = Path(output)
+    if output.endswith(("/", os.sep)) or os.path.isdir(path) or not path.suffix:
+        return True
+    if format_of_path(path) is None:
+        raise UsageError(
+            f"{output} names no format that can be written",
+            f"for a folder write {output}/, for a file use {_endings()}",
+        )
+    return False
+
+
+def _format_of_filled(path: Path) -> Format:
+    format = format_of_path(path)
+    if format is None:
+        raise UsageError(
+            f"{path} names no format that can be written", f"let the template end in .{{ext}} or {_endings()}"
+        )
+    return format
+
+
+def _endings() -> str:
+    return ", ".join(format.suffixes[0] for format in WRITTEN)

@@ -1,0 +1,236 @@
+"""One job from file to file in three stages, which may go on beside each other: read, restore, write."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+
+from restore_cli.batch.outcome import (
+    Duty,
+    Outcome,
+    Seconds,
+    Stopwatch,
+    failure,
+    foreseen,
+    left_alone,
+    name_of_source,
+    skipped,
+)
+from restore_cli.batch.output import Output, check_result, writing_standard_output
+from restore_cli.batch.planning import Job
+from restore_cli.batch.stages import Opened, Restored
+from restore_cli.errors import ForeignClaimError, RestoreError
+from restore_cli.memory import free_host_memory, share_host_memory
+from restore_cli.passes.tile_plan import LARGEST_BAND
+from restore_cli.picture.claims import claim_on, claimed
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.leftovers import remove_leftovers
+from restore_cli.picture.losses import losses
+from restore_cli.picture.picture import Picture
+from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import Add, writing
+from restore_cli.scratch import LARGEST_IN_MEMORY, Room
+from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
+from restore_cli.telling import Progress, Tell
+
+SHARE_IN_MEMORY = 8
+"""A picture's arrays lie in memory up to this part of what is free: an eighth."""
+Reserve = Callable[[int], None]
+"""Called before a picture is decoded with the bytes that it and its result will take; returns when there is room."""
+
+
+class Worker:
+    """Carries out jobs with one task, which it owns."""
+
+    def __init__(self, duty: Duty, tell: Tell) -> None:
+        self.duty = duty
+        self._tell = tell
+        self._task: Task | None = None
+        self._cleaned: set[Path] = set()
+
+    @property
+    def task(self) -> Task:
+        """What is done to pictures; it is loaded at first use.
+
+        Raises:
+            RestoreError: it cannot be loaded, so no picture can be restored.
+        """
+        if self._task is None:
+            share_host_memory(self.duty.sharers)
+            self._task = self.duty.load_task(self._tell)
+            if self.duty.alone_off_host and self._task.device != "cpu":
+                share_host_memory(1)
+        return self._task
+
+    def __call__(self, job: Job, progress: Progress) -> Outcome:
+        """Carry out all stages one after the other.
+
+        Raises:
+            RestoreError: the task cannot be loaded.
+            ClaimedError: another run has the picture in hand.
+            Exception: what goes wrong with the picture, see `failed`.
+        """
+        opened = self.open(job)
+        if isinstance(opened, Outcome):
+            return opened
+        try:
+            return self.finish(self.restore(opened, progress))
+        finally:
+            opened.give_up()
+
+    def clean_up(self) -> None:
+        """Remove once more what killed runs left where results went: one may have been dying when this one began."""
+        for folder in self._cleaned:
+            remove_leftovers(folder)
+
+    def failed(self, job: Job, error: Exception) -> Outcome:
+        """Return the outcome of a job that `error` ended."""
+        return failure(job, foreseen(error), model=self.task.model, device=self.task.device)
+
+    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> Opened | Outcome:
+        """Claim a job's target and read its source, or return why nothing is to be done.
+
+        Raises:
+            ClaimedError: another run has the picture in hand.
+            PictureError, DeviceError: it cannot be read, or its result cannot be held.
+        """
+        if outcome := self._skipped(job):
+            return outcome
+        task = self.task
+        with ExitStack() as held:
+            if job.target is not None:
+                is_taken_over = os.path.exists(claim_on(job.target))
+                try:
+                    held.enter_context(claimed(job.target))
+                except ForeignClaimError as error:
+                    if not job.contested:
+                        raise
+                    return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
+                self._clean(job.target.parent, again=is_taken_over)
+                if outcome := self._skipped(job):  # which another run has made since
+                    return outcome
+            opened = self._read(job, task, reserve)
+            if isinstance(opened, Opened):
+                opened.held.callback(held.pop_all().close)
+            return opened
+
+    def restore(self, opened: Opened, progress: Progress) -> Restored:
+        """Put a picture through the network; a large result is written meanwhile.
+
+        Raises:
+            PictureError, DeviceError, NotFiniteError: it cannot be restored or written.
+        """
+        watch, task = Stopwatch(), self.task
+        with ExitStack() as stack:
+            output = Output(opened.size[0], lambda: stack.enter_context(self._target(opened)))
+            if isinstance(task, StreamingTask):
+                run = task.stream(opened.picture, output, progress)
+            else:
+                restored, run = task(opened.picture, progress)
+                output(restored)
+            ran = watch.lap() - output.seconds
+        assert output.first is not None
+        seconds = Seconds(opened.seconds, ran, watch.lap() + output.seconds)
+        return Restored(opened, run, output.first, output.is_written, seconds)
+
+    def group_size(self, picture: Picture) -> int:
+        """Return how many pictures of this size are best restored together."""
+        task = self.task
+        return task.group_size(picture.height, picture.width) if isinstance(task, GroupingTask) else 1
+
+    def restore_group(self, group: Sequence[Opened]) -> list[Restored | Outcome]:
+        """Put pictures of one size through the network together; one that fails does so alone.
+
+        Raises:
+            DeviceError: they cannot be restored together.
+        """
+        watch, task = Stopwatch(), self.task
+        assert isinstance(task, GroupingTask)
+        results = task.restore_group([opened.picture for opened in group])
+        ran = watch.lap() / len(group)
+        return [
+            self.failed(opened.job, result)
+            if isinstance(result, RestoreError)
+            else Restored(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
+            for opened, result in zip(group, results, strict=True)
+        ]
+
+    def finish(self, restored: Restored) -> Outcome:
+        """Write a result that is not written yet.
+
+        Raises:
+            UnwritablePictureError: it cannot be written.
+        """
+        watch, opened, seconds = Stopwatch(), restored.opened, restored.seconds
+        if not restored.is_written:
+            with self._target(opened) as add:
+                add(restored.result)
+        job, picture, (height, width) = opened.job, opened.picture, opened.size
+        lost = losses(restored.result, opened.format, strip_metadata=self.duty.strip_metadata)
+        return Outcome(
+            source=name_of_source(job),
+            target=str(job.target) if job.target else "-",
+            status="done",
+            model=restored.run.model or self.task.model,
+            compression=str(picture.compression) if picture.compression else None,
+            scale=round(width / picture.width, 4),
+            input_size=(picture.width, picture.height),
+            output_size=(width, height),
+            device=self.task.device,
+            precision=str(restored.run.precision),
+            tile=restored.run.tile,
+            seconds=Seconds(seconds.read, seconds.run, seconds.write + watch.lap()),
+            notes=picture.notes + restored.run.notes + lost,
+        )
+
+    def _skipped(self, job: Job) -> Outcome | None:
+        return skipped(job, overwrite=self.duty.overwrite, began=self.duty.began)
+
+    def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
+        watch = Stopwatch()
+        room = Room(min(LARGEST_IN_MEMORY, free_host_memory() // SHARE_IN_MEMORY))
+
+        def check(height: int, width: int) -> None:
+            size = task.output_size(height, width)
+            if size is None:
+                raise _LargeEnoughError(height, width)
+            if job.format is not None:
+                check_result(*size, job.format)
+            rows, columns = size
+            reserve(3 * height * width + min(3 * rows * columns, LARGEST_BAND))
+
+        source = job.source or _read_standard_input()
+        try:
+            picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
+        except _LargeEnoughError as found:
+            return left_alone(job, *found.args)
+        size = task.output_size(picture.height, picture.width)
+        assert size is not None
+        format = job.format or format_by_name(picture.format) or format_by_name("png")
+        assert format is not None
+        check_result(*size, format)
+        return Opened(job, picture, size, format, watch.lap(), ExitStack())
+
+    def _target(self, opened: Opened) -> AbstractContextManager[Add]:
+        target = opened.job.target
+        open_target = partial(writing, target) if target is not None else writing_standard_output
+        duty = self.duty
+        return open_target(*opened.size, opened.format, quality=duty.quality, strip_metadata=duty.strip_metadata)
+
+    def _clean(self, folder: Path, *, again: bool) -> None:
+        """Remove what killed runs left in a folder: before the first result comes there, and when one died just now."""
+        if again or folder not in self._cleaned:
+            self._cleaned.add(folder)
+            remove_leftovers(folder)
+
+
+class _LargeEnoughError(Exception):
+    """Carries the height and width of a picture that is to be left alone past the decoder."""
+
+
+def _read_standard_input() -> bytes:
+    return sys.stdin.buffer.read()

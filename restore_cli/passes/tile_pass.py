@@ -1,0 +1,251 @@
+"""One picture on its way through one network, in tiles that leave no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restore_cli.device import Device
+from restore_cli.errors import DeviceError
+from restore_cli.layers.sampling import Centres, place_centres
+from restore_cli.memory import GIBIBYTE, HeapTrimmer, free_host_memory
+from restore_cli.networks import ContinuousNetwork, Network, Part
+from restore_cli.passes.finite import all_finite, check_finite
+from restore_cli.passes.link import Arrival, open_link
+from restore_cli.passes.padded_picture import ColourSource, PaddedPicture
+from restore_cli.passes.recordings import Call, call_plainly
+from restore_cli.passes.stack_plan import plan_stack
+from restore_cli.passes.tile_plan import TilePlanner, TilePolicy
+from restore_cli.passes.tile_queue import TileQueue
+from restore_cli.telling import Progress
+from restore_cli.tiling import Box, plan_cores, round_up
+
+Take = Callable[[Tensor, Box], None]
+"""Takes the result of a tile (3, h, w on the host, float32 unless converted) and where it lies in the whole result."""
+Convert = Callable[[Tensor], Tensor]
+"""Makes of a tile's result (3, h, w float32), where that is, what shall come to the host."""
+
+
+def unchanged(tile: Tensor) -> Tensor:
+    """Return `tile`."""
+    return tile
+
+
+class TilePass:
+    """A picture, padded to the network's grid if need be, and the tiles still to do.
+
+    Only tiles are read, and only they go to the device. On a graphics card those of one row that are alike go together,
+    and the next ones are sent while it computes. Tiles that run out of memory there are done one by one, and then cut
+    into smaller ones.
+    """
+
+    def __init__(
+        self,
+        picture: ColourSource,
+        network: Network,
+        device: Device,
+        policy: TilePolicy,
+        *,
+        reduced_precision: bool,
+        size: tuple[int, int] | None = None,
+        call: Call = call_plainly,
+    ) -> None:
+        """Take `picture` (3, h, w) and a network that is on `device` already.
+
+        `size` is the height and width that a continuous network shall make; h·scale, w·scale if None. `call` carries
+        out other networks.
+        """
+        self.device = device
+        self.policy = policy
+        self.call = call
+        self.link = open_link(device)
+        self.picture = PaddedPicture(picture, network.grid if network.pads_to_grid else 1)
+        self.height, self.width, self.whole = self.picture.height, self.picture.width, self.picture.whole
+        self.size = size or (self.height * network.scale, self.width * network.scale)
+        self._canvas: Tensor | None = None
+        self._queue: TileQueue[Arrival] | None = None
+        self._done = 0
+        self.switch_to(network, reduced_precision=reduced_precision)
+
+    def switch_to(self, network: Network, *, reduced_precision: bool) -> None:
+        """Do what is still to do with `network`, the same one in another precision."""
+        self.network = network
+        self.reduced_precision = reduced_precision
+        self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
+        self.statistic: Tensor | None = None
+
+    def run(self, progress: Progress) -> tuple[Tensor, int | None]:
+        """Return the result (3, height, width float32 on the host) and the side of its tiles, None if it is whole.
+
+        Raises:
+            DeviceError: the device is out of memory even with the smallest tile, or the host has none for the result.
+            NotFiniteError: a value of the result is infinite or NaN.
+        """
+        if self._canvas is None:
+            self._check_canvas()
+            self._canvas = torch.empty(3, *self.size)
+        canvas = self._canvas
+
+        def take(tile: Tensor, kept: Box) -> None:
+            canvas[:, *kept.slices] = tile
+
+        return canvas, self.restore_tiles(take, progress, held=self._canvas_bytes)
+
+    @torch.inference_mode()
+    def restore_tiles(
+        self,
+        take: Take,
+        progress: Progress,
+        finish_rows: Callable[[int], None] = lambda bottom: None,
+        *,
+        convert: Convert = unchanged,
+        held: int = 0,
+        row_bytes: int = 0,
+    ) -> int | None:
+        """Restore tile after tile, row by row of tiles; return the side of the tiles, None if there was a single one.
+
+        `finish_rows` is called when the result is whole down to a row. `convert` is applied to a tile's result on the
+        device, before `take`. `held` and `row_bytes` are the memory that the caller needs for all of the result, and
+        for one of its rows while a row of tiles is done. After a NotFiniteError another call does what is left.
+
+        Raises:
+            DeviceError: the device is out of memory even with the smallest tile.
+            NotFiniteError: a value of a tile's result is infinite or NaN.
+        """
+        queue = self._queue = self._queue or self._plan(held, row_bytes)
+        if not queue:
+            return self._told(queue)
+        trim = HeapTrimmer(self._tile_bytes(queue.first))
+
+        def start(cores: list[Box]) -> Arrival:
+            if cores[0] != self.whole:
+                self._measure(cores[0])
+                trim()
+            tiles = self._restore(cores)
+            finite = torch.stack([all_finite(tile) for tile in tiles])
+            return self.link.download([finite, *(convert(tile) for tile in tiles)])
+
+        def finish(cores: list[Box], arrival: Arrival) -> None:
+            finite, *tiles = arrival()
+            check_finite(finite)
+            for core, tile in zip(cores, tiles, strict=True):
+                take(tile, self._kept(core))
+                self._done += core.height * core.width
+            progress(self._done / (self.whole.height * self.whole.width))
+
+        def finish_down_to(bottom: int) -> None:
+            finish_rows(self._kept(Box(0, 0, bottom, self.whole.width)).bottom)
+
+        queue.run(self._choose, start, finish, finish_down_to, ahead=0 if self.device.is_host else 1)
+        return self._told(queue)
+
+    def _plan(self, held: int, row_bytes: int) -> TileQueue[Arrival]:
+        planner = TilePlanner(
+            self.network,
+            self.device,
+            self.policy,
+            self.whole,
+            self.halo,
+            reduced_precision=self.reduced_precision,
+        )
+        core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
+        return self._queue_of(plan_cores(self.whole, core.width, self.network.grid, core.height), core.side)
+
+    def _queue_of(self, cores: list[Box], side: int) -> TileQueue[Any]:
+        return TileQueue(cores, side, grid=self.network.grid, device=self.device, policy=self.policy)
+
+    def _told(self, queue: TileQueue[Arrival]) -> int | None:
+        return None if queue.side >= max(self.whole.height, self.whole.width) else queue.side
+
+    @property
+    def _canvas_bytes(self) -> int:
+        return 3 * 4 * self.size[0] * self.size[1]
+
+    def _check_canvas(self) -> None:
+        """Refuse a result that would drive the host out of memory; Linux would kill the process instead of telling."""
+        free = free_host_memory()
+        if self._canvas_bytes > free:
+            raise DeviceError(
+                f"a result of {self.size[1]}x{self.size[0]} pixels takes "
+                f"{self._canvas_bytes / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
+                "ask for a smaller size, or restore the picture in parts",
+            )
+
+    def _tile_bytes(self, core: Box) -> int:
+        """Return about how much host memory a tile takes: its features, or where they lie elsewhere, its result."""
+        outer = self._outer(core)
+        per_pixel = self.network.bytes_per_pixel if self.device.is_host else 2 * 3 * 4 * self.network.scale**2
+        return outer.height * outer.width * per_pixel
+
+    def _outer(self, core: Box) -> Box:
+        return core.grown(self.halo, self.whole.height, self.whole.width)
+
+    def _kept(self, core: Box) -> Box:
+        """Return the pixels of the result that are made of `core`."""
+        return core.resized((self.height, self.width), self.size)
+
+    def _choose(self, row: list[Box], most: int) -> list[Box]:
+        """Return the next core of a row, and those that can go through the network with it."""
+        first = row[0]
+        outer = self._outer(first)
+        if self.device.is_host or self.network.sees_place:
+            return [first]
+        most = min(most, plan_stack(self.network, self.device, outer.height, outer.width))
+        return [core for core in row if core is first or self._are_alike(first, core)][:most]
+
+    def _are_alike(self, first: Box, other: Box) -> bool:
+        """Tell whether two cores of a row look the same to the network, their values apart."""
+        outer, others = self._outer(first), self._outer(other)
+        if (outer.height, outer.width) != (others.height, others.width) or first.within(outer) != other.within(others):
+            return False
+        if not isinstance(self.network, ContinuousNetwork):
+            return True
+        mine, theirs = self._columns(first), self._columns(other)
+        return torch.equal(mine.pixel, theirs.pixel) and torch.equal(mine.fraction, theirs.fraction)
+
+    def _columns(self, core: Box) -> Centres:
+        """Place the result's columns over the input of a continuous network."""
+        kept, origin = self._kept(core), self._outer(core).left
+        return place_centres(self.width, self.size[1], start=kept.left, stop=kept.right, origin=origin)
+
+    def _restore(self, cores: list[Box]) -> list[Tensor]:
+        """Return the pixels that are made of each of `cores` (3, h, w on the device)."""
+        outers = [self._outer(core) for core in cores]
+        tiles = self._on_device(outers)
+        part = Part(outers[0], cores[0], self.whole, self.statistic)
+        if isinstance(self.network, ContinuousNetwork):
+            kept = self._kept(cores[0])
+            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=part.box.top)
+            return list(self.network.restore_at(tiles, rows, self._columns(cores[0]), part))
+        restored = self.call(self.network, tiles, part)  # n, 3, h, w, with what the picture was padded by
+        kepts = [self._kept(core) for core in cores]
+        return [tile[:, : kept.height, : kept.width] for tile, kept in zip(restored, kepts, strict=True)]
+
+    def _measure(self, first: Box) -> None:
+        """Sum the network's statistic over the whole picture, if it has one and it is not known yet.
+
+        It is done in tiles whose cores are as large as `first`.
+        """
+        halo = self.network.statistic_halo
+        if halo is None or self.statistic is not None:
+            return
+        parts: list[Tensor] = []
+
+        def measure(cores: list[Box]) -> None:
+            (core,) = cores
+            outer = core.grown(halo, self.whole.height, self.whole.width)
+            inner = core.within(outer)
+            tile = self._on_device([outer])
+            parts.append(self.network.measure(tile, inner.top, inner.left, inner.height, inner.width))
+
+        cores = plan_cores(self.whole, first.width, self.network.grid, first.height)
+        queue = self._queue_of(cores, max(first.height, first.width))
+        queue.run(lambda row, most: row[:1], measure, lambda cores, nothing: None)
+        self.statistic = torch.stack(parts).sum(dim=0)
+
+    def _on_device(self, boxes: list[Box]) -> Tensor:
+        tiles = [self.picture.read(box) for box in boxes]
+        return self.link.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w

@@ -1,0 +1,1 @@
+"""What can be done to a picture with networks, apart from any file."""

@@ -1,0 +1,189 @@
+"""Restore pictures at their own size: brighter, sharper, cleaner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from restore_cli.card import TaskName
+from restore_cli.errors import RestoreError
+from restore_cli.picture.picture import Picture, to_samples, to_unit
+from restore_cli.restorer import Restorer, Run
+from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
+from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
+from restore_cli.tasks.resampling import Planes, bleed_colour
+from restore_cli.telling import Progress
+
+DARK, BRIGHT = 0.025, 0.075
+"""Mean luminance (0 to 1) up to which a picture is brightened with full strength, and from which on not at all."""
+HEADROOM = 0.15
+"""Share of the light that is left to differences between highlights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as the network shall see it."""
+
+    picture: Picture
+    plain: Planes
+    """h, w, c; colours below full transparency are bled under it."""
+    strength: float
+    """0 leaves the picture as it is."""
+    notes: tuple[str, ...]
+
+
+class Enhancer:
+    """Puts pictures through a network of scale 1 and mixes the result with them."""
+
+    removes_artefacts = False
+    """Whether a result shows no more how its file was compressed."""
+
+    def __init__(self, restorer: Restorer, *, model: str, strength: float | None = None, tta: bool = False) -> None:
+        """`strength` is the share of the network's result, 0 to 1; None is full strength."""
+        self.restorer = restorer
+        self.model = model
+        self.device = restorer.device.name
+        self.strength = strength
+        self.tta = tta
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of a picture, which stay."""
+        return height, width
+
+    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        """Return the strength for a picture (h, w, c), and what the user should know about it."""
+        return 1.0 if self.strength is None else self.strength, ()
+
+    def finish(self, plain: Planes, restored: Planes) -> Planes:
+        """Return the network's result as it shall be mixed."""
+        return restored
+
+    def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
+        """Return a mixture of both with the share `strength` of `restored`; it is mixed in linear light."""
+        return mix(plain, restored, strength)
+
+    def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
+        """Restore `picture`; the result has as many bits in its pixels as the picture has.
+
+        Raises:
+            DeviceError, NotFiniteError: as `Restorer.restore` does.
+        """
+        prepared = self._prepare(picture)
+        if prepared.strength == 0:
+            return self._leave(prepared)
+        return self._complete(prepared, *restore_once(self.restorer, prepared.plain, progress, tta=self.tta))
+
+    def group_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
+        return 1 if self.tta else self.restorer.stack_size(height, width)
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        """Restore pictures of equal height and width together; each becomes what it becomes alone.
+
+        An error stands in the place of one that could not be restored.
+        """
+        group = [self._prepare(picture) for picture in pictures]
+        stack = [to_colour(prepared.plain) for prepared in group if prepared.strength > 0]
+        results = iter(self.restorer.restore_stack(stack))
+        return [self._outcome(prepared, results) for prepared in group]
+
+    def _outcome(
+        self, prepared: Prepared, results: Iterator[tuple[Tensor, Run] | RestoreError]
+    ) -> tuple[Picture, Run] | RestoreError:
+        """Return what becomes of a picture of a group; `results` holds those of the pictures that met the network."""
+        if prepared.strength == 0:
+            return self._leave(prepared)
+        result = next(results)
+        return result if isinstance(result, RestoreError) else self._complete(prepared, *result)
+
+    def _prepare(self, picture: Picture) -> Prepared:
+        plain = to_unit(picture.pixels)
+        strength, notes = self.choose_strength(plain)
+        if strength > 0 and picture.alpha is not None:
+            plain = bleed_colour(plain, picture.alpha)
+        return Prepared(picture, plain, strength, notes)
+
+    def _leave(self, prepared: Prepared) -> tuple[Picture, Run]:
+        return prepared.picture, Run(self.restorer.precision, None, prepared.notes)
+
+    def _complete(self, prepared: Prepared, x: Tensor, run: Run) -> tuple[Picture, Run]:
+        """Mix the network's result (3, h, w) with the picture, and round it."""
+        picture, plain, notes = prepared.picture, prepared.plain, prepared.notes
+        restored = self.finish(plain, from_colour(x, plain.shape[2]))
+        if prepared.strength < 1:
+            restored = self.blend(plain, restored, prepared.strength)
+        if picture.beyond_srgb is not None:
+            notes += ("colours outside sRGB were clipped",)
+        pixels = to_samples(restored, 8 * picture.pixels.itemsize)
+        compression = None if self.removes_artefacts else picture.compression
+        done = replace(picture, pixels=pixels, beyond_srgb=None, compression=compression)
+        return done, replace(run, notes=run.notes + notes)
+
+
+class Cleaner(Enhancer):
+    """Takes noise or artefacts out; of what it takes out, 1 - `strength` stays, in dark parts as in bright ones.
+
+    So values are mixed as they are encoded, and not as light adds up.
+    """
+
+    def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
+        return plain + np.float32(strength) * (restored - plain)
+
+
+class Decompressor(Cleaner):
+    """Takes out what lossy compression left."""
+
+    removes_artefacts = True
+
+
+class Brightener(Enhancer):
+    """Brightens dark pictures; how strongly follows from how dark a picture is, unless the user says it."""
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        *,
+        model: str,
+        strength: float | None = None,
+        tta: bool = False,
+        preserve_highlights: bool = True,
+    ) -> None:
+        """`strength` None takes it from the picture's mean luminance, see DARK and BRIGHT."""
+        super().__init__(restorer, model=model, strength=strength, tta=tta)
+        self.preserve_highlights = preserve_highlights
+
+    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        if self.strength is not None:
+            return self.strength, ()
+        mean = mean_luminance(plain)
+        strength = strength_for(mean)
+        if strength == 1:
+            return strength, ()
+        found, change = (
+            ("dim", f"brightened with strength {strength:.2f}") if strength else ("not dark", "left as it is")
+        )
+        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
+        return strength, (note,)
+
+    def finish(self, plain: Planes, restored: Planes) -> Planes:
+        return keep_highlights(plain, restored, HEADROOM) if self.preserve_highlights else restored
+
+
+ENHANCERS: dict[TaskName, type[Enhancer]] = {
+    "lowlight": Brightener,
+    "deblur": Enhancer,
+    "denoise": Cleaner,
+    "dejpeg": Decompressor,
+}
+"""What carries out each task that keeps a picture's size."""
+
+
+def strength_for(mean: float) -> float:
+    """Return how strongly a picture of this mean luminance (0 to 1) is brightened; falls evenly in its logarithm."""
+    if mean <= DARK:
+        return 1.0
+    return max(0.0, math.log(BRIGHT / mean) / math.log(BRIGHT / DARK))

@@ -1,0 +1,136 @@
+"""Upscale pictures: colour through the network, alpha beside it, to exactly the size asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from restore_cli.errors import RestoreError
+from restore_cli.passes.tile_plan import LARGEST_BAND
+from restore_cli.picture.gathering import Gathering
+from restore_cli.picture.picture import Picture
+from restore_cli.restorer import Restorer, Run
+from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
+from restore_cli.tasks.upscaling import Upscaling
+from restore_cli.telling import Progress
+
+
+class Upscaler:
+    """Brings pictures to a size with a network, in several passes where its scale is too small.
+
+    A continuous network lands on the size; what another makes larger than asked for is reduced (Lanczos). Grey stays
+    grey. Colours below full transparency are bled under it before the network; alpha itself is resampled.
+    """
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        sizing: Sizing,
+        *,
+        model: str,
+        strength: float = 1.0,
+        tta: bool = False,
+        whole_bytes: int = LARGEST_BAND,
+    ) -> None:
+        """`strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture.
+
+        `tta` averages the results of the eight flips and turns of the picture. A result whose samples are more than
+        `whole_bytes` is handed on in bands.
+        """
+        self.restorer = restorer
+        self.sizing = sizing
+        self.model = model
+        self.device = restorer.device.name
+        self.strength = strength
+        self.tta = tta
+        self.whole_bytes = whole_bytes
+
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        """Return height and width of a picture's result; None if the picture is as large as asked for already.
+
+        Raises:
+            PictureError: the picture would have to grow too much.
+        """
+        return self.sizing.output_size(height, width)
+
+    def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
+        """Upscale `picture`; the result has as many bits in its pixels as the picture has.
+
+        Raises:
+            PictureError: the picture would have to grow too much.
+            DeviceError, NotFiniteError: as `Restorer.restore` does.
+        """
+        gathering = Gathering(self.sizing.target(picture.height, picture.width)[0])
+        run = self.stream(picture, gathering.add, progress)
+        return gathering.picture, run
+
+    def stream(
+        self, picture: Picture, receive: Callable[[Picture], None], progress: Progress = lambda share: None
+    ) -> Run:
+        """Upscale `picture` and hand the result to `receive` in bands of rows, from the top down.
+
+        A small result comes in one piece. Of a large one no more is held than the tiles in hand; what must be whole at
+        some point, as between two passes, lies in the picture's room.
+
+        Raises:
+            PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
+        """
+        return self._begin(picture, receive).run(self._plan(picture.height, picture.width), progress)
+
+    def group_size(self, height: int, width: int) -> int:
+        """Return how many pictures of this size are best upscaled together; 1 where there is nothing to gain.
+
+        Raises:
+            PictureError: a picture would have to grow too much.
+        """
+        is_single = not self.tta and self.passes(height, width) == 1
+        return self.restorer.stack_size(height, width) if is_single else 1
+
+    def passes(self, height: int, width: int) -> int:
+        """Return how often a picture goes through the network to become as large as asked for.
+
+        Raises:
+            PictureError: it would have to grow too much.
+        """
+        return len(self._plan(height, width))
+
+    def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
+        """Upscale pictures of equal height, width and depth together; each becomes what it becomes alone.
+
+        They need no more than one pass. An error stands in the place of one that could not be upscaled.
+
+        Raises:
+            PictureError: a picture would have to grow too much.
+        """
+        have = pictures[0].height, pictures[0].width
+        height, _ = self.sizing.target(*have)
+        gatherings = [Gathering(height) for _ in pictures]
+        works = [self._begin(picture, gathering.add) for picture, gathering in zip(pictures, gatherings, strict=True)]
+        (size,) = self._plan(*have)
+        outcomes: list[tuple[Picture, Run] | RestoreError] = []
+        results = self.restorer.for_depth(pictures[0].depth).restore_stack(
+            [work.colour[:, :, :] for work in works], size=size
+        )
+        for work, gathering, result in zip(works, gatherings, results, strict=True):
+            if isinstance(result, RestoreError):
+                outcomes.append(result)
+            else:
+                work.complete(result[0])
+                outcomes.append((gathering.picture, result[1]))
+        return outcomes
+
+    def _begin(self, picture: Picture, receive: Callable[[Picture], None]) -> Upscaling:
+        size = self.sizing.target(picture.height, picture.width)
+        return Upscaling(
+            picture,
+            size,
+            self.restorer.for_depth(picture.depth),
+            receive,
+            strength=self.strength,
+            tta=self.tta,
+            whole_bytes=self.whole_bytes,
+        )
+
+    def _plan(self, height: int, width: int) -> list[Size]:
+        """Return the sizes that a picture has after each pass."""
+        target = self.sizing.target(height, width)
+        return plan_sizes(self.restorer.scale, (height, width), target, is_continuous=self.restorer.is_continuous)

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restore_cli.batch.planning import Plan, Planner
+from restore_cli.batch.sources import Shard, Source
+from restore_cli.errors import UnreadablePictureError, UsageError
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `photos` with pictures, other files, a hidden file and a folder inside; it is the current folder."""
+    for name in ("a.jpg", "b.PNG", "notes.txt", ".hidden.png", "inner/c.tif", "inner/.d/e.png", "inner/deep/f.webp"):
+        file = tmp_path / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(*inputs: str, suffix: str = "_x4", **options: object) -> Plan:
+    return Planner(suffix=suffix, **options).plan(inputs)  # type: ignore[arg-type]
+
+
+def targets(plan: Plan, base: Path) -> list[str]:
+    return [str(job.target.absolute().relative_to(base)) for job in plan.jobs if job.target]
+
+
+def test_a_file_gets_its_result_beside_it(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg"), tree) == ["photos/a_x4.jpg"]
+    assert targets(plan("photos/b.PNG"), tree) == ["photos/b_x4.PNG"]
+
+
+def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
+    found = plan("photos")
+    assert targets(found, tree) == [
+        "photos_x4/a_x4.jpg",
+        "photos_x4/b_x4.PNG",
+        "photos_x4/inner/c_x4.tif",
+        "photos_x4/inner/deep/f_x4.webp",
+    ]
+    assert found.passed_over == 2
+    assert targets(plan("photos/"), tree) == targets(found, tree)
+
+
+def test_the_current_folder_gets_one_beside_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree / "photos")
+    assert targets(plan(".", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]
+
+
+def test_not_recursive(tree: Path) -> None:
+    assert targets(plan("photos", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]
+
+
+def test_an_output_folder_keeps_names_and_mirrors_the_tree(tree: Path) -> None:
+    expected = ["out/a.jpg", "out/b.PNG", "out/inner/c.tif", "out/inner/deep/f.webp"]
+    assert targets(plan("photos", output="out"), tree) == expected
+    assert targets(plan("photos", output="out/"), tree) == expected
+    assert targets(plan("photos/a.jpg", output="out"), tree) == ["out/a.jpg"]
+
+
+def test_an_output_folder_inside_the_input_is_not_read_back(tree: Path) -> None:
+    (tree / "photos/out").mkdir()
+    (tree / "photos/out/old.png").write_bytes(b"")
+    assert "photos/out/out/old.png" not in targets(plan("photos", output="photos/out"), tree)
+    assert len(plan("photos", output="photos/out").jobs) == 4
+
+
+def test_tiles_of_a_deep_zoom_picture_are_no_pictures_of_their_own(tree: Path) -> None:
+    for folder in ("large_files/0", "other_files/0"):
+        (tree / "photos" / folder).mkdir(parents=True)
+        (tree / "photos" / folder / "0_0.jpg").write_bytes(b"")
+    (tree / "photos/large.dzi").write_bytes(b"")
+    assert [target for target in targets(plan("photos"), tree) if "_files" in target] == [
+        "photos_x4/other_files/0/0_0_x4.jpg"
+    ]
+    assert targets(plan("photos/large_files"), tree) == ["photos/large_files_x4/0/0_0_x4.jpg"]
+
+
+def test_format_changes_the_ending(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", format_name="png"), tree) == ["photos/a_x4.png"]
+    assert targets(plan("photos/a.jpg", format_name="jpeg"), tree) == ["photos/a_x4.jpg"]
+    with pytest.raises(UsageError, match="'bpg'"):
+        plan("photos/a.jpg", format_name="bpg")
+
+
+def test_an_output_file_decides_the_format(tree: Path) -> None:
+    job = plan("photos/a.jpg", output="result.webp").jobs[0]
+    assert job.target == Path("result.webp")
+    assert job.format is not None
+    assert job.format.name == "webp"
+
+
+def test_a_file_without_a_known_ending_becomes_png(tree: Path) -> None:
+    (tree / "scan").write_bytes(b"")
+    assert targets(plan("scan"), tree) == ["scan_x4.png"]
+
+
+def test_globs(tree: Path) -> None:
+    assert targets(plan("photos/**/*.[jt]*"), tree) == ["photos/a_x4.jpg", "photos/inner/c_x4.tif"]
+    found = plan("photos/*")
+    assert targets(found, tree) == ["photos/a_x4.jpg", "photos/b_x4.PNG"]
+
+
+def test_a_name_that_looks_like_a_glob_but_exists_is_a_file(tree: Path) -> None:
+    (tree / "a[1].png").write_bytes(b"")
+    assert targets(plan("a[1].png"), tree) == ["a[1]_x4.png"]
+
+
+@pytest.mark.parametrize("name", ["nosuch.jpg", "photos/*.gif", "nosuch/"])
+def test_what_is_not_there_is_refused_alone(tree: Path, name: str) -> None:
+    found = plan(name, "photos/a.jpg")
+    assert len(found.jobs) == 1
+    assert [refusal.name for refusal in found.refusals] == [name]
+    assert isinstance(found.refusals[0].error, UnreadablePictureError)
+
+
+def test_a_folder_without_pictures_is_refused(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    assert "no pictures in empty" in plan("empty").refusals[0].error.message
+
+
+def test_the_same_file_twice_is_done_once(tree: Path) -> None:
+    assert len(plan("photos/a.jpg", "./photos/a.jpg", "photos").jobs) == 4
+
+
+def test_two_inputs_to_one_target_are_refused_by_name(tree: Path) -> None:
+    (tree / "a.jpg").write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        plan("a.jpg", "photos/a.jpg", output="out/")
+    assert "a.jpg and photos/a.jpg would both be written to out/a.jpg" in caught.value.message
+    (tree / "photos/a.png").write_bytes(b"")
+    with pytest.raises(UsageError):
+        plan("photos", format_name="tiff")
+
+
+def test_an_output_file_takes_one_input_only(tree: Path) -> None:
+    with pytest.raises(UsageError, match=r"several pictures cannot all be written to out\.png"):
+        plan("photos", output="out.png")
+    with pytest.raises(UsageError):
+        plan("photos", output="-")
+
+
+def test_an_output_of_an_unknown_format_is_refused(tree: Path) -> None:
+    with pytest.raises(UsageError, match="names no format") as caught:
+        plan("photos/a.jpg", output="result.xyz")
+    assert "result.xyz/" in caught.value.hint
+    (tree / "v1.2").mkdir()
+    assert targets(plan("photos/a.jpg", output="v1.2"), tree) == ["v1.2/a.jpg"]
+
+
+def test_the_input_is_never_the_target_unless_overwriting(tree: Path) -> None:
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos/a.jpg", output="photos/a.jpg")
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos", output="photos")
+    assert len(plan("photos/a.jpg", output="photos/a.jpg", overwrite=True).jobs) == 1
+
+
+def test_standard_streams(tree: Path) -> None:
+    job = plan("-").jobs[0]
+    assert (job.source, job.target, job.format) == (None, None, None)
+    job = plan("-", output="x.jpg").jobs[0]
+    assert job.target == Path("x.jpg")
+    job = plan("photos/a.jpg", output="-").jobs[0]
+    assert job.target is None
+    assert job.format is not None
+    assert job.format.name == "jpeg"
+    with pytest.raises(UsageError):
+        plan("-", "photos/a.jpg")
+    with pytest.raises(UsageError):
+        plan("-", output="out/")
+
+
+def test_links_in_a_circle_end(tree: Path) -> None:
+    (tree / "photos/inner/round").symlink_to(tree / "photos", target_is_directory=True)
+    assert len(plan("photos").jobs) == 4
+
+
+def test_a_suffix_of_ones_own_stands_in_for_the_usual_one(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", ending="-big"), tree) == ["photos/a-big.jpg"]
+    assert targets(plan("photos", ending="-big", recursive=False), tree) == [
+        "photos-big/a-big.jpg",
+        "photos-big/b-big.PNG",
+    ]
+    assert targets(plan("photos/a.jpg", ending="-big", output="out"), tree) == ["out/a-big.jpg"]
+    with pytest.raises(UsageError, match="replace its input"):
+        plan("photos/a.jpg", ending="")
+    with pytest.raises(UsageError, match="names a folder"):
+        plan("photos/a.jpg", ending="/big")
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (
+            "out/{parent}/{stem}_x4.{ext}",
+            ["out/a_x4.jpg", "out/b_x4.PNG", "out/inner/c_x4.tif", "out/inner/deep/f_x4.webp"],
+        ),
+        (
+            "{model}/x{scale}/{stem}-{ext}.png",
+            ["m/x4/a-jpg.png", "m/x4/b-PNG.png", "m/x4/c-tif.png", "m/x4/f-webp.png"],
+        ),
+        ("out/{{{stem}}}.png", ["out/{a}.png", "out/{b}.png", "out/{c}.png", "out/{f}.png"]),
+    ],
+)
+def test_a_template_says_where_results_go(output: str, expected: list[str], tree: Path) -> None:
+    found = plan("photos", output=output, facts={"model": "m", "scale": "4"})
+    assert targets(found, tree) == expected
+
+
+def test_a_template_follows_the_format_and_decides_it(tree: Path) -> None:
+    job = plan("photos/a.jpg", output="{stem}.{ext}", format_name="webp").jobs[0]
+    assert (job.target, job.format and job.format.name) == (Path("a.webp"), "webp")
+    job = plan("photos/a.jpg", output="{parent}/{stem}-new.tif").jobs[0]
+    assert (job.target, job.format and job.format.name) == (Path("photos/a-new.tif"), "tiff")
+
+
+def test_braces_in_the_name_of_a_folder_that_exists_are_no_template(tree: Path) -> None:
+    (tree / "{old}").mkdir()
+    assert targets(plan("photos/a.jpg", output="{old}"), tree) == ["{old}/a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("{nosuch}.png", "{nosuch}"),
+        ("{stem!r}.png", "{stem}"),
+        ("{stem:>9}.png", "{stem}"),
+        ("{stem.upper}.png", "{stem.upper}"),
+        ("{}.png", "{}"),
+        ("{stem.png", "brace without its partner"),
+        ("{stem}.xyz", "names no format"),
+        ("{parent}.png", "would both be written"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_in_is_refused(output: str, words: str, tree: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan("photos", output=output)
+    assert words in caught.value.message
+    assert caught.value.hint
+
+
+def test_shards_are_all_pictures_and_none_twice(tree: Path) -> None:
+    for index in range(40):
+        (tree / "photos" / f"{index}.png").write_bytes(b"")
+    whole = {job.source for job in plan("photos").jobs}
+    parts = [{job.source for job in plan("photos", shard=Shard(number, 3)).jobs} for number in (1, 2, 3)]
+    assert set().union(*parts) == whole
+    assert sum(map(len, parts)) == len(whole)
+    assert min(map(len, parts)) > 5
+
+
+def test_a_shard_does_not_depend_on_where_the_folder_is_called_from(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [str(job.source) for job in plan("photos", shard=Shard(1, 2)).jobs]
+    assert here
+    monkeypatch.chdir(tree / "photos")
+    assert [f"photos/{job.source}" for job in plan(".", shard=Shard(1, 2)).jobs] == here
+
+
+def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
+    (tree / "photos/a.png").write_bytes(b"")
+    for number in (1, 2, 3, 4):
+        with pytest.raises(UsageError, match="would both be written"):
+            plan("photos", format_name="tiff", shard=Shard(number, 4))
+
+
+def test_a_plan_grows(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    planner = Planner(suffix="_x4", output="out", grows=True)
+    assert planner.plan(["empty"]) == Plan((), (), 0)
+    source = Source(Path("empty/in/a.jpg"), Path("empty"))
+    job = planner.add(source)
+    assert job is not None
+    assert job.target == Path("out/in/a.jpg")
+    assert planner.makes(tree / "out" / "in" / "a.jpg")
+    assert not planner.makes(tree / "empty" / "in" / "a.jpg")
+    assert planner.add(source) == job
+    with pytest.raises(UsageError, match=r"would both be written to out/in/a\.jpg"):
+        planner.add(Source(Path("other/in/a.jpg"), Path("other")))
+
+
+def test_a_plan_that_grows_needs_room_for_several(tree: Path) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(UsageError, match="several pictures cannot all be written"):
+        Planner(suffix="_x4", output="one.png", grows=True).plan(["empty"])
+
+
+def test_a_picture_of_another_part_keeps_its_place(tree: Path) -> None:
+    source = Source(Path("photos/a.jpg"), Path("photos"))
+    mine = next(number for number in (1, 2) if Shard(number, 2).holds(source))
+    planner = Planner(suffix="_x4", output="out", shard=Shard(3 - mine, 2), grows=True)
+    planner.plan(["photos"])
+    assert planner.add(source) is None
+    assert planner.makes(Path("out/a.jpg"))

@@ -1,0 +1,91 @@
+"""Lists of names; what names stand for is tested with plans."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restore_cli.batch.sources import find_sources, read_list
+from restore_cli.errors import UsageError
+
+ODD = b"\xff name \xf0\x9f\xa6\xa6.png"
+"""Not UTF-8, and with spaces."""
+
+
+@pytest.mark.parametrize(
+    ("content", "null", "names"),
+    [
+        (b"", False, []),
+        (b"a.png\nfolder/b c.jpg", False, [b"a.png", b"folder/b c.jpg"]),
+        (b"a.png\r\n\r\n b.png \r\n", False, [b"a.png", b" b.png "]),
+        (b"a.png\x00b\nc.png\x00", False, [b"a.png", b"b\nc.png"]),
+        (b"b\nc.png", True, [b"b\nc.png"]),
+        (ODD, False, [ODD]),
+    ],
+)
+def test_names_are_read_as_the_bytes_they_are(content: bytes, null: bool, names: list[bytes], tmp_path: Path) -> None:
+    file = tmp_path / "list"
+    file.write_bytes(content)
+    assert [os.fsencode(name) for name in read_list(str(file), null=null)] == names
+
+
+def test_names_are_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.png\nb.png\n")))
+    assert read_list("-") == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("name", ["nosuch", ".", "a\0b"])
+def test_a_list_that_cannot_be_read_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot read the list"):
+        read_list(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_in_folders_are_passed_over_and_dangling_links_are_not(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+    found = find_sources([str(tmp_path)], recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == ["link.png"]
+    assert found.passed_over == 1
+
+
+def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "a.png").touch()
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find_sources([str(tmp_path)], recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == ["a.png"]
+    (refusal,) = found.refusals
+    assert refusal.error.message == f"cannot read {tmp_path / 'locked'}: Permission denied"
+    (refusal,) = find_sources([str(tmp_path / "locked")], recursive=True, output=None).refusals
+    assert refusal.error.message.endswith("locked: Permission denied")
+
+
+def test_a_file_that_may_not_be_looked_at_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("restore_cli.batch.sources.os.stat", refuse)
+    monkeypatch.setattr("restore_cli.batch.sources.os.path.isdir", lambda path: False)
+    (refusal,) = find_sources(["a.png"], recursive=True, output=None).refusals
+    assert refusal.error.message == "cannot read a.png: Permission denied"
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbfa.png\nb.png\n")
+    assert read_list(str(tmp_path / "list")) == ["a.png", "b.png"]

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from restore_cli.batch.deaths import death_of, found_written
+from restore_cli.batch.outcome import Duty, Outcome
+from restore_cli.batch.planning import Job
+from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
+from restore_cli.errors import RestoreError, WeightsError
+from restore_cli.picture.claims import claimed
+from restore_cli.picture.formats import format_by_name
+
+PLANTED = """
+import os, signal, sys, time
+from pathlib import Path
+from restore_cli.errors import WeightsError
+from restore_cli.restorer import Run
+
+class Planted:
+    '''Leaves pictures as they are, but does at certain widths what no task should.'''
+    model, device = "planted", "cpu"
+
+    def __init__(self, crash_at_read=0, crash_at_run=0, number=signal.SIGSEGV, seconds=0.0, marks=None):
+        self.crash_at_read, self.crash_at_run, self.number = crash_at_read, crash_at_run, number
+        self.seconds, self.marks = seconds, marks
+
+    def output_size(self, height, width):
+        if width == self.crash_at_read:
+            os.kill(os.getpid(), self.number)
+        return height, width
+
+    def __call__(self, picture, progress):
+        if self.marks:
+            Path(self.marks, f"{picture.width}.{os.getpid()}.{time.monotonic_ns()}").touch()
+        progress(0.5)
+        if picture.width == self.crash_at_run:
+            os.kill(os.getpid(), self.number)
+        time.sleep(self.seconds)
+        return picture, Run("fp32", None)
+
+def load(tell, **settings):
+    tell("loaded")
+    return Planted(**settings)
+
+def refuse(tell):
+    raise WeightsError("missing", "fetch them")
+
+def die(tell):
+    os.kill(os.getpid(), signal.SIGABRT)
+
+def stumble(tell):
+    raise ZeroDivisionError("odd")
+"""
+
+Load = Callable[..., Any]
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module that workers can import."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / f"planted_{os.getpid()}.py").write_text(PLANTED)
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    return importlib.import_module(f"planted_{os.getpid()}")
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    found = []
+    for index in range(8):
+        path = tmp_path / f"{index}.png"
+        Image.new("RGB", (10 + index, 8), (index, 0, 0)).save(path)
+        found.append(Job(path, tmp_path / "out" / path.name, format_by_name("png")))
+    return found
+
+
+class Planting:
+    """Supervises workers with planted tasks, and remembers what it is told."""
+
+    def __init__(self, load: Load, workers: int = 1, **settings: Any) -> None:
+        from functools import partial
+
+        duty = {"load_task": partial(load, **settings), "max_pixels": 10**6, "began": time.time()}
+        self.told: list[str] = []
+        self.shares: list[float] = []
+        self.supervisor = Supervisor(
+            [Duty(**duty) for _ in range(workers)],
+            tell=self.told.append,
+            progress=self.shares.append,
+        )
+
+    def run(self, jobs: Any, stop: Callable[[], bool] = lambda: False) -> dict[Job, Outcome]:
+        found: dict[Job, Outcome] = {}
+        with closing(self.supervisor.run(jobs, stop)) as results:
+            for job, outcome in results:
+                assert job not in found
+                found[job] = outcome
+        return found
+
+
+def statuses(found: dict[Job, Outcome]) -> list[str]:
+    return [outcome.status for _, outcome in sorted(found.items(), key=lambda item: str(item[0].source))]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_workers_share_the_jobs(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    found = Planting(planted.load, workers=2, marks=str(marks), seconds=0.8).run(jobs)
+    assert statuses(found) == ["done"] * 8
+    assert names_in(tmp_path / "out") == [f"{index}.png" for index in range(8)]
+    processes = {name.split(".")[1] for name in names_in(marks)}
+    assert len(processes) == 2
+    assert str(os.getpid()) not in processes
+
+
+@pytest.mark.parametrize("stage", ["crash_at_read", "crash_at_run"])
+def test_a_worker_that_crashes_fails_the_picture_in_its_hand(
+    stage: str, planted: Any, jobs: list[Job], tmp_path: Path
+) -> None:
+    found = Planting(planted.load, **{stage: 13}).run(jobs)
+    assert statuses(found) == ["done"] * 3 + ["failed"] + ["done"] * 4
+    failed = found[jobs[3]]
+    assert failed.reason == "its worker crashed (SIGSEGV)"
+    assert failed.exit_code == 1
+    assert names_in(tmp_path / "out") == [f"{index}.png" for index in range(8) if index != 3]
+
+
+def test_a_worker_that_is_killed_says_that_memory_may_be_short(planted: Any, jobs: list[Job]) -> None:
+    found = Planting(planted.load, crash_at_run=10, number=9).run(jobs[:2])
+    assert statuses(found) == ["failed", "done"]
+    assert "killed (SIGKILL), probably because memory ran out" in found[jobs[0]].reason
+
+
+def test_a_result_that_nobody_lived_to_tell_of_is_done(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
+    job, began = jobs[0], time.time() - 1
+    assert found_written(job, began) is None
+    (tmp_path / "out").mkdir()
+    Image.new("RGB", (40, 32)).save(job.target)
+    outcome = found_written(job, began)
+    assert outcome is not None
+    assert (outcome.status, outcome.input_size, outcome.output_size, outcome.scale) == ("done", (10, 8), (40, 32), 4.0)
+    assert outcome.notes == ("its worker died when it had written the result",)
+    assert found_written(job, time.time() + 60) is None  # it was there before
+    job.target.write_bytes(b"no picture")  # type: ignore[union-attr]
+    assert found_written(job, began) is None
+
+
+def test_weights_that_are_missing_end_the_run(planted: Any, jobs: list[Job]) -> None:
+    with pytest.raises(WeightsError) as caught:
+        Planting(planted.refuse).run(jobs)
+    assert (caught.value.message, caught.value.hint, caught.value.exit_code) == ("missing", "fetch them", 3)
+
+
+def test_a_task_that_stumbles_at_loading_ends_the_run_in_one_line(planted: Any, jobs: list[Job]) -> None:
+    with pytest.raises(RestoreError, match="internal error: ZeroDivisionError: odd"):
+        Planting(planted.stumble).run(jobs)
+
+
+def test_workers_that_never_come_to_life_end_the_run(planted: Any, jobs: list[Job]) -> None:
+    assert DEATHS_AT_BEGINNING == 3
+    with pytest.raises(RestoreError, match="SIGABRT"):
+        Planting(planted.die).run(jobs)
+
+
+def test_stopping_finishes_what_is_in_the_network(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    found = Planting(planted.load, marks=str(marks), seconds=1.5).run(jobs, stop=lambda: any(marks.iterdir()))
+    assert statuses(found) == ["done"]
+    assert names_in(tmp_path / "out") == ["0.png"]
+
+
+def test_closing_kills_and_leaves_whole_files_alone(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
+    supervising = Planting(planted.load, seconds=0.5).supervisor
+    results = supervising.run(jobs, lambda: False)
+    job, outcome = next(results)
+    results.close()
+    assert (job, outcome.status) == (jobs[0], "done")
+    for name in names_in(tmp_path / "out"):
+        with Image.open(tmp_path / "out" / name) as image:
+            image.load()
+
+
+def test_a_picture_that_changed_in_a_workers_hand_is_done_once_more_behind_it(planted: Any, jobs: list[Job]) -> None:
+    again = replace(jobs[0], replaces=True)
+    found = Planting(planted.load, workers=2, seconds=0.5).run([jobs[0], again])
+    assert list(found) == [jobs[0], again]
+    assert [outcome.status for outcome in found.values()] == ["done", "done"]
+
+
+def test_jobs_may_come_later(planted: Any, jobs: list[Job]) -> None:
+    def given() -> Iterator[Job | None]:
+        yield jobs[0]
+        for _ in range(5):
+            yield None
+        yield jobs[1]
+
+    assert statuses(Planting(planted.load).run(given())) == ["done", "done"]
+
+
+def test_a_picture_that_another_run_has_in_hand_is_waited_for(planted: Any, jobs: list[Job]) -> None:
+    """It is given up by the other run while this one waits, and then restored here."""
+    with claimed(jobs[0].target):  # type: ignore[arg-type]
+        results = Planting(planted.load).supervisor.run(jobs[:2], lambda: False)
+        assert next(results)[0] == jobs[1]
+    ((job, outcome),) = list(results)
+    assert (job.source, outcome.status) == (jobs[0].source, "done")
+
+
+def test_a_picture_that_another_run_makes_is_not_made_twice(planted: Any, jobs: list[Job]) -> None:
+    with claimed(jobs[0].target):  # type: ignore[arg-type]
+        results = Planting(planted.load).supervisor.run(jobs[:2], lambda: False)
+        assert next(results)[0] == jobs[1]
+        jobs[0].target.write_bytes(b"the other's")  # type: ignore[union-attr]
+    ((job, outcome),) = list(results)
+    assert (job.source, outcome.status, outcome.reason) == (
+        jobs[0].source,
+        "skipped",
+        "another run has just made it",
+    )
+    assert job.target.read_bytes() == b"the other's"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("code", "text"), [(1, "ended with code 1"), (-11, "SIGSEGV"), (-200, "signal 200")])
+def test_how_a_worker_died_is_told(code: int, text: str) -> None:
+    assert text in death_of(code).message

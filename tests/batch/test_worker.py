@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restore_cli.batch.in_turn import run_in_turn
+from restore_cli.batch.outcome import Duty, Outcome, refused
+from restore_cli.batch.planning import Job
+from restore_cli.batch.sources import Refusal
+from restore_cli.batch.stages import Opened
+from restore_cli.batch.worker import Worker
+from restore_cli.device import Precision
+from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
+from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.picture import Picture
+from restore_cli.restorer import Run
+from restore_cli.telling import Progress
+
+
+class Inverting:
+    """A task that turns white into black."""
+
+    model = "inverting"
+    device = "cpu"
+
+    def output_size(self, height: int, width: int) -> tuple[int, int] | None:
+        return None if width == 99 else (height, width)
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        progress(1.0)
+        return replace(picture, pixels=255 - picture.pixels), Run(Precision.FP32, 64, ("turned",))
+
+
+class Failing(Inverting):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        raise self.error
+
+
+def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
+    load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
+    return Worker(Duty(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+
+
+def outcomes_of(work: Worker, *jobs: Job, debug: bool = False) -> list[Outcome]:
+    return [outcome for _, outcome in run_in_turn(jobs, work, no_progress, lambda: False, debug=debug)]
+
+
+def job(source: Path, target: Path | None = None) -> Job:
+    return Job(source, target or source.with_name("result.png"), format_by_name("png"))
+
+
+def no_progress(share: float) -> None: ...
+
+
+def test_a_picture_is_restored(photo: Path) -> None:
+    outcome = worker(Inverting())(job(photo), no_progress)
+    assert (outcome.status, outcome.model, outcome.precision, outcome.tile) == ("done", "inverting", "fp32", 64)
+    assert (outcome.input_size, outcome.output_size, outcome.scale) == ((45, 37), (45, 37), 1.0)
+    assert outcome.notes == ("turned",)
+    with Image.open(photo) as before, Image.open(photo.with_name("result.png")) as after:
+        assert (np.asarray(after) == 255 - np.asarray(before)).all()
+
+
+def test_nothing_is_loaded_for_pictures_that_are_done(photo: Path) -> None:
+    def refuse() -> Inverting:
+        raise AssertionError("the task was loaded")
+
+    photo.with_name("result.png").write_bytes(b"mine")
+    outcome = worker(refuse)(job(photo), no_progress)
+    assert (outcome.status, outcome.exit_code) == ("skipped", 0)
+
+
+def test_the_task_is_loaded_once(photo: Path) -> None:
+    loaded = []
+
+    def load() -> Inverting:
+        loaded.append(Inverting())
+        return loaded[-1]
+
+    work = worker(load, overwrite=True)
+    for _ in range(3):
+        assert work(job(photo), no_progress).status == "done"
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(("device", "alone", "sharers"), [("cpu", True, 4), ("cuda:0", False, 4), ("cuda:0", True, 1)])
+def test_a_worker_whose_companions_are_not_begun_has_the_memory_to_itself(
+    device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[int] = []
+    monkeypatch.setattr("restore_cli.batch.worker.share_host_memory", shared.append)
+    task = Inverting()
+    task.device = device
+    duty = Duty(load_task=lambda tell: task, max_pixels=1, sharers=4, alone_off_host=alone)
+    assert Worker(duty, print).task is task
+    assert shared[-1] == sharers
+
+
+def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:
+    Image.new("L", (99, 5)).save(tmp_path / "wide.png")
+    outcome = worker(Inverting())(job(tmp_path / "wide.png"), no_progress)
+    assert (outcome.status, outcome.reason) == ("skipped", "it is large enough already (99x5)")
+    assert not (tmp_path / "result.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(PictureError("no", "try"), 1), (DeviceError("full"), 4), (MemoryError(), 4)],
+)
+def test_what_goes_wrong_with_a_picture_is_its_outcome(error: Exception, code: int, photo: Path) -> None:
+    (outcome,) = outcomes_of(worker(Failing(error)), job(photo))
+    assert (outcome.status, outcome.exit_code, outcome.model) == ("failed", code, "inverting")
+    assert outcome.reason
+    assert not photo.with_name("result.png").exists()
+
+
+def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
+    work = worker(Failing(ZeroDivisionError("odd")))
+    outcomes = outcomes_of(work, job(photo), job(photo))
+    assert [outcome.reason for outcome in outcomes] == ["internal error: ZeroDivisionError: odd"] * 2
+    with pytest.raises(ZeroDivisionError):
+        outcomes_of(work, job(photo), debug=True)
+
+
+def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
+    def load() -> Inverting:
+        raise WeightsError("missing")
+
+    with pytest.raises(WeightsError):
+        outcomes_of(worker(load), job(photo))
+
+
+def test_what_the_format_loses_is_noted(photo: Path) -> None:
+    with Image.open(photo) as image:
+        image.convert("RGBA").save(photo)
+    target = photo.with_name("x.bmp")
+    outcome = worker(Inverting())(Job(photo, target, format_by_name("bmp")), no_progress)
+    assert outcome.notes == ("turned", "BMP holds no transparency, so the picture lies on white")
+
+
+def test_a_refusal_is_a_failure_with_its_hint() -> None:
+    outcome = refused(Refusal("x.png", UnreadablePictureError("gone", "look")))
+    assert (outcome.source, outcome.status, outcome.reason, outcome.hint) == ("x.png", "failed", "gone", "look")
+    record = outcome.record()
+    assert (record["error"], record["reason"]) == ("gone", None)
+
+
+def test_an_opened_picture_knows_its_bytes(tmp_path: Path) -> None:
+    Image.new("RGBA", (20, 10)).save(tmp_path / "a.png")
+    opened = worker(Inverting()).open(job(tmp_path / "a.png"))
+    assert isinstance(opened, Opened)
+    assert opened.bytes == 20 * 10 * (4 + 3)
+    opened.give_up()

@@ -1,0 +1,54 @@
+"""Steps as they are written on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from restore_cli.card import Speed
+from restore_cli.errors import UsageError
+from restore_cli.tasks.steps import STEPS, Step, parse_step
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "values"),
+    [
+        ("lowlight", "lowlight", {}),
+        ("upscale:scale=2", "upscale", {"scale": 2.0}),
+        ("upscale:size=640x480,strength=.5,tta", "upscale", {"size": "640x480", "strength": 0.5, "tta": True}),
+        ("upscale:long-edge=3840,tta=no", "upscale", {"long-edge": 3840, "tta": False}),
+        ("upscale:speed=best", "upscale", {"speed": Speed.BEST}),
+        ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
+        ("denoise:strength=0.5", "denoise", {"strength": 0.5}),
+        ("dejpeg:tta", "dejpeg", {"tta": True}),
+        ("deblur:model=a/b=c.pth", "deblur", {"model": "a/b=c.pth"}),
+    ],
+)
+def test_what_is_read(text: str, name: str, values: dict[str, object]) -> None:
+    assert parse_step(text) == Step(name, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no step is called ''"),
+        ("brighten", "no step is called 'brighten'"),
+        ("lowlight:scale=2", "the step lowlight takes no 'scale'"),
+        ("upscale:,", "the step upscale takes no ''"),
+        ("upscale:scale", "scale of the step upscale is '', not a number"),
+        ("upscale:width=2.5", "width of the step upscale is '2.5', not a number of pixels"),
+        ("upscale:speed=slow", "speed of the step upscale is 'slow', not fast, balanced or best"),
+        ("lowlight:strength=2", "strength of the step lowlight is '2', not a number from 0 to 1"),
+        ("lowlight:strength=nan", "strength of the step lowlight is 'nan', not a number from 0 to 1"),
+        ("lowlight:tta=maybe", "tta of the step lowlight is 'maybe', not yes or no"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_step(text)
+    assert caught.value.message == message
+
+
+def test_an_unknown_step_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_step("x")
+    assert all(name in caught.value.hint for name in STEPS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restore_cli.picture.formats import Format
-from restore_cli.picture.jpeg_comments import fits_jpeg
+from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
+from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK
+from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.placeholder import LARGEST_BLOCK
-from restore_cli.picture.texts import Text
 from restore_cli.picture.vips import AVIF_DEPTH, PLACEHOLDER_FORMATS
 
 LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500

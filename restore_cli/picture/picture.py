@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.texts import Text
+from restore_cli.picture.metadata.texts import Text
 from restore_cli.scratch import Room
 
 BAND = 64

@@ -10,7 +10,7 @@ from PIL import Image
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.formats import Format
-from restore_cli.picture.jpeg2000 import bits_per_sample
+from restore_cli.picture.metadata.jpeg2000 import bits_per_sample
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
 Image.MAX_IMAGE_PIXELS = None  # the program's own limit is checked on the header, and the user can move it

@@ -16,12 +16,12 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.picture.metadata import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
+from restore_cli.picture.metadata.tiff_tags import is_camera_raw
 from restore_cli.picture.naming import shown
 from restore_cli.picture.orientation import TRANSPOSED, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
-from restore_cli.picture.tiff_tags import is_camera_raw
+from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
 from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]

@@ -11,9 +11,9 @@ import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import vips
-from restore_cli.picture.metadata import gather_metadata
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.reading import explained, open_picture, read_picture
+from restore_cli.picture.statements import gather_metadata
 
 MEDIA_TYPE = "image/webp"
 """What thumbnails are."""

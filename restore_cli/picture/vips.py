@@ -11,15 +11,15 @@ import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture.exif import resolution_exif, sized_exif
 from restore_cli.picture.formats import Format
-from restore_cli.picture.iptc import photoshop_block
-from restore_cli.picture.jpeg_comments import fits_jpeg, insert_comments
+from restore_cli.picture.metadata.exif import resolution_exif, sized_exif
+from restore_cli.picture.metadata.iptc import photoshop_block
+from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
+from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK, Placeholder
+from restore_cli.picture.metadata.png_chunks import insert_chunks
+from restore_cli.picture.metadata.tiff_tags import append_tags
+from restore_cli.picture.metadata.xmp import sized_xmp
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
-from restore_cli.picture.placeholder import LARGEST_BLOCK, Placeholder
-from restore_cli.picture.png_chunks import insert_chunks
-from restore_cli.picture.tiff_tags import append_tags
-from restore_cli.picture.xmp import sized_xmp
 from restore_cli.scratch import Room, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.directory import (
+from restore_cli.picture.metadata.directory import (
     LONG,
     SHORT,
     DirectoryWriter,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore_cli.picture.directory import (
+from restore_cli.picture.metadata.directory import (
     ASCII,
     LONG,
     RATIONAL,

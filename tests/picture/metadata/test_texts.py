@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from restore_cli.picture import png_chunks
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.losses import losses
+from restore_cli.picture.metadata import png_chunks
+from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.texts import Text
 from restore_cli.picture.writing import encode_picture
 
 WORDS = {"parameters": "a cat, Steps: 20", "Author": "Zoë Ångström", "prompt": '{"1": "猫"}', "Comment": "packed " * 40}

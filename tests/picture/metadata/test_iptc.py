@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from restore_cli.picture.iptc import photoshop_block, records_of
+from restore_cli.picture.metadata.iptc import photoshop_block, records_of
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 300])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from restore_cli.picture.exif import exif_of_tiff, orientation_of, resolution_of, sized_exif, upright_exif
+from restore_cli.picture.metadata.exif import exif_of_tiff, orientation_of, resolution_of, sized_exif, upright_exif
 
 
 def test_only_what_must_change_is_changed(make_exif: Any) -> None:

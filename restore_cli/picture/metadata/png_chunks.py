@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from restore_cli.picture import png_text
-from restore_cli.picture.inserting import insert
-from restore_cli.picture.texts import Text, texts_to_keep
+from restore_cli.picture.metadata import png_text
+from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.texts import Text, texts_to_keep
 
 SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 """What every PNG begins with: its signature, and the chunk IHDR."""

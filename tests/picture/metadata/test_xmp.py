@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from restore_cli.picture.xmp import sized_xmp, upright_xmp
+from restore_cli.picture.metadata.xmp import sized_xmp, upright_xmp
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_tags_of_any_tiff_are_read(
 
 
 def appended(content: bytes, metadata: Metadata) -> bytes:
-    from restore_cli.picture.tiff_tags import append_tags
+    from restore_cli.picture.metadata.tiff_tags import append_tags
 
     file = io.BytesIO(content)
     append_tags(file, metadata.exif, metadata.iptc)

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from restore_cli.picture.inserting import insert
-from restore_cli.picture.texts import COMMENT, Text
+from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.texts import COMMENT, Text
 
 COM, SOS = 0xFE, 0xDA
 """Second bytes of markers: of a comment, and of a scan, which the samples follow."""

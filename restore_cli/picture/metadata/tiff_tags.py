@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from restore_cli.picture.directory import (
+from restore_cli.picture.metadata.directory import (
     UNDEFINED,
     Buffer,
     DirectoryWriter,
@@ -18,8 +18,8 @@ from restore_cli.picture.directory import (
     read_integers,
     read_value,
 )
-from restore_cli.picture.exif import described_values, exif_of_tiff
-from restore_cli.picture.iptc import records_of
+from restore_cli.picture.metadata.exif import described_values, exif_of_tiff
+from restore_cli.picture.metadata.iptc import records_of
 
 IPTC, PHOTOSHOP = 0x83BB, 0x8649
 PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 0x0106, 0x014A, 0xC612

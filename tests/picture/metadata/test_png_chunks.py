@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.picture.formats import format_by_name
-from restore_cli.picture.png_chunks import insert_chunks, read_chunks
+from restore_cli.picture.metadata.png_chunks import insert_chunks, read_chunks
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture
 

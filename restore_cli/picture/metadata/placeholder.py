@@ -11,8 +11,8 @@ import secrets
 import struct
 from typing import IO
 
-from restore_cli.picture.directory import LONG, UNDEFINED, DirectoryWriter, Layout, Value
-from restore_cli.picture.exif import EXIF
+from restore_cli.picture.metadata.directory import LONG, UNDEFINED, DirectoryWriter, Layout, Value
+from restore_cli.picture.metadata.exif import EXIF
 
 LARGEST_BLOCK = 65_000
 """Bytes of the largest EXIF block that libexif, and a segment of JPEG, can hold."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.picture.avif_colours import BOX, has_other_colours
+from restore_cli.picture.metadata.avif_colours import BOX, has_other_colours
 from restore_cli.picture.reading import read_picture
 
 

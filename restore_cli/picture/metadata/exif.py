@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from restore_cli.picture.directory import (
+from restore_cli.picture.metadata.directory import (
     LONG,
     RATIONAL,
     SHORT,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from restore_cli.picture import jpeg2000, vips
-from restore_cli.picture.avif_colours import has_other_colours
-from restore_cli.picture.exif import orientation_of, resolution_of, upright_exif
-from restore_cli.picture.iptc import records_of
-from restore_cli.picture.jpeg_comments import read_comments
+from restore_cli.picture import vips
+from restore_cli.picture.metadata import jpeg2000
+from restore_cli.picture.metadata.avif_colours import has_other_colours
+from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
+from restore_cli.picture.metadata.iptc import records_of
+from restore_cli.picture.metadata.jpeg_comments import read_comments
+from restore_cli.picture.metadata.png_chunks import read_chunks
+from restore_cli.picture.metadata.texts import texts_to_keep
+from restore_cli.picture.metadata.tiff_tags import read_tags
+from restore_cli.picture.metadata.xmp import upright_xmp
 from restore_cli.picture.picture import Metadata
-from restore_cli.picture.png_chunks import read_chunks
-from restore_cli.picture.texts import texts_to_keep
-from restore_cli.picture.tiff_tags import read_tags
-from restore_cli.picture.xmp import upright_xmp
 
 UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
 TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from restore_cli.picture.placeholder import Placeholder
+from restore_cli.picture.metadata.placeholder import Placeholder
 
 
 def test_the_block_is_written_over_its_placeholder() -> None:

@@ -55,13 +55,17 @@ def default_upscaler(scale: float | None, speed: Speed = Speed.BALANCED) -> Mode
     return min(fitting, key=detour)
 
 
-def default_for_compressed(card: ModelCard) -> ModelCard | None:
+def default_for_compressed(card: ModelCard, scale: float | None) -> ModelCard | None:
     """Return what compressed pictures get where clean ones get the upscaler `card` by default; None if that serves all.
 
-    It is the embedded one of the largest scale, since a result that is larger than asked for can be reduced.
+    It is the embedded one of the least scale that is enough, since a larger result can be reduced; of the largest one
+    where none is, or `scale` is None and so differs from picture to picture.
     """
     made_for = [other for other in CARDS if other.for_compressed and other.embedded]
-    return max(made_for, key=lambda other: other.scale, default=None) if card.embedded else None
+    if not card.embedded or not made_for:
+        return None
+    enough = [other for other in made_for if scale is not None and other.scale >= scale]
+    return min(enough, key=lambda other: other.scale) if enough else max(made_for, key=lambda other: other.scale)
 
 
 def default_for(task: TaskName) -> ModelCard | None:

@@ -142,8 +142,11 @@ def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -
 @pytest.mark.parametrize(
     ("scale", "speed", "name"),
     [
-        (2, Speed.BALANCED, "safmn-x4-photo"),
+        (1, Speed.BALANCED, "safmn-x2-photo"),
+        (2, Speed.BALANCED, "safmn-x2-photo"),
+        (2.1, Speed.BALANCED, "safmn-x4-photo"),
         (4, Speed.BALANCED, "safmn-x4-photo"),
+        (16, Speed.BALANCED, "safmn-x4-photo"),
         (None, Speed.BALANCED, "safmn-x4-photo"),
         (4, Speed.FAST, None),
         (2, Speed.BEST, None),
@@ -152,7 +155,7 @@ def test_an_upscaler_is_picked_by_speed(speed: Speed, scale: float, name: str) -
 def test_compressed_pictures_have_a_network_of_their_own_where_none_is_picked_by_speed(
     scale: float | None, speed: Speed, name: str | None
 ) -> None:
-    card = default_for_compressed(default_upscaler(scale, speed))
+    card = default_for_compressed(default_upscaler(scale, speed), scale)
     assert (card and card.name) == name
 
 

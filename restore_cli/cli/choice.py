@@ -31,9 +31,11 @@ def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | Non
     return card
 
 
-def choose_for_compressed(model: str | None, card: ModelCard | None) -> ModelCard | None:
+def choose_for_compressed(model: str | None, card: ModelCard | None, sizing: Sizing | None) -> ModelCard | None:
     """Return what compressed pictures get instead of `card`; None where that is what `model` says, or serves all."""
-    return default_for_compressed(card) if model is None and card is not None else None
+    if model is not None or card is None:
+        return None
+    return default_for_compressed(card, sizing.scale if sizing else card.scale)
 
 
 def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:

@@ -96,6 +96,6 @@ def _prepare_upscale(model: str | None, values: dict[str, Any]) -> Prepared:
     if wanted is None and card is None:
         raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
     sizing = wanted or Sizing(scale=card.scale if card else None)
-    compressed = choose_for_compressed(model, card)
+    compressed = choose_for_compressed(model, card, sizing)
     load = partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, **values)
     return Prepared(sizing.suffix, card, model, load, compressed)

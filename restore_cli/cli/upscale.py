@@ -56,7 +56,7 @@ def upscale(
     """
     sizing = parse_sizing(scale, size, width, height, long_edge)
     card = choose_upscaler(engine.model, sizing, speed)
-    compressed = choose_for_compressed(engine.model, card)
+    compressed = choose_for_compressed(engine.model, card, sizing)
     if sizing is None:
         sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
     request = Request(inputs, files, batch, engine, report)

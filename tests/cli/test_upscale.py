@@ -654,7 +654,8 @@ def test_a_compressed_picture_gets_the_network_made_for_it(photo: Path, capsys: 
     [
         (["--model", "safmn-x4"], "safmn-x4"),
         (["--speed", "balanced"], "safmn-x4-photo"),
-        (["--speed", "balanced", "--scale", "2"], "safmn-x4-photo"),
+        (["--speed", "balanced", "--scale", "2"], "safmn-x2-photo"),
+        (["--scale", "1.5"], "safmn-x2-photo"),
         (["--size", "150x150"], "safmn-x4-photo"),
         (["--size", "400x400"], "safmn-any"),
         (["--scale", "16"], "safmn-x4"),

@@ -1,7 +1,7 @@
 """Pictures drawn by chance: writing, strokes, shapes and textures.
 
 Their edges are sharper, and their lines thinner, than those of photographs, which screenshots, scans and comics have
-many of. The same random generator draws the same pictures.
+many of. The same random generator draws the same pictures, as long as Matplotlib brings the same fonts.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _writing(side: int, scale: float, random: Generator) -> Image.Image:
     """Return lines of random words in one typeface and size, up to 40 pixels, as a mask."""
     size = log_uniform((max(7, 2.5 * scale), 40), random) * OVERSAMPLING
     faces = typefaces()
-    font = ImageFont.truetype(faces[random.integers(len(faces))], size)
+    font = ImageFont.truetype(faces[random.integers(len(faces))], size) if faces else ImageFont.load_default(size)
     bold = round(random.uniform(0, 0.06) * size)
     lines = max(1, min(int(random.integers(1, 30)), int(side / size)))
     letters = random.choice(list(LETTERS + " " * 12), (lines, max(2, round(2 * side / size))))
@@ -93,7 +93,7 @@ def _writing(side: int, scale: float, random: Generator) -> Image.Image:
 
 @lru_cache
 def typefaces() -> list[Path]:
-    """Return the files of the fonts that come with Matplotlib and hold letters."""
+    """Return the files of the fonts that come with Matplotlib and hold letters; some systems leave them out."""
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     return [path for pattern in TYPEFACES for path in sorted(folder.glob(pattern))]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from restore_cli.training import drawings
 from restore_cli.training.drawings import LAYER_KINDS, TYPEFACES, LayerKind, draw_picture, typefaces
 from restore_cli.training.textures import OVERSAMPLING, cloth, screen
 
@@ -33,6 +34,12 @@ def test_every_kind_of_layer_leaves_ink_and_ground(kind: LayerKind) -> None:
 @pytest.mark.parametrize("pattern", TYPEFACES)
 def test_every_pattern_finds_typefaces(pattern: str) -> None:
     assert any(path.match(pattern) for path in typefaces())
+
+
+def test_without_matplotlib_s_fonts_there_is_one_to_write_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawings, "typefaces", list)
+    written = np.array(drawings.LAYER_KINDS[0](192, 2, np.random.default_rng(3)))
+    assert 0 < written.mean() < 255
 
 
 @pytest.mark.parametrize(("kind", "least_kept", "lost"), [(screen, 0.4, 0.2), (cloth, 0.7, 0.55)])

@@ -41,13 +41,13 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     """Gather what `file` says that libvips reads: from its `pyvips.Image`, and where that lacks it, from the file."""
     metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
     exif, pages, notes = metadata.exif, vips.pages_of(image), tuple[str, ...]()
-    states_resolution = format != "tiff" or vips.states_resolution_unit(image)
     metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
     if format == "png":
         chunks = read_chunks(file)
         pages = chunks.frames
         exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
-        states_resolution = chunks.states_resolution
+        if not chunks.states_resolution:
+            metadata = replace(metadata, pixels_per_mm=None)  # libvips takes a ratio of sides for pixels per millimetre
         if chunks.lost_texts:
             notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
@@ -58,8 +58,6 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
     elif format == "avif" and metadata.icc is None and has_other_colours(file):
         notes += (TAKEN_FOR_SRGB.format("header"),)
-    if not states_resolution:
-        metadata = replace(metadata, pixels_per_mm=None)  # libvips takes a ratio of sides for pixels per millimetre
     try:
         if format == "tiff":
             exif, iptc = read_tags(file)
@@ -80,7 +78,7 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
     if exif is None:
         return metadata, ()
     try:
-        return _with_exif(metadata, exif.removeprefix(b"Exif\0\0")), ()
+        return _with_exif(metadata, exif), ()
     except ValueError:
         return metadata, DAMAGED_EXIF
 

@@ -138,12 +138,9 @@ def metadata_of(image: Any) -> Metadata:
     blobs: dict[str, Any] = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
     resolution = (image.xres, image.yres)
     unsaid = image.xres == image.yres and any(abs(image.xres - density) < 0.001 for density in UNSAID)
+    if image.get("vips-loader").startswith("tiff"):  # without a unit it is a ratio of sides
+        unsaid = unsaid or not image.get_typeof("resolution-unit")
     return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
-
-
-def states_resolution_unit(image: Any) -> bool:
-    """Tell whether a TIFF says of what length its resolution speaks; inches, where it says nothing."""
-    return bool(image.get_typeof("resolution-unit"))
 
 
 def orientation_of(image: Any) -> int:

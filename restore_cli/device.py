@@ -11,7 +11,8 @@ from enum import StrEnum
 import torch
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, free_host_memory, glibc_function
+from restore_cli.heap import glibc_function
+from restore_cli.memory import GIBIBYTE, free_host_memory
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
@@ -118,6 +119,11 @@ def prepare_host(threads: int | None = None) -> None:
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
         mallopt(mmap_threshold, GIBIBYTE)
         mallopt(trim_threshold, 2**31 - 1)
+
+
+def host_threads() -> int:
+    """Return how many threads a network on the processor uses; all there are, unless `prepare_host` said otherwise."""
+    return torch.get_num_threads()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

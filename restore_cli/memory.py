@@ -1,11 +1,11 @@
-"""How much memory this process may take, where the user sets a limit to it."""
+"""How much memory this process may take: what the machine has free, a container leaves, and the user allows."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
-from typing import Any, ClassVar
+
+from restore_cli.heap import trim_heap, used_heap
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
@@ -14,6 +14,12 @@ KEPT_PIECES = 1.5
 """Freed memory that a heap may keep while work is done piece by piece, in what a piece takes."""
 KEPT_BYTES = 32 * MEBIBYTE
 """And in bytes: less is not worth giving back."""
+CGROUPS = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Of both versions: the folder, its files of the limit and of what is used, and what `memory.stat` calls files that
+were not used of late."""
 
 _limit = UNLIMITED
 _sharers = 1
@@ -110,45 +116,6 @@ class HeapTrimmer:
             trim_heap()
 
 
-class _HeapUse(ctypes.Structure):
-    """`struct mallinfo2` of malloc.h."""
-
-    _fields_: ClassVar[list[tuple[str, type[ctypes.c_size_t]]]] = [
-        *((f"unused{index}", ctypes.c_size_t) for index in range(4)),
-        ("hblkhd", ctypes.c_size_t),
-        *((f"unused{index}", ctypes.c_size_t) for index in range(5, 7)),
-        ("uordblks", ctypes.c_size_t),
-        *((f"unused{index}", ctypes.c_size_t) for index in range(8, 10)),
-    ]
-
-
-def used_heap() -> int:
-    """Return the bytes that the program has of the heap, without what it has freed; 0 where nobody tells."""
-    ask = glibc_function("mallinfo2")
-    if ask is None:
-        return 0
-    ask.restype = _HeapUse
-    use = ask()
-    return int(use.uordblks + use.hblkhd)
-
-
-def trim_heap() -> None:
-    """Give freed memory back that the heap keeps for later, where the C library can."""
-    trim = glibc_function("malloc_trim")
-    if trim is not None:
-        trim(0)
-
-
-def glibc_function(name: str) -> Any:
-    """Return a function of glibc; None where there is another C library, or a glibc that is too old to have it."""
-    if sys.platform != "linux":
-        return None
-    try:
-        return getattr(ctypes.CDLL("libc.so.6"), name)
-    except (OSError, AttributeError):
-        return None
-
-
 def _total_memory() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -157,12 +124,20 @@ def _total_memory() -> int:
 
 
 def _free_in_container() -> int:
-    """Return what a cgroup leaves to this process; a very large number where there is none."""
-    try:
-        with (
-            open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit,
-            open("/sys/fs/cgroup/memory.current", encoding="ascii") as current,
-        ):
-            return int(limit.read()) - int(current.read())
-    except (OSError, ValueError):  # no cgroup, or no limit: "max"
-        return UNLIMITED
+    """Return what a cgroup leaves to this process; a very large number where there is none, or it sets no limit.
+
+    Files that were read and written count as used there, although the system drops them when memory is wanted.
+    """
+    for folder, limit, used, cached in CGROUPS:
+        try:
+            most, taken = (int(_read(f"{folder}/{name}")) for name in (limit, used))
+            counts = dict(line.split() for line in _read(f"{folder}/memory.stat").splitlines())
+        except (OSError, ValueError):  # there is none, or no limit: "max"
+            continue
+        return max(0, most - taken + int(counts.get(cached, 0)))
+    return UNLIMITED
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()

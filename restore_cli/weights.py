@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from restore_cli.card import ModelCard
+from restore_cli.catalog import find_card, names_file
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.download import discard_published, download, verify_file
 from restore_cli.errors import StateDictError, UnwritableWeightsError, WeightsError
@@ -124,6 +125,16 @@ def load_path(path: Path, key: str | None = None) -> Weights:
     if not os.path.isfile(path):  # unlike Path.is_file, never raises
         raise WeightsError(f"there is no weights file {path}", "'restore models list' shows the models known by name")
     return Weights(read_checkpoint(path, key), path)
+
+
+def load(model: str, key: str | None = None, announce: Tell = lambda line: None) -> Weights:
+    """Load what a user calls a model: a name of the catalogue, or a file, of which `key` is as `load_path` takes it.
+
+    Raises:
+        UnknownModelError: it is the name of nothing.
+        WeightsError: as `load_card` and `load_path` do.
+    """
+    return load_path(Path(model), key) if names_file(model) else load_card(find_card(model), announce)
 
 
 def build(weights: Weights) -> Network:

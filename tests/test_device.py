@@ -96,11 +96,32 @@ def test_free_memory_is_what_linux_calls_available(monkeypatch: pytest.MonkeyPat
     assert free_host_memory() == 5000 * 1024
 
 
-def test_free_memory_respects_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"/proc/meminfo": "MemAvailable: 5000 kB\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
-    serve(monkeypatch, files | {"/sys/fs/cgroup/memory.max": "3000000\n"})
+@pytest.mark.parametrize(
+    ("folder", "limit", "used", "cached", "unlimited"),
+    [
+        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file", "max"),
+        (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+            str((1 << 63) - 4096),
+        ),
+    ],
+)
+def test_free_memory_respects_a_container(
+    folder: str, limit: str, used: str, cached: str, unlimited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        "/proc/meminfo": "MemAvailable: 5000 kB\n",
+        f"{folder}/{used}": "2900000\n",
+        f"{folder}/memory.stat": f"anon 900000\n{cached} 1900000\n",
+    }
+    serve(monkeypatch, files | {f"{folder}/{limit}": "3000000\n"})
     assert free_host_memory() == 2_000_000
-    serve(monkeypatch, files | {"/sys/fs/cgroup/memory.max": "max\n"})
+    serve(monkeypatch, files | {f"{folder}/{limit}": "800000\n"})
+    assert free_host_memory() == 0
+    serve(monkeypatch, files | {f"{folder}/{limit}": f"{unlimited}\n"})
     assert free_host_memory() == 5000 * 1024
 
 

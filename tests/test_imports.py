@@ -31,7 +31,7 @@ LAYERS = (
     ("catalog", "places"),
     ("cards",),
     ("card",),
-    ("errors", "importing", "telling"),
+    ("errors", "heap", "importing", "telling"),
 )
 """Modules and packages from the top down; each may import from those below it, and from itself."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

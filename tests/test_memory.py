@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from restore_cli.memory import MEBIBYTE, left_of_limit, limit_host_memory, memory_limit, resident_memory, trim_heap
+from restore_cli.heap import trim_heap
+from restore_cli.memory import MEBIBYTE, left_of_limit, limit_host_memory, memory_limit, resident_memory
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture

@@ -66,13 +66,24 @@ def test_release_takes_a_scratch_file_out_of_memory(folder: Path) -> None:
     assert (array[::7] == 7).all()
 
 
+def mappings_in(folder: Path) -> list[str]:
+    """Return what Linux tells of files in `folder` that are mapped into memory; they take place there until the end."""
+    return [line for line in Path("/proc/self/maps").read_text().splitlines() if f" {folder}/" in line]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux what is mapped")
 def test_the_disk_is_free_again_when_the_arrays_are_gone(folder: Path) -> None:
     array = Room(0).empty((10,), np.uint8)
     view = array[3:]
     array[...] = 5
+    assert len(mappings_in(folder)) == 1
     del array
     gc.collect()
     assert (view == 5).all()
+    assert len(mappings_in(folder)) == 1
+    del view
+    gc.collect()
+    assert mappings_in(folder) == []
 
 
 def test_a_full_disk_is_told_before_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,17 +14,23 @@ class Backlog:
     def __init__(self, jobs: Iterable[Job | None]) -> None:
         self._jobs = iter(jobs)
         self._next: deque[Job] = deque()
+        self._has_none = False
         self.is_exhausted = False
+
+    def ask_again(self) -> None:
+        """Ask for jobs once more where there were none; to be told so can take a moment, so it is done now and then."""
+        self._has_none = False
 
     def count(self, most: int = 1) -> int:
         """Return how many jobs there are at the moment, as far as `most`."""
-        while len(self._next) < most and not self.is_exhausted:
+        while len(self._next) < most and not (self.is_exhausted or self._has_none):
             try:
                 job = next(self._jobs)
             except StopIteration:
                 self.is_exhausted = True
                 break
             if job is None:
+                self._has_none = True
                 break
             self._next.append(job)
         return len(self._next)

@@ -92,8 +92,12 @@ class Duty:
     strip_metadata: bool = False
     began: float = 0.0
     """When the run began, in seconds since 1970."""
+    threads: int | None = None
+    """Processor threads of the network; None is all."""
+    memory_limit: int | None = None
+    """Bytes that its process may have resident."""
     sharers: int = 1
-    """Workers that share the memory of this machine."""
+    """Workers that share the processor and the memory of this machine."""
     alone_off_host: bool = False
     """Whether the others are not begun where the task does not run on the processor."""
     in_flight: int = IN_FLIGHT_BYTES

@@ -119,15 +119,15 @@ class Pipeline:
             if isinstance(result, Restored):
                 self._restored.put(result)
             else:
-                self._listener.outcome(opened.job, result)
                 opened.give_up()
+                self._listener.outcome(opened.job, result)
         return True
 
     def _restore(self, opened: Opened) -> None:
         restored = None
         if not self._is_abandoned:
             progress = partial(self._listener.progress, opened.job)
-            restored = self._settled(opened.job, partial(self._worker.restore, opened, progress))
+            restored = self._settled(opened.job, partial(self._worker.restore, opened, progress), opened)
         if restored is None:
             opened.give_up()
         else:
@@ -135,11 +135,13 @@ class Pipeline:
 
     def _write(self) -> None:
         while (restored := self._restored.get()) is not None:
-            self._settled(restored.opened.job, partial(self._worker.finish, restored))
-            restored.opened.give_up()
+            self._settled(restored.opened.job, partial(self._worker.finish, restored), restored.opened)
 
-    def _settled(self, job: Job, stage: Callable[[], Stage | Outcome]) -> Stage | None:
-        """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None."""
+    def _settled(self, job: Job, stage: Callable[[], Stage | Outcome], opened: Opened | None = None) -> Stage | None:
+        """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None.
+
+        `opened` is given up first: whoever hears of the outcome may at once have the picture done again elsewhere.
+        """
         try:
             result = stage()
         except _AbandonedError:
@@ -150,6 +152,8 @@ class Pipeline:
         except Exception as error:
             result = self._worker.failed(job, error)
         if isinstance(result, Outcome):
+            if opened is not None:
+                opened.give_up()
             self._listener.outcome(job, result)
             return None
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ class Plan:
     refusals: tuple[Refusal, ...]
     passed_over: int
     """Files in folders that are hidden or no pictures."""
+    results: tuple[Path, ...] = ()
+    """What was found and is left alone, since it is where the result of another picture goes."""
 
 
 class Planner:
@@ -88,10 +90,11 @@ class Planner:
             return _plan_standard_input(names, self.output, self._format)
         found = find_sources(names, recursive=self.recursive, output=self.output)
         self._place = self._make_place(count=max(len(found.sources), 2 if self._grows else 0))
-        jobs = [self.add(source) for source in found.sources]
+        results = _results_among(found.sources, self._place)
+        jobs = [self.add(source) for source in found.sources if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
-        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over)
+        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over, tuple(results))
 
     def add(self, source: Source) -> Job | None:
         """Plan one more picture; return None where it is in another part than that of this run.
@@ -120,6 +123,16 @@ class Planner:
 
 def _key(path: Path) -> str:
     return os.path.normcase(os.path.abspath(path))
+
+
+def _results_among(sources: Sequence[Source], place: Place) -> dict[Path, None]:
+    """Return those of `sources` to which another one's result goes: results of an earlier run, not to be done again."""
+    makers: dict[str, set[str]] = {}
+    for source in sources:
+        target, _ = place.target(source)
+        if target is not None:
+            makers.setdefault(_key(target), set()).add(_key(source.path))
+    return {source.path: None for source in sources if makers.get(key := _key(source.path), set()) - {key}}
 
 
 def _chosen_format(name: str | None) -> Format | None:

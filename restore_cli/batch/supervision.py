@@ -61,7 +61,7 @@ class Supervisor:
     ) -> None:
         """`duties` has one entry for each worker; those `more_on_host` work if the first runs on the processor.
 
-        `progress` is called with how many pictures' worth is half done.
+        `progress` is called with the sum of the shares that are done of the pictures in hand.
         """
         self._duties = list(duties)
         self._more_on_host = list(more_on_host)
@@ -87,6 +87,7 @@ class Supervisor:
         try:
             while True:
                 stopping = stop()
+                source.ask_again()
                 self._hand_out(source, stopping)
                 if not self._posts and (stopping or self._has_nothing_left(source)):
                     return
@@ -147,34 +148,44 @@ class Supervisor:
         if not posts:
             time.sleep(POLL)
         for connection in wait(list(posts), timeout=POLL):
-            post = posts[connection]  # type: ignore[index]
+            yield from self._hear(posts[connection])  # type: ignore[index]
+
+    def _hear(self, post: Post) -> Iterator[tuple[Job, Outcome]]:
+        """Take in all that a worker has told by now: with one message a round, many would have to wait for others."""
+        while True:
             try:
+                if not post.connection.poll():
+                    return
                 message = post.connection.recv()
             except (EOFError, OSError):
                 yield from self._bury(post)
-                continue
-            match message:
-                case Begun(on_host):
-                    post.has_begun = True
-                    self._early_deaths = 0
-                    if on_host:
-                        self._duties += self._more_on_host
-                    self._more_on_host.clear()
-                case Wanting():
-                    post.wants = True
-                case WentOn(job, share):
-                    post.in_hand[job] = share
-                    self._progress(sum(sum(other.in_hand.values()) for other in self._posts))
-                case Ended(job, outcome):
-                    post.in_hand.pop(job, None)
-                    yield job, outcome
-                case Contested(job):
-                    post.in_hand.pop(job, None)
-                    self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
-                case Told(text):
-                    self._tell(text)
-                case Failed(error):
-                    raise error
+                return
+            yield from self._understand(post, message)
+
+    def _understand(self, post: Post, message: object) -> Iterator[tuple[Job, Outcome]]:
+        """Take in what a worker told, and yield an outcome."""
+        match message:
+            case Begun(on_host):
+                post.has_begun = True
+                self._early_deaths = 0
+                if on_host:
+                    self._duties += self._more_on_host
+                self._more_on_host.clear()
+            case Wanting():
+                post.wants = True
+            case WentOn(job, share):
+                post.in_hand[job] = share
+                self._progress(sum(sum(other.in_hand.values()) for other in self._posts))
+            case Ended(job, outcome):
+                post.in_hand.pop(job, None)
+                yield job, outcome
+            case Contested(job):
+                post.in_hand.pop(job, None)
+                self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
+            case Told(text):
+                self._tell(text)
+            case Failed(error):
+                raise error
 
     def _begin(self, duty: Duty) -> None:
         ours, theirs = self._context.Pipe()

@@ -23,8 +23,9 @@ from restore_cli.batch.outcome import (
 from restore_cli.batch.output import Output, check_result, writing_standard_output
 from restore_cli.batch.planning import Job
 from restore_cli.batch.stages import Opened, Restored
+from restore_cli.device import host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
-from restore_cli.memory import free_host_memory, share_host_memory
+from restore_cli.memory import free_host_memory, limit_host_memory, share_host_memory
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import format_by_name
@@ -54,16 +55,20 @@ class Worker:
 
     @property
     def task(self) -> Task:
-        """What is done to pictures; it is loaded at first use.
+        """What is done to pictures; it is loaded at first use, when the process is set up for it.
 
         Raises:
             RestoreError: it cannot be loaded, so no picture can be restored.
         """
         if self._task is None:
-            share_host_memory(self.duty.sharers)
-            self._task = self.duty.load_task(self._tell)
-            if self.duty.alone_off_host and self._task.device != "cpu":
+            duty, usual_threads = self.duty, host_threads()
+            prepare_host(duty.threads)
+            limit_host_memory(duty.memory_limit)
+            share_host_memory(duty.sharers)
+            self._task = duty.load_task(self._tell)
+            if duty.alone_off_host and self._task.device != "cpu":
                 share_host_memory(1)
+                prepare_host(usual_threads)
         return self._task
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:

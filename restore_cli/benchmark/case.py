@@ -10,14 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from restore_cli.benchmark.roofline import Roofline, count_work, measure_peak
-from restore_cli.catalog import find_card, names_file
 from restore_cli.device import Device, Precision, find_device, prepare_host
 from restore_cli.errors import DeviceError
 from restore_cli.memory import peak_memory
@@ -28,7 +26,7 @@ from restore_cli.restorer import Restorer
 from restore_cli.tasks.enhance import Enhancer
 from restore_cli.tasks.sizing import Sizing
 from restore_cli.tasks.upscale import Upscaler
-from restore_cli.weights import build, load_card, load_path
+from restore_cli.weights import build, load
 
 SEED = 1
 """Of the colours of the picture that is measured with."""
@@ -118,7 +116,7 @@ def measure(case: Case, runs: int) -> Timing:
         prepare_host(case.threads)
     elif case.threads is not None:
         torch.set_num_threads(case.threads)
-    device, network = find_device(case.device), _load(case)
+    device, network = find_device(case.device), build(load(case.model, case.key)).fold()
     original = copy.deepcopy(network) if case.roofline else network
     pixels = _picture(case.height, case.width)
     run = _plainly(network, device) if case.plain else _restoring(network, device, case)
@@ -142,11 +140,6 @@ def _picture(height: int, width: int) -> Samples:
     coarse = (height // SMOOTHNESS + 2, width // SMOOTHNESS + 2, 3)
     colours = Image.fromarray(np.random.default_rng(SEED).integers(0, 256, coarse, np.uint8))
     return np.array(colours.resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _load(case: Case) -> Network:
-    weights = load_path(Path(case.model), case.key) if names_file(case.model) else load_card(find_card(case.model))
-    return build(weights).fold()
 
 
 def _roofline(network: Network, device: Device, precision: Precision) -> Roofline:

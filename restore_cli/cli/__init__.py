@@ -98,8 +98,11 @@ def run(arguments: list[str]) -> int:
         _give_up_standard_output()
         return 1
     except OSError as error:
-        if error.filename is not None or "--debug" in arguments:
+        if "--debug" in arguments:
             raise
+        if error.filename is not None:
+            Display().error(RestoreError(f"cannot use {error.filename}: {error.strerror}"))
+            return RestoreError.exit_code
         _give_up_standard_output()
         Display().error(RestoreError(f"cannot write standard output: {error.strerror}"))
         return 1

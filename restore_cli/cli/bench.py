@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restore_cli.catalog import CARDS, find_card, names_file
+from restore_cli.cli.options import Debug, Device, Threads
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
-from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.picture.replacing import folders_for, why_unwritable
 from restore_cli.tasks.sizing import parse_frame
@@ -48,8 +48,8 @@ def bench(
         list[str] | None,
         typer.Option(parser=parse_tile, metavar="auto|off|N", help="Side of a tile, may be given several times."),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processor threads; all by default.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Also measure the plain form, and tell by how much it is slower.")
     ] = False,
@@ -62,8 +62,7 @@ def bench(
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that are counted, after one that is not.")] = 3,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the speeds.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per measurement.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure how fast models run on this machine, and in how much memory.
 
@@ -75,7 +74,6 @@ def bench(
     its result once; the machine's peak, by a large matrix product and a large copy in the same precision; which of the
     two is the limit, and how much of that is reached.
     """
-    display = Display(quiet=quiet, json=json)
     models = model or [card.name for card in CARDS if card.embedded]
     for name in models:
         if not names_file(name):
@@ -96,11 +94,11 @@ def bench(
         common = Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
         plain = measure_apart(replace(common, plain=True), runs) if baseline else None
         if plain:
-            _tell(plain, 1.0, display)
+            _tell(plain, 1.0, json=json)
             told.append(plain)
         for numbers, side in product(precision or [PrecisionChoice.AUTO], tile or ["auto"]):
             timing = measure_apart(replace(common, precision=numbers.value, tile=tile_policy(side)), runs)
-            _tell(timing, plain.median / timing.median if plain else None, display)
+            _tell(timing, plain.median / timing.median if plain else None, json=json)
             told.append(timing)
     if draw and plot:
         try:
@@ -123,9 +121,9 @@ def _name(timing: Timing) -> str:
     return f"{timing.case.model} {timing.case.width}x{timing.case.height} {how}"
 
 
-def _tell(timing: Timing, ratio: float | None, display: Display) -> None:
+def _tell(timing: Timing, ratio: float | None, *, json: bool) -> None:
     case = timing.case
-    if display.json:
+    if json:
         record = asdict(timing) | {
             "median": timing.median,
             "megapixels_per_second": timing.megapixels_per_second,

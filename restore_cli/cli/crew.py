@@ -99,10 +99,7 @@ class Crew:
         if count > 1:
             threads = threads or max(1, _processors() // count)
             limit = limit and limit // count
-        engines = [
-            replace(engine, device=devices[index % len(devices)], threads=threads, memory_limit=limit)
-            for index in range(count)
-        ]
+        engines = [replace(engine, device=devices[index % len(devices)], memory_limit=limit) for index in range(count)]
         files = self._request.files
         return [
             Duty(
@@ -112,6 +109,8 @@ class Crew:
                 quality=files.quality,
                 strip_metadata=files.strip_metadata,
                 began=self._began,
+                threads=threads,
+                memory_limit=limit,
                 sharers=count,
                 alone_off_host=not self._is_crew_certain,
                 in_flight=limit // SHARE_IN_FLIGHT if limit else IN_FLIGHT_BYTES,

@@ -13,9 +13,8 @@ from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
+from restore_cli.tasks.sizing import OutputSize
 
-OutputSize = Callable[[int, int], tuple[int, int] | None]
-"""Returns height and width of the result of a picture; None if it is to be left alone."""
 Judge = Callable[[Job], tuple[Outcome | None, Job]]
 """Returns the outcome of a job if it is known already, and the job as it is to be done."""
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from restore_cli.batch.sources import PICTURE_SUFFIXES
+from restore_cli.batch.sources import is_picture_name
+from restore_cli.cli.options import Debug
 from restore_cli.display import Display
 from restore_cli.errors import PictureError, RestoreError, UsageError
 
@@ -41,7 +42,7 @@ def evaluate(
         ),
     ] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per pair, the mean last.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last.
 
@@ -111,7 +112,7 @@ def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
 def _by_stem(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and os.path.isfile(path):
+        if is_picture_name(path.name) and os.path.isfile(path):
             if path.stem in files:
                 raise RestoreError(f"{files[path.stem]} and {path} share a name", "keep one of them in the folder")
             files[path.stem] = path

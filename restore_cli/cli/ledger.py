@@ -26,6 +26,7 @@ class Ledger:
         self.ends_run = False
         self.exit_code = 0
         """That of what went wrong besides pictures."""
+        self._failure = ""
         self._keeps = request.report.report is not None
         self._allowed = request.batch.failures_allowed
         self._display = request.display
@@ -43,8 +44,8 @@ class Ledger:
     @property
     def why_closed(self) -> str:
         """The reason for that, in words."""
-        if self.exit_code:
-            return "the manifest cannot be written"
+        if self._failure:
+            return self._failure
         return "no other picture can be written either" if self.ends_run else f"{self.totals.failed} failed"
 
     def sort(self, jobs: Sequence[Job]) -> tuple[Job, ...]:
@@ -56,14 +57,18 @@ class Ledger:
             self.note(outcome)
         return found.left
 
+    def fail(self, error: RestoreError, why: str) -> None:
+        """Tell of what went wrong besides pictures, which is `why` no other one is begun."""
+        self._display.error(error)
+        self.exit_code, self._failure = error.exit_code, why
+
     def note(self, outcome: Outcome, job: Job | None = None) -> None:
         """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
         if job is not None and self._manifest is not None:
             try:
                 self._manifest.record(job, outcome)
             except RestoreError as error:
-                self._display.error(error)
-                self.exit_code = error.exit_code
+                self.fail(error, "the manifest cannot be written")
                 self._manifest = None
         self.totals.add(outcome)
         if self._keeps:

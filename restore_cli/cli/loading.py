@@ -6,8 +6,7 @@ from pathlib import Path
 
 from restore_cli.catalog import ModelCard
 from restore_cli.cli.options import EngineOptions
-from restore_cli.device import find_device, prepare_host
-from restore_cli.memory import limit_host_memory
+from restore_cli.device import find_device
 from restore_cli.networks import Network
 from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.restorer import Restorer
@@ -21,8 +20,6 @@ def load_network(card: ModelCard | None, engine: EngineOptions, tell: Tell) -> N
     Raises:
         WeightsError: the weights are missing, wrong, or of no known architecture.
     """
-    prepare_host(engine.threads)
-    limit_host_memory(engine.memory_limit)
     weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, tell)
     return build(weights).fold()
 

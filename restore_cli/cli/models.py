@@ -14,6 +14,7 @@ import typer
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_card
+from restore_cli.cli.options import Debug
 from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import UsageError, WeightsError
@@ -25,7 +26,6 @@ app = typer.Typer(help="List, fetch and check the models.", invoke_without_comma
 Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_model)]
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model)]
 AnyNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", autocompletion=complete_model)]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record per model.")]
 
 

@@ -33,6 +33,12 @@ Inputs = Annotated[
     ),
 ]
 
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Tta = Annotated[
     bool, typer.Option("--tta", help="Average over eight flips and turns: slightly better, eight times slower.")
 ]
@@ -84,7 +90,10 @@ class FileOptions:
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False
     strip_metadata: Annotated[
-        bool, typer.Option("--strip-metadata", help="Drop EXIF, XMP and IPTC; the colour profile stays.")
+        bool,
+        typer.Option(
+            "--strip-metadata", help="Drop EXIF, XMP, IPTC, texts and the resolution; the colour profile stays."
+        ),
     ] = False
     recursive: Annotated[bool, typer.Option(help="Look for pictures in folders within folders.")] = True
     max_pixels: Annotated[
@@ -110,7 +119,7 @@ class EngineOptions:
         str | None,
         typer.Option(metavar="NAME", help="Where a .pth file of your own holds its weights, such as params_ema."),
     ] = None
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto"
+    device: Device = "auto"
     precision: Annotated[
         PrecisionChoice,
         typer.Option(
@@ -123,9 +132,7 @@ class EngineOptions:
             parser=parse_tile, metavar="auto|off|N", help="Pixels a side of a tile; the result does not depend on it."
         ),
     ] = "auto"
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
-    ] = None
+    threads: Threads = None
     memory_limit: Annotated[
         int | None,
         typer.Option(
@@ -151,7 +158,7 @@ class BatchOptions:
             min=1,
             metavar="N",
             help="Processes that restore several pictures beside each other and share processor and memory; by default "
-            "one per graphics card, or up to 8 on the processor.",
+            "one on a graphics card, or up to 8 on the processor.",
         ),
     ] = None
     devices: Annotated[
@@ -200,9 +207,9 @@ class ReportOptions:
         typer.Option(metavar="FILE.html", help="Write a page about the batch, with every picture before and after."),
     ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False
+    quiet: Quiet = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell how each picture was done.")] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+    debug: Debug = False
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -15,7 +15,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
-from restore_cli.tasks.sizing import Sizing, parse_sizing
+from restore_cli.tasks.sizing import OutputSize, Sizing, parse_sizing, same_size, size_after
 from restore_cli.tasks.steps import STEPS, Step, parse_step
 
 
@@ -53,6 +53,7 @@ def run(
         partial(load_chain, steps=[(prepared.model, prepared.load) for prepared in steps]),
         settings,
         suffix="".join(prepared.suffix for prepared in steps),
+        output_size=partial(size_after, [prepared.output_size for prepared in steps]),
     )
 
 
@@ -67,6 +68,7 @@ class Prepared:
     """What it says of its model."""
     load: Load
     """Loads its task when there is work."""
+    output_size: OutputSize = same_size
     compressed: ModelCard | None = None
     """What pictures get instead of `card` that show how their files were compressed."""
 
@@ -98,4 +100,4 @@ def _prepare_upscale(model: str | None, values: dict[str, Any]) -> Prepared:
     sizing = wanted or Sizing(scale=card.scale if card else None)
     compressed = choose_for_compressed(model, card, sizing)
     load = partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, **values)
-    return Prepared(sizing.suffix, card, model, load, compressed)
+    return Prepared(sizing.suffix, card, model, load, sizing.output_size, compressed)

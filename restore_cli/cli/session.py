@@ -17,7 +17,7 @@ from restore_cli.batch.outcome import Stopwatch, refused
 from restore_cli.batch.planning import Job, Plan, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.crew import Crew
-from restore_cli.cli.dry_run import Judge, OutputSize, show_plan
+from restore_cli.cli.dry_run import Judge, show_plan
 from restore_cli.cli.interruption import INTERRUPTED, interruption
 from restore_cli.cli.ledger import Ledger
 from restore_cli.cli.options import BatchOptions, FileOptions
@@ -25,6 +25,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UsageError
+from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:
     from restore_cli.batch.manifest import Manifest
@@ -37,7 +38,7 @@ def run_session(
     *,
     suffix: str,
     facts: Mapping[str, str] | None = None,
-    output_size: OutputSize = lambda height, width: (height, width),
+    output_size: OutputSize = same_size,
 ) -> None:
     """Restore what the user named with the task, which is loaded only if there is work for it.
 
@@ -69,6 +70,8 @@ def run_session(
             show_plan(plan, request.files, display, output_size, _judge_by(manifest, batch))
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
+        if plan.results:
+            display.note(_passed_over(plan.results))
         for refusal in plan.refusals:
             ledger.note(refused(refusal))
         jobs = ledger.sort(plan.jobs)
@@ -144,6 +147,8 @@ def _names(request: Request) -> list[str]:
         if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
             raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
         names += read_list(files.from_file, null=files.null)
+    elif "" in names:
+        raise UsageError("an empty name names no picture", "in a script, a variable may be empty")
     elif not names:
         raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
     return names
@@ -180,6 +185,12 @@ def _check_records(request: Request, plan: Plan, planner: Planner) -> None:
             raise UsageError(f"the {kind} {records[kind]} is one of the pictures", "name another file")
 
 
+def _passed_over(results: Sequence[Path]) -> str:
+    more = len(results) - 1
+    those = f"{results[0]} and {more} more are results" if more else f"{results[0]} is the result"
+    return f"{those} of other pictures here, so nothing is done to {'them' if more else 'it'}"
+
+
 def _settings_of(files: FileOptions) -> dict[str, Any]:
     return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
 
@@ -210,9 +221,17 @@ def _run(
             return interrupted()
     except KeyboardInterrupt:
         return True
+    except RestoreError as error:
+        if request.report.debug or not ledger.totals.pictures:  # there is nothing else to tell
+            raise
+        ledger.fail(error, "the others cannot be restored")
+        return False
 
 
 def _left_to_do(later: Iterator[Job | None], ledger: Ledger) -> Iterator[Job | None]:
-    """Yield of jobs that come those that the manifest does not know."""
-    for job in later:
-        yield from ledger.sort([job]) if job is not None else (None,)
+    """Yield of jobs that come those that the manifest does not know, until no more can come."""
+    try:
+        for job in later:
+            yield from ledger.sort([job]) if job is not None else (None,)
+    except RestoreError as error:
+        ledger.fail(error, "no others can come")

@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from restore_cli.cli.options import Debug
+
 
 def status(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="What --manifest named.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Tell how far a batch is: pictures done, failed and left, its speed, the time to go, and what failed."""
     from restore_cli.batch.status import read_status

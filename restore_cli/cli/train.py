@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from restore_cli.cli.interruption import INTERRUPTED, interruption
+from restore_cli.cli.options import Debug, Device, Quiet, Threads
 from restore_cli.display import Display
 from restore_cli.errors import UsageError
 from restore_cli.picture.replacing import why_unwritable
@@ -60,11 +61,11 @@ def train(
     interval: Annotated[
         float, typer.Option(min=0.01, metavar="MINUTES", help="Time between two reports, each with a checkpoint.")
     ] = 2.0,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processor threads; all by default.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per report on standard output.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """Train or fine-tune a network on your own photographs, by a recipe.
 

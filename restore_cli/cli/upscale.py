@@ -77,5 +77,7 @@ def upscale(
 
 def _scale_of_file(engine: EngineOptions) -> float:
     from restore_cli.cli.loading import load_network
+    from restore_cli.device import prepare_host
 
+    prepare_host()  # which must come before the first tensor
     return float(load_network(None, engine, Display().note).scale)

@@ -25,6 +25,8 @@ WORTHWHILE = 3
 """An input's shape is recorded when it comes for this time."""
 MOST = 4
 """Recordings that are kept; each holds as much memory as the network's features take."""
+MOST_COUNTED = 1000
+"""Shapes whose inputs are counted; then counting begins anew, since of so many sizes few come again soon."""
 TOLERANCE = 1e-3
 """What a recording may differ by from the network itself, of values from 0 to 1; it is not used if it differs more."""
 
@@ -89,6 +91,8 @@ class Recordings:
             if is_out_of_memory(error):
                 self._kept.clear()
             raise
+        if len(self._calls) == MOST_COUNTED and kind not in self._calls:
+            self._calls.clear()
         self._calls[kind] += 1
         if self._calls[kind] == WORTHWHILE:
             self._keep(kind, network, x, part, result)
@@ -107,4 +111,4 @@ class Recordings:
             self._kept[kind] = recording
         while len(self._kept) > MOST:
             dropped, _ = self._kept.popitem(last=False)
-            self._calls[dropped] = 0
+            del self._calls[dropped]

@@ -103,8 +103,8 @@ class Encoder:
         if self._stream is not None:
             self._stream.abandon()
 
-    def encode_image(self, image: Any, metadata: Metadata) -> None:
-        """Encode with libvips.
+    def encode_image(self, image: Any, metadata: Metadata, *, lossless: bool = False) -> None:
+        """Encode with libvips; `lossless` where the format leaves it open and the user has asked for no quality.
 
         Raises:
             pyvips.Error, OSError: the encoder failed, or a file could not be written.
@@ -114,10 +114,11 @@ class Encoder:
             assert quality is not None
             deep_zoom.encode(vips.in_kind(image), self.file, quality)
         else:
-            vips.encode(image, metadata, self.format, self.quality, self.file)
+            lossless = lossless and self.quality is None
+            vips.encode(image, metadata, self.format, self.quality, self.file, lossless=lossless)
 
     def _metadata_of(self, picture: Picture) -> Metadata:
-        metadata = replace(picture.metadata, icc=_profile_to_write(picture, self.format))
+        metadata = replace(picture.metadata, icc=profile_to_write(picture, self.format))
         if self.strip:
             metadata = Metadata(icc=metadata.icc)
         return metadata if self.format.metadata or self.format.codec == "pillow" else Metadata()
@@ -127,7 +128,7 @@ class Encoder:
         samples = to_file_samples(picture, self.format, metadata.icc)
         try:
             if self.format.codec == "vips":
-                self.encode_image(vips.image_of(samples), metadata)
+                self.encode_image(vips.image_of(samples), metadata, lossless=picture.lossless)
                 return
             assert not isinstance(self.file, Path)
             pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
@@ -189,7 +190,7 @@ def stored_depth(picture: Picture, format: Format) -> int:
     return picture.depth if picture.depth in format.depths else 8
 
 
-def _profile_to_write(picture: Picture, format: Format) -> bytes | None:
+def profile_to_write(picture: Picture, format: Format) -> bytes | None:
     """Return the picture's own profile where the format can hold it; without it the colours are written as sRGB."""
     is_held = format.metadata and (format.grey or picture.pixels.shape[2] > 1)
     return picture.metadata.icc if is_held else None

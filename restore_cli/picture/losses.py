@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from restore_cli.picture.colour import is_srgb
+from restore_cli.picture.encoding import profile_to_write
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
 from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK
@@ -21,7 +23,7 @@ def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) ->
     """Say what is lost when `picture` is written as `format`, apart from what `strip_metadata` asks for."""
     name, metadata, lost = format.name.upper(), picture.metadata, []
     if picture.depth not in format.depths:
-        lost.append(f"{name} holds {max(format.depths)} bits a sample, not {picture.depth}")
+        lost.append(f"{name} is written with {max(format.depths)} bits a sample, not {picture.depth}")
     if picture.alpha is not None and not format.alpha:
         lost.append(f"{name} holds no transparency, so the picture lies on white")
     if format.name == "avif" and picture.depth > AVIF_DEPTH:
@@ -30,7 +32,7 @@ def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) ->
         lost.append("GIF holds 256 colours, so the picture is reduced to so many")
         if picture.alpha is not None:
             lost.append("GIF holds no half-transparent pixels, so each becomes opaque or vanishes")
-    if metadata.icc and not (format.metadata and (format.grey or picture.pixels.shape[2] > 1)):
+    if metadata.icc and profile_to_write(picture, format) is None and not is_srgb(metadata.icc):
         lost.append(f"{name} holds no such colour profile, so colours are written as sRGB")
     blocks = [] if strip_metadata else _lost_blocks(picture, format)
     if blocks:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from restore_cli.picture.metadata.exif import TRANSPOSED
 from restore_cli.picture.picture import Samples
 
-TRANSPOSED = (5, 6, 7, 8)
 MIRRORED_ACROSS = (2, 3, 6, 7)
 """After the transposition, where there is one."""
 MIRRORED_DOWN = (3, 4, 7, 8)

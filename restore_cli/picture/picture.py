@@ -52,6 +52,8 @@ class Picture:
     """Name of the file format it came from."""
     compression: Compression | None = None
     """How the file gave up detail; None where it did not, or nothing is known of it."""
+    lossless: bool = False
+    """Whether the file was lossless though its format often is not; then that of the result is, too."""
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.formats import Format
-from restore_cli.picture.metadata.jpeg2000 import bits_per_sample
+from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
 Image.MAX_IMAGE_PIXELS = None  # the program's own limit is checked on the header, and the user can move it
@@ -38,18 +38,19 @@ class PillowImage:
             raise
         except Exception as error:  # damaged files make Pillow's readers raise whatever Python raises in them
             raise UnreadablePictureError("it is of no known picture format, or its header is damaged") from error
+        self._file = file
         self.width, self.height = self._image.size
         self.format = (self._image.format or "").lower().replace("jpeg2000", "jp2")
         self.pages = getattr(self._image, "n_frames", 1)
         self.cmyk = self._image.mode == "CMYK"
-        self.bits = (bits_per_sample(file) or 8) if self.format == "jp2" else 8
+        self.bits = (jpeg2000.bits_per_sample(file) or 8) if self.format == "jp2" else 8
         """Bits per sample in the file; decoding may give less."""
 
     def metadata(self) -> Metadata:
         """Collect what the file says besides the samples."""
         across, down = self._image.info.get("dpi", (0, 0))
         resolution = (across / INCH, down / INCH) if across > 0 and down > 0 else None
-        return Metadata(icc=self._image.info.get("icc_profile"), pixels_per_mm=resolution)
+        return Metadata(icc=self._profile(), pixels_per_mm=resolution)
 
     def decode(self) -> Samples:
         """Decode to h, w, 1 to 4 samples; alpha, where there is one, is the last.
@@ -59,11 +60,23 @@ class PillowImage:
         """
         try:
             samples = _to_array(self._image)
+            if self.format == "tga" and samples.shape[2] == 4 and not samples[..., 3].any():
+                samples = samples[..., :3]  # what some programs write that have no alpha
         except (MemoryError, UnreadablePictureError):
             raise
         except Exception as error:  # as above
             raise UnreadablePictureError(f"it is cut or damaged ({str(error) or type(error).__name__})") from error
         return spread_bits(samples, self.bits) if self.format == "jp2" else samples
+
+    def _profile(self) -> bytes | None:
+        """Return the ICC profile, which Pillow reads of neither format."""
+        match self.format:
+            case "bmp":
+                return bmp_profile.read_profile(self._file)
+            case "jp2":
+                return jpeg2000.read_profile(self._file)
+            case _:
+                return None
 
 
 def encode(

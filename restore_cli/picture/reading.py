@@ -16,9 +16,10 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
+from restore_cli.picture.metadata.exif import TRANSPOSED
 from restore_cli.picture.metadata.tiff_tags import is_camera_raw
 from restore_cli.picture.naming import shown
-from restore_cli.picture.orientation import TRANSPOSED, turn_upright
+from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
@@ -29,10 +30,16 @@ Notes = tuple[str, ...]
 HELPS = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""
 
-GAIN_MAP = re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap")
-"""What a JPEG says before its samples when a second picture lies behind them that brightens it on HDR screens."""
+LEFT_OUT = (
+    (
+        re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
+        "its gain map for HDR screens is left out",
+    ),
+    (re.compile(rb"GCamera:(?:MotionPhoto|MicroVideo)\s*=\s*[\"']1"), "the video behind it is left out"),
+    (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
+)
+"""What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
 HEAD_BYTES = 1 << 18
-
 
 Check = Callable[[int, int], None]
 """Called with the height and width of an upright picture before its samples are decoded; raises to refuse it."""
@@ -128,7 +135,8 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
     if header is not None:
         _check_size(header.width, header.height, max_pixels)
         check(header.height, header.width)
-        return _finish(netpbm.decode(file, header), Metadata(), "ppm", (), room)
+        samples = netpbm.decode(file, header)
+        return _finish(samples, Metadata(), "ppm", (), room, colours=samples.shape[2])
     return _read_with_pillow(file, max_pixels, room, check)
 
 
@@ -137,21 +145,23 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
         raise UnreadablePictureError("it is a camera's raw file", "develop it with a raw converter, and save a TIFF")
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
-    cmyk = image.interpretation == "cmyk"
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
     check(*((image.width, image.height) if said.orientation in TRANSPOSED else (image.height, image.width)))
     samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
     if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     notes = _note_pages(said.pages) + warnings + said.notes
-    picture = _finish(turn_upright(samples, said.orientation), said.metadata, format, notes, room, cmyk=cmyk)
-    return replace(picture, compression=compression)
+    notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
+    upright = turn_upright(samples, said.orientation)
+    picture = _finish(upright, said.metadata, format, notes, room, colours=vips.colours_of(image))
+    return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
 
 
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
     """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
     file.seek(0)
-    notes = ("its gain map for HDR screens is left out",) if GAIN_MAP.search(file.read(HEAD_BYTES)) else ()
+    head = file.read(HEAD_BYTES)
+    notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
     try:
         return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), room), notes
     except pyvips.Error as error:
@@ -170,7 +180,8 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check
     metadata, damaged = image.metadata(), Notes()
     if image.format == "jp2":
         metadata, damaged = gather_jpeg2000_metadata(metadata, file)
-    return _finish(samples, metadata, image.format, notes + damaged, room, cmyk=image.cmyk)
+    colours = 4 if image.cmyk else 1 if samples.shape[2] < 3 else 3
+    return _finish(samples, metadata, image.format, notes + damaged, room, colours=colours)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -185,17 +196,14 @@ def _note_pages(pages: int) -> Notes:
     return (f"only the first of {pages} pages or frames is used",) if pages > 1 else ()
 
 
-def _finish(
-    samples: Samples, metadata: Metadata, format: str, notes: Notes, room: Room, *, cmyk: bool = False
-) -> Picture:
-    """Part colour from alpha and bring the colour into sRGB."""
+def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, room: Room, *, colours: int) -> Picture:
+    """Part the first `colours` samples of a pixel, 1, 3 or 4 for inks, from alpha and others, and make them sRGB."""
     depth, bands = 8 * samples.itemsize, samples.shape[2]
-    colours = 4 if cmyk else 1 if bands < 3 else 3
     alpha = room.settled(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
         notes += (f"{bands - colours - 1} extra channels are left out",)
     pixels, beyond = room.settled(samples[..., :colours]), None
-    if cmyk:
+    if colours == 4:
         try:
             pixels = colour.cmyk_to_srgb(pixels, metadata.icc, room)
         except ValueError:

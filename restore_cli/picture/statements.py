@@ -8,7 +8,7 @@ from typing import IO, Any
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import jpeg2000
 from restore_cli.picture.metadata.avif_colours import has_other_colours
-from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
+from restore_cli.picture.metadata.exif import TRANSPOSED, orientation_of, resolution_of, upright_exif
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.png_chunks import read_chunks
@@ -46,8 +46,8 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         chunks = read_chunks(file)
         pages = chunks.frames
         exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
-        if not chunks.states_resolution:
-            metadata = replace(metadata, pixels_per_mm=None)  # libvips takes a ratio of sides for pixels per millimetre
+        resolution = (image.xres, image.yres) if chunks.states_resolution else None  # else it is a ratio of sides
+        metadata = replace(metadata, pixels_per_mm=resolution)
         if chunks.lost_texts:
             notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
@@ -58,6 +58,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
     elif format == "avif" and metadata.icc is None and has_other_colours(file):
         notes += (TAKEN_FOR_SRGB.format("header"),)
+    stored = metadata.pixels_per_mm
     try:
         if format == "tiff":
             exif, iptc = read_tags(file)
@@ -67,6 +68,8 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             metadata = _with_exif(metadata, exif)
     except ValueError:
         notes += DAMAGED_EXIF
+    if stored is not None and orientation in TRANSPOSED:
+        metadata = replace(metadata, pixels_per_mm=(stored[1], stored[0]))
     return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, pages, notes)
 
 

@@ -12,7 +12,7 @@ import pyvips
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.formats import Format
-from restore_cli.picture.metadata.exif import resolution_exif, sized_exif
+from restore_cli.picture.metadata.exif import resolution_exif, sized_exif, with_resolution
 from restore_cli.picture.metadata.iptc import photoshop_block
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
 from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK, Placeholder
@@ -99,8 +99,8 @@ def decode(image: Any, room: Room | None = None) -> Samples:
         UnwritablePictureError: `room` has no place for them.
         pyvips.Error: the file is cut or damaged.
     """
-    if image.interpretation in ("lab", "labs"):
-        image = image.colourspace("rgb16" if image.format == "short" else "srgb")
+    if is_lab(image):
+        image = _lab_to_srgb(image)
     if image.format not in DTYPES:
         raise UnreadablePictureError(
             f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
@@ -111,6 +111,28 @@ def decode(image: Any, room: Room | None = None) -> Samples:
         for rows in rows_in_bands(len(samples), samples[0].nbytes):
             spread_bits(samples[rows], bits)
     return samples
+
+
+def is_lab(image: Any) -> bool:
+    """Tell whether an image holds lightness and two colours, CIE L*a*b*."""
+    return image.interpretation in ("lab", "labs")
+
+
+def colours_of(image: Any) -> int:
+    """Return how many bands of an image are colours; alpha and others follow them."""
+    if image.interpretation == "cmyk":
+        return 4
+    return 1 if image.interpretation in ("b-w", "grey16") or image.bands < 3 else 3
+
+
+def _lab_to_srgb(image: Any) -> Any:
+    """Convert the colours; libvips would take what follows them for signed, as they are."""
+    is_deep = image.format == "short"
+    colours = image.extract_band(0, n=3).colourspace("rgb16" if is_deep else "srgb")
+    if image.bands == 3:
+        return colours
+    others = image.extract_band(3, n=image.bands - 3)
+    return colours.bandjoin(others.copy(format="ushort") if is_deep else others.cast("uchar"))
 
 
 def _decode_into(room: Room, image: Any) -> Samples:
@@ -164,8 +186,10 @@ def in_kind(image: Any) -> Any:
     return image.copy(interpretation=kinds[image.format == "ushort"])
 
 
-def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes]) -> None:
-    """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`.
+def encode(
+    image: Any, metadata: Metadata, format: Format, quality: int | None, file: IO[bytes], *, lossless: bool = False
+) -> None:
+    """Write an image of 1 to 4 bands, alpha last, as `format` to an empty `file`; `lossless` is for WebP.
 
     Raises:
         pyvips.Error: the encoder failed, or the file could not be written.
@@ -186,7 +210,7 @@ def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, 
     kept = [name for name, blob in blobs.items() if blob]
     for name in kept:
         image.set_type(pyvips.GValue.blob_type, BLOBS[name], blobs[name])
-    options = _save_options(format, quality, image) | {"keep": "|".join(kept) or "none"}
+    options = _save_options(format, quality, image, lossless) | {"keep": "|".join(kept) or "none"}
     _save(image, format, options, file)
     if placeholder is not None:
         placeholder.replace(file)
@@ -200,14 +224,18 @@ def encode(image: Any, metadata: Metadata, format: Format, quality: int | None, 
 
 def reason(error: pyvips.Error) -> str:
     """Return the first line of what libvips says went wrong, without the names of its parts."""
-    lines = [line for line in str(error.detail or error.message).splitlines() if line.strip()] or ["no reason given"]
+    lines = [line for line in str(error.detail).splitlines() if line.strip()] or ["no reason given"]
     return lines[0].split(": ", 1)[-1].strip()
 
 
 def _exif_to_write(metadata: Metadata, format: Format, width: int, height: int) -> bytes | None:
     if metadata.exif is not None:
         exif = sized_exif(metadata.exif, width, height)
-        return exif if format.name not in PLACEHOLDER_FORMATS or len(exif) <= LARGEST_BLOCK else None
+        if format.name not in PLACEHOLDER_FORMATS:
+            return exif
+        if metadata.pixels_per_mm is not None:
+            exif = with_resolution(exif, metadata.pixels_per_mm)
+        return exif if len(exif) <= LARGEST_BLOCK else None
     if metadata.pixels_per_mm is not None and format.name in PLACEHOLDER_FORMATS:
         return resolution_exif(metadata.pixels_per_mm)  # these have no other place for it
     return None
@@ -224,7 +252,7 @@ def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes
         image.write_to_target(target, format.suffixes[0], **options)
 
 
-def _save_options(format: Format, quality: int | None, image: Any) -> dict[str, object]:
+def _save_options(format: Format, quality: int | None, image: Any, lossless: bool) -> dict[str, object]:
     lossy, deep = quality or format.default_quality, image.format == "ushort"
     size = image.width * image.height * image.bands * (2 if deep else 1)  # bytes of samples
     match format.name:
@@ -238,6 +266,8 @@ def _save_options(format: Format, quality: int | None, image: Any) -> dict[str, 
         case "tiff":
             tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
             return {"compression": "deflate", "predictor": "horizontal", "bigtiff": size >= BIG_TIFF_BYTES} | tiles
+        case "webp" if lossless:
+            return {"lossless": True, "exact": True}
         case "webp":
             return {"Q": lossy, "smart_subsample": True}
         case "avif":

@@ -11,6 +11,7 @@ from restore_cli.picture.colour import spread_to_16_bit, to_8_bit
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
 from restore_cli.tasks.ensemble import part_of
+from restore_cli.tasks.sizing import size_after
 from restore_cli.tasks.task import Task
 from restore_cli.telling import Progress
 
@@ -29,10 +30,7 @@ class Chain:
         Raises:
             PictureError: a step would have to make it too large.
         """
-        result: tuple[int, int] | None = None
-        for task in self.tasks:
-            result = task.output_size(*(result or (height, width))) or result
-        return result
+        return size_after((task.output_size for task in self.tasks), height, width)
 
     def __call__(self, picture: Picture, progress: Progress = lambda share: None) -> tuple[Picture, Run]:
         """Restore `picture`; a step whose size is reached already is passed over.

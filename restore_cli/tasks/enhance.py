@@ -16,6 +16,7 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
 from restore_cli.tasks.resampling import Planes, bleed_colour
+from restore_cli.tasks.sizing import same_size
 from restore_cli.telling import Progress
 
 DARK, BRIGHT = 0.025, 0.075
@@ -52,7 +53,7 @@ class Enhancer:
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a picture, which stay."""
-        return height, width
+        return same_size(height, width)
 
     def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
         """Return the strength for a picture (h, w, c), and what the user should know about it."""
@@ -119,6 +120,9 @@ class Enhancer:
         if picture.beyond_srgb is not None:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
+        if picture.alpha is not None:
+            hidden = picture.alpha == 0  # nobody sees it, but in a game it may have a meaning of its own
+            pixels[hidden] = picture.pixels[hidden]
         compression = None if self.removes_artefacts else picture.compression
         done = replace(picture, pixels=pixels, beyond_srgb=None, compression=compression)
         return done, replace(run, notes=run.notes + notes)

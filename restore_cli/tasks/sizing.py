@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from restore_cli.errors import PictureError, UsageError
@@ -10,6 +11,8 @@ from restore_cli.errors import PictureError, UsageError
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 16.0
 Size = tuple[int, int]
 """Height and width."""
+OutputSize = Callable[[int, int], Size | None]
+"""Returns the size of the result of a picture of this height and width; None if it is to be left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,23 @@ class Sizing:
         if self.width is not None and self.height is not None:
             return f"_{self.width}x{self.height}"
         return f"_w{self.width}" if self.width is not None else f"_h{self.height}"
+
+
+def same_size(height: int, width: int) -> Size:
+    """Return the size of a picture's result where it stays; an `OutputSize`."""
+    return height, width
+
+
+def size_after(steps: Iterable[OutputSize], height: int, width: int) -> Size | None:
+    """Return the size of a picture after several steps; None if none of them has anything to do.
+
+    Raises:
+        PictureError: a step would have to make it too large.
+    """
+    result: Size | None = None
+    for step in steps:
+        result = step(*(result or (height, width))) or result
+    return result
 
 
 def parse_sizing(

@@ -17,7 +17,7 @@ from restore_cli.device import Device
 from restore_cli.errors import UsageError
 from restore_cli.networks import NETWORKS, ContinuousNetwork, Network, StateDict
 from restore_cli.training.loss import loss_of
-from restore_cli.training.recipe import Recipe
+from restore_cli.training.recipe import Degradations, Recipe
 from restore_cli.training.sampling import Batch, Sampler
 
 MOST_PASSED_OVER = 20
@@ -155,7 +155,8 @@ def build_by_recipe(recipe: Recipe) -> Network:
     """Build the network that a recipe names, with new weights, in training mode.
 
     Raises:
-        UsageError: there is no such network, its arguments are wrong, or the patches are off its grid.
+        UsageError: there is no such network, its arguments are wrong, its scale is not that of the degradations, or the
+            patches are off its grid.
     """
     arguments = dict(recipe.network)
     architecture = arguments.pop("architecture")
@@ -166,10 +167,22 @@ def build_by_recipe(recipe: Recipe) -> Network:
         network = known[architecture](**arguments)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the network {architecture} cannot be built: {error}") from error
+    _check_scale(network, recipe.degradations)
     off = [size for size in recipe.patches.size if size % network.grid]
     if off:
         raise UsageError(f"patches of {off[0]} pixels do not lie on the network's grid of {network.grid}")
     return network.train()
+
+
+def _check_scale(network: Network, degradations: Degradations) -> None:
+    """Refuse a network that does not make up for what the degradations make smaller."""
+    if isinstance(network, ContinuousNetwork):
+        fits, may = degradations.largest_scale <= network.scale, f"up to {network.scale}"
+    else:
+        fits, may = degradations.scales is None and degradations.scale == network.scale, str(network.scale)
+    if not fits:
+        asked = list(degradations.scales) if degradations.scales else degradations.scale
+        raise UsageError(f"the network {network.architecture} is for the scale {may}, the degradations are for {asked}")
 
 
 def _take_over(network: Network, start: StateDict) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from restore_cli.catalog import find_card, names_file
 from restore_cli.device import find_device, prepare_host
 from restore_cli.errors import UsageError
 from restore_cli.networks import ContinuousNetwork, Network, build_network
@@ -18,7 +17,7 @@ from restore_cli.training.photographs import collect
 from restore_cli.training.recipe import Recipe
 from restore_cli.training.sampling import Sampler, smallest_side
 from restore_cli.training.session import Limits, Session
-from restore_cli.weights import Weights, load_card, load_path
+from restore_cli.weights import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     prepare_host(choices.threads)
     device = find_device(choices.device)
     start = choices.start or recipe.start
-    state = _load(start, tell).state if start else None
+    state = load(start, announce=tell).state if start else None
     teacher = _load_teacher(recipe, device.torch_device, tell)
     collection = collect(choices.data, choices.validation, smallest_side(recipe), tell)
     sampler = Sampler(recipe, collection)
@@ -64,16 +63,10 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     return Session(learner, sampler.validation(), output, limits, about)
 
 
-def _load(name_or_path: str, tell: Tell) -> Weights:
-    if names_file(name_or_path):
-        return load_path(Path(name_or_path))
-    return load_card(find_card(name_or_path), tell)
-
-
 def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
-    teacher = build_network(_load(recipe.teacher, tell).state)
+    teacher = build_network(load(recipe.teacher, announce=tell).state)
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
             f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "

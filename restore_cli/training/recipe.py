@@ -17,6 +17,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from restore_cli.errors import UsageError
 
 SUFFIX = ".toml"
+RESIZING = ("bicubic", "photo")
+"""Kinds of degradation that make pictures smaller."""
 Numbers = tuple[float, float]
 """The least and the greatest of a range."""
 
@@ -180,6 +182,8 @@ def parse_recipe(text: str, source: str) -> Recipe:
 
 
 def _check_ranges(degradations: Degradations, source: str) -> None:
+    if degradations.kind not in RESIZING and degradations.largest_scale > 1:
+        raise UsageError(f"the recipe {source} has a scale, but {degradations.kind} changes no picture's size")
     if degradations.largest_scale < 1 or min(degradations.scales or (1,)) < 1:
         raise UsageError(f"the recipe {source} has a scale below 1")
     for entry in dataclasses.fields(degradations):

@@ -262,6 +262,26 @@ def test_a_shard_does_not_depend_on_where_the_folder_is_called_from(
     assert [f"photos/{job.source}" for job in plan(".", shard=Shard(1, 2)).jobs] == here
 
 
+@pytest.mark.parametrize(
+    ("inputs", "options"),
+    [
+        (["photos/*"], {}),
+        (["photos"], {"output": "photos/large/{stem}.{ext}", "recursive": True}),
+        (["photos"], {"output": "photos", "ending": "_large", "overwrite": True}),
+    ],
+)
+def test_results_are_not_restored_again(inputs: list[str], options: dict[str, object], tree: Path) -> None:
+    first = plan(*inputs, **options)
+    made = targets(first, tree)
+    for target in made:
+        (tree / target).parent.mkdir(exist_ok=True, parents=True)
+        (tree / target).write_bytes(b"")
+    again = plan(*inputs, **options)
+    assert targets(again, tree) == made
+    assert not first.results
+    assert sorted(str(path.absolute().relative_to(tree)) for path in again.results) == sorted(made)
+
+
 def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
     (tree / "photos/a.png").write_bytes(b"")
     for number in (1, 2, 3, 4):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -188,7 +190,10 @@ def test_closing_kills_and_leaves_whole_files_alone(planted: Any, jobs: list[Job
     supervising = Planting(planted.load, seconds=0.5).supervisor
     results = supervising.run(jobs, lambda: False)
     job, outcome = next(results)
+    workers = multiprocessing.active_children()
     results.close()
+    assert len(workers) == 1
+    assert workers[0].exitcode == -signal.SIGKILL
     assert (job, outcome.status) == (jobs[0], "done")
     for name in names_in(tmp_path / "out"):
         with Image.open(tmp_path / "out" / name) as image:

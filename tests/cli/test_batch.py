@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -170,6 +171,21 @@ def test_a_folder_that_cannot_be_written_fails_in_words(restore: Restore, many: 
     assert done.returncode == 1
     assert done.stderr.count(b"error: cannot write") == 60
     assert b"Traceback" not in done.stderr
+
+
+def test_a_watched_folder_that_goes_ends_the_run_with_a_summary(many: Path, tmp_path: Path) -> None:
+    (tmp_path / "watched").mkdir()
+    for name in ("first.png", "second.png"):
+        (tmp_path / "watched" / name).write_bytes(next(many.rglob("*.png")).read_bytes())
+    with start("denoise", "watched", "-o", "out", "--watch", "--report", "r.html", here=tmp_path) as process:
+        wait_for((tmp_path / "out" / "second.png").exists)
+        shutil.rmtree(tmp_path / "watched")
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=100) == 1
+    assert "which was watched, is gone" in errors
+    assert "2 done in " in errors
+    assert (tmp_path / "r.html").stat().st_size > 1000
 
 
 def test_a_folder_is_watched_until_an_interrupt(many: Path, tmp_path: Path) -> None:

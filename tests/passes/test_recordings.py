@@ -131,6 +131,17 @@ def test_the_recording_that_was_used_longest_ago_is_dropped() -> None:
     assert [shape[2] for shape in recorder.recorded].count(2) == 2
 
 
+def test_shapes_are_not_counted_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.passes.recordings.MOST_COUNTED", 5)
+    recorder, network = Recorder(), Halving()
+    recordings = Recordings(recorder)
+    for side in range(1, 40):
+        call(recordings, network, side)
+        assert len(recordings._calls) <= 5
+    call(recordings, network, 40, WORTHWHILE)
+    assert [shape[2] for shape in recorder.recorded] == [40]
+
+
 def test_where_memory_runs_out_recordings_are_given_up() -> None:
     class Failing(Halving):
         def forward(self, x: Tensor, part: Part | None = None) -> Tensor:

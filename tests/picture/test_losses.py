@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageCms
 
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.losses import losses
@@ -29,6 +30,14 @@ def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha:
     assert ("IPTC" in said) == (again.metadata.iptc is None)
     silent = " ".join(losses(picture, format_by_name(name), strip_metadata=True))
     assert not any(block in silent for block in ("EXIF", "XMP", "IPTC"))
+
+
+def test_srgb_is_no_loss_where_there_is_no_place_for_a_profile(samples: np.ndarray, matrix_profile: Any) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile, is_lost in ((srgb, False), (matrix_profile("p3"), True)):
+        picture = Picture(samples, metadata=Metadata(icc=profile))
+        assert bool(losses(picture, format_by_name("bmp"))) is is_lost
+        assert losses(picture, format_by_name("png")) == ()
 
 
 @pytest.mark.parametrize(("size", "is_lost"), [(60_000, False), (60_001, True), (100_000, True)])

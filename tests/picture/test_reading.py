@@ -142,6 +142,49 @@ def test_lab_becomes_srgb(samples: np.ndarray, to_vips: Any) -> None:
     assert in_gamut.max() < 1.5
 
 
+def test_alpha_beside_lab_stays(samples: np.ndarray, to_vips: Any) -> None:
+    alpha = np.linspace(0, np.iinfo(np.uint16).max, samples.shape[1]).astype(np.uint16)[None].repeat(len(samples), 0)
+    lab = to_vips(samples).colourspace("lab").cast("float").colourspace("labs")
+    joined = lab.bandjoin(pyvips.Image.new_from_array(alpha).copy(format="short"))
+    picture = read_picture(joined.copy(interpretation="labs").tiffsave_buffer())
+    assert picture.alpha is not None
+    assert (picture.alpha == alpha).all()
+    assert np.abs(picture.pixels / 257 - samples).max() < 1.5
+    assert picture.notes == ("L*a*b* is converted to sRGB",)
+
+
+def test_grey_with_several_extra_channels_stays_grey(samples: np.ndarray) -> None:
+    bands = pyvips.Image.new_from_array(samples).copy(interpretation="b-w")
+    picture = read_picture(bands.tiffsave_buffer())
+    assert (picture.pixels == samples[..., :1]).all()
+    assert picture.alpha is not None
+    assert (picture.alpha == samples[..., 1]).all()
+    assert picture.notes == ("1 extra channels are left out",)
+
+
+def test_a_tga_whose_alpha_is_empty_has_none(samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
+    empty = read_picture(save(np.dstack([samples, np.zeros_like(alpha)]), "TGA"))
+    assert empty.alpha is None
+    assert (empty.pixels == samples).all()
+    kept = read_picture(save(np.dstack([samples, alpha]), "TGA"))
+    assert kept.alpha is not None
+    assert (kept.alpha == alpha).all()
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="1"/>', "the video behind it is left out"),
+        (b"http://ns.adobe.com/xmp/extension/\0" + bytes(60), "its extended XMP is left out"),
+        (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="0"/>', None),
+    ],
+)
+def test_what_else_lies_in_a_jpeg_is_told_of(said: bytes, note: str | None, samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "JPEG")
+    segment = b"\xff\xe1" + (2 + len(said)).to_bytes(2, "big") + said
+    assert read_picture(content[:2] + segment + content[2:]).notes == ((note,) if note else ())
+
+
 def test_extra_channels_are_left_out_and_that_is_said(samples: np.ndarray) -> None:
     six = pyvips.Image.new_from_array(np.dstack([samples, samples])).copy(interpretation="srgb")
     picture = read_picture(six.tiffsave_buffer())

@@ -179,5 +179,20 @@ def test_nothing_of_the_machine_is_written(picture: Picture) -> None:
     ],
 )
 def test_the_size_alone_decides_how_a_file_is_laid_out(name: str, side: int, expected: dict[str, object]) -> None:
-    options = vips._save_options(format_by_name(name), None, pyvips.Image.black(side, side, bands=3))
+    options = vips._save_options(format_by_name(name), None, pyvips.Image.black(side, side, bands=3), False)
     assert {key: options.get(key) for key in expected} == expected
+
+
+def test_a_lossless_webp_stays_lossless_unless_a_quality_is_asked_for(samples: np.ndarray, save: Any) -> None:
+    alpha = np.zeros(samples.shape[:2], np.uint8)
+    alpha[:, 5:] = 200
+    source = save(np.dstack([samples, alpha]), "WEBP", lossless=True, exact=True)
+    picture, webp = read_picture(source), format_by_name("webp")
+    again = read_picture(encode_picture(picture, webp))
+    assert again.lossless
+    assert (again.pixels == samples).all(), "hidden ones, too"
+    assert (again.alpha == alpha).all()
+    assert not read_picture(encode_picture(picture, webp, quality=90)).lossless
+    lossy = read_picture(save(samples, "WEBP", quality=90))
+    assert not lossy.lossless
+    assert not read_picture(encode_picture(lossy, webp)).lossless

@@ -40,6 +40,7 @@ def test_values_have_the_types_of_their_fields() -> None:
         ("steps = 8", "steps = 0", "below 1"),
         ("size = [8]", "size = []", "below 1"),
         ("scale = 2", "scale = 0", "scale below 1"),
+        ('kind = "bicubic"', 'kind = "noise"', "has a scale, but noise changes no picture's size"),
         ("scale = 2", "quality = [90, 40]", "quality of the recipe tiny is [90, 40], which is no range"),
         ("batch = 4", "batch = 4\nplaces = 0", "below 1"),
         ("batch = 4", "batch = 4\nreduced = 0.0", "not above 0"),
@@ -69,12 +70,23 @@ def test_mistakes_are_named(old: str, new: str, message: str) -> None:
         ('architecture = "safmn"', 'architecture = "safm"', "no network is called 'safm'"),
         ("dim = 8", "dimension = 8", "safmn cannot be built"),
         ("size = [8]", "size = [12]", "patches of 12 pixels do not lie on the network's grid of 8"),
+        ("\nscale = 2", "\nscale = 3", "safmn is for the scale 2, the degradations are for 3"),
+        ("\nscale = 2", "\nscales = [1.0, 2.0]", "safmn is for the scale 2, the degradations are for [1.0, 2.0]"),
     ],
 )
 def test_mistakes_about_the_network_are_named(old: str, new: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         build_by_recipe(parse_recipe(TINY.replace(old, new), "tiny"))
     assert message in caught.value.message
+
+
+def test_a_network_for_any_scale_serves_those_up_to_its_own() -> None:
+    text = read_recipe("safmn-any").text
+    assert build_by_recipe(parse_recipe(text, "any")).scale == 4
+    wider = text.replace("scales = [1.0, 4.0]", "scales = [1.0, 5.0]")
+    assert wider != text
+    with pytest.raises(UsageError, match="is for the scale up to 4, the degradations are for"):
+        build_by_recipe(parse_recipe(wider, "any"))
 
 
 def test_unknown_names_and_files_are_errors_of_usage(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import struct
 
 from restore_cli.picture.metadata.directory import (
     LONG,
+    LONG8,
     RATIONAL,
     SHORT,
     Buffer,
+    Directory,
     DirectoryWriter,
     Entry,
     Layout,
@@ -23,6 +25,8 @@ from restore_cli.picture.metadata.directory import (
     read_value,
 )
 
+TRANSPOSED = (5, 6, 7, 8)
+"""Orientations by which rows become columns."""
 PREFIX = b"Exif\0\0"
 """Stands before the block in JPEG, and by mistake elsewhere."""
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
@@ -48,6 +52,8 @@ MILLIMETRES_BY_UNIT = {INCH: 25.4, CENTIMETRE: 10.0}
 def upright_exif(block: bytes) -> bytes:
     """Set the orientation to upright and take the thumbnail out; the prefix of JPEG goes as well.
 
+    Where rows become columns, the horizontal and the vertical resolution change places.
+
     Raises:
         ValueError: the block is damaged.
     """
@@ -56,6 +62,8 @@ def upright_exif(block: bytes) -> bytes:
     if layout.big:
         raise ValueError("an EXIF block is no BigTIFF")
     first = read_directory(upright, offset, layout)
+    if _transposes(upright, first, layout):
+        _swap(upright, first.entries[X_RESOLUTION], first.entries[Y_RESOLUTION])
     if ORIENTATION in first.entries:
         _set_integer(upright, first.entries[ORIENTATION], 1, layout)
     if first.next:
@@ -110,16 +118,21 @@ def resolution_of(block: bytes) -> tuple[float, float] | None:
 def resolution_exif(pixels_per_mm: tuple[float, float]) -> bytes:
     """Make a block that states the resolution and nothing else."""
     layout = Layout()
-    horizontal, vertical = (struct.pack("<II", round(1000 * density), 100) for density in pixels_per_mm)
     writer = DirectoryWriter(layout, 8)
-    offset = writer.add(
-        {
-            X_RESOLUTION: Value(RATIONAL, horizontal),
-            Y_RESOLUTION: Value(RATIONAL, vertical),
-            RESOLUTION_UNIT: Value(SHORT, struct.pack("<H", CENTIMETRE)),
-        }
-    )
+    offset = writer.add(_resolution_values(pixels_per_mm, layout))
     return b"II*\0" + layout.offset.pack(offset) + bytes(writer.content)
+
+
+def with_resolution(block: bytes, pixels_per_mm: tuple[float, float]) -> bytes:
+    """Let a block state the resolution if it states none: in a new first directory behind it, as nothing may move."""
+    layout, offset = read_header(block)
+    values = _values(block, offset, layout, layout)
+    if X_RESOLUTION in values:
+        return block
+    block += bytes(len(block) % 2)
+    writer = DirectoryWriter(layout, len(block))
+    first = writer.add(values | _resolution_values(pixels_per_mm, layout))
+    return block[:4] + layout.offset.pack(first) + block[8:] + bytes(writer.content)
 
 
 def exif_of_tiff(file: Buffer) -> bytes | None:
@@ -159,13 +172,22 @@ def described_values(block: Buffer, offset: int, layout: Layout, writer: Directo
     return described
 
 
+def _resolution_values(pixels_per_mm: tuple[float, float], layout: Layout) -> dict[int, Value]:
+    across, down = (struct.pack(layout.order + "II", round(1000 * density), 100) for density in pixels_per_mm)
+    return {
+        X_RESOLUTION: Value(RATIONAL, across),
+        Y_RESOLUTION: Value(RATIONAL, down),
+        RESOLUTION_UNIT: Value(SHORT, struct.pack(layout.order + "H", CENTIMETRE)),
+    }
+
+
 def _values(block: Buffer, offset: int, source: Layout, target: Layout) -> dict[int, Value]:
     entries = read_directory(block, offset, source).entries
     return {tag: read_value(block, entry).in_order(source, target) for tag, entry in entries.items() if entry.count}
 
 
 def _offset_value(offset: int, writer: DirectoryWriter) -> Value:
-    return Value(16 if writer.layout.big else LONG, writer.layout.offset.pack(offset))
+    return Value(LONG8 if writer.layout.big else LONG, writer.layout.offset.pack(offset))
 
 
 def _integer_at(block: Buffer, tag: int) -> int | None:
@@ -192,6 +214,21 @@ def _set_integer(block: bytearray, entry: Entry, number: int, layout: Layout) ->
     kind = SHORT if number <= 0xFFFF else LONG
     described = struct.pack(layout.order + "HI" + ("H2x" if kind == SHORT else "I"), kind, 1, number)
     block[entry.described_at + 2 : entry.described_at + 12] = described
+
+
+def _transposes(block: Buffer, first: Directory, layout: Layout) -> bool:
+    """Tell whether rows become columns, and both resolutions are there to change places."""
+    orientation = read_integers(block, first.entries.get(ORIENTATION), layout)
+    across, down = (first.entries.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    return orientation[:1] in [(number,) for number in TRANSPOSED] and bool(
+        across and down and across.size == down.size
+    )
+
+
+def _swap(block: bytearray, one: Entry, other: Entry) -> None:
+    """Let two values of one size change places."""
+    first, second = (slice(entry.at, entry.at + entry.size) for entry in (one, other))
+    block[first], block[second] = block[second], block[first]
 
 
 def _remove_pixels(block: bytearray, offset: int, layout: Layout) -> None:

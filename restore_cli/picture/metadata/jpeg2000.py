@@ -1,4 +1,4 @@
-"""What Pillow does not tell of a JPEG 2000 file: the bits of its samples, and its EXIF, XMP and IPTC."""
+"""What Pillow does not tell of a JPEG 2000 file: the bits of its samples, its colour profile, EXIF, XMP and IPTC."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ EXIF = b"JpgTiffExif->JP2"
 XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 IPTC = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 """How the content of a box begins that holds such metadata and is of the kind `uuid` (XMP Specification, part 3)."""
+HEAD_OF_COLOURS = 3
+"""Bytes of a box `colr` before a profile: the method, a precedence and an approximation."""
+HOLD_PROFILE = (2, 3)
+"""Methods by which it is an ICC profile, restricted or of any kind."""
 LARGEST_BLOCK = 1 << 26
 """Bytes of metadata; more is not read."""
 
@@ -41,6 +45,19 @@ def read_blocks(file: IO[bytes]) -> dict[bytes, bytes]:
     return {name: blocks[name] for name in (EXIF, XMP, IPTC) if blocks.get(name)}
 
 
+def read_profile(file: IO[bytes]) -> bytes | None:
+    """Return the ICC profile of the first colour specification that has one (ISO/IEC 15444-1, I.5.3.3)."""
+    for kind, at, length in _boxes(file):
+        if kind == b"jp2h" and length is not None:
+            for inner, place, size in _boxes(file, at, at + length):
+                if inner == b"colr" and size is not None and HEAD_OF_COLOURS < size <= LARGEST_BLOCK:
+                    file.seek(place)
+                    content = file.read(size)
+                    if content[0] in HOLD_PROFILE:
+                        return content[HEAD_OF_COLOURS:]
+    return None
+
+
 def _enter_codestream(file: IO[bytes]) -> bool:
     """Go from box to box until behind the first markers of the codestream; False if there is none."""
     for kind, at, _ in _boxes(file):
@@ -50,10 +67,12 @@ def _enter_codestream(file: IO[bytes]) -> bool:
     return False
 
 
-def _boxes(file: IO[bytes]) -> Iterator[tuple[bytes, int, int | None]]:
-    """Yield the kind, position and length of each box's content; no length where it goes on to the end of the file."""
-    at = 0
-    while True:
+def _boxes(file: IO[bytes], at: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int | None]]:
+    """Yield the kind, position and length of the content of each box between `at` and `end`.
+
+    There is no length where a box goes on to the end of the file.
+    """
+    while end is None or at < end:
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:

@@ -9,10 +9,10 @@ WIDTH = re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)\s*(?:=\s*["']|
 HEIGHT = re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)\s*(?:=\s*["']|>)\s*)\d+""")
 LEFT_BEHIND = re.compile(
     rb"<(xmp:Thumbnails|(?:G?Container):Directory)\b.*?</\1\s*>|"
-    rb"""\s(?:hdrgm:\w+|GCamera:MotionPhoto\w*|GCamera:MicroVideo\w*)\s*=\s*(?:"[^"]*"|'[^']*')""",
+    rb"""\s(?:hdrgm:\w+|GCamera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP)\s*=\s*(?:"[^"]*"|'[^']*')""",
     re.DOTALL,
 )
-"""Thumbnails, and what speaks of pictures and videos that some cameras append to a JPEG; they are not copied."""
+"""Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""
 
 
 def upright_xmp(packet: bytes) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.picture.metadata.exif import orientation_of
-from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks
+from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks, read_profile
 from restore_cli.picture.picture import spread_bits
 from restore_cli.picture.reading import read_picture
 
@@ -69,6 +69,24 @@ def test_exif_xmp_and_iptc_come_with_the_picture(samples: np.ndarray, save: Any,
         assert picture.metadata.exif is not None
         assert orientation_of(picture.metadata.exif) == 1
         assert picture.metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_the_profile_comes_with_the_picture(method: int, samples: np.ndarray, save: Any, matrix_profile: Any) -> None:
+    content, profile = save(samples, "JPEG2000"), matrix_profile("p3")
+    at = content.index(b"colr") - 4
+    (length,) = struct.unpack_from(">I", content, at)
+    box = struct.pack(">I4s3B", 11 + len(profile), b"colr", method, 0, 0) + profile
+    start = content.index(b"jp2h") - 4
+    (outer,) = struct.unpack_from(">I", content, start)
+    head = content[:start] + struct.pack(">I", outer + len(box) - length) + content[start + 4 : at]
+    with_profile = head + box + content[at + length :]
+    assert read_profile(io.BytesIO(content)) is None
+    assert read_profile(io.BytesIO(with_profile)) == profile
+    picture = read_picture(with_profile)
+    assert picture.metadata.icc == profile
+    assert (picture.pixels != samples.astype(np.uint16) * 257).any(), "they are sRGB"
+    assert read_profile(io.BytesIO(with_profile[: at + 40])) != profile
 
 
 @pytest.mark.parametrize("block", [EXIF + b"no directory", EXIF + b"II*\0\xff\xff\xff\xff"])

@@ -1,6 +1,19 @@
-"""Run the command line as `python -m restore_cli`."""
+"""Run the command line: `restore`, or `python -m restore_cli`."""
 
-from restore_cli.cli import main
+import sys
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def main() -> None:
+    """Run the command line and exit; Ctrl-C ends it without a traceback from its first moment on."""
+    try:
+        from restore_cli import cli
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

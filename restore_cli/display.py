@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from restore_cli.batch.outcome import Outcome
 
+SLOW = 0.01
+"""Megapixels a second below which the number of pictures says more."""
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""
 LONG = 120
@@ -74,9 +76,9 @@ class Display:
         if outcome.status == "failed":
             self.error(RestoreError(outcome.reason, outcome.hint))
         for note in outcome.notes:
-            self.note(f"{outcome.source}: {note}")
+            self.note(f"{_source_of(outcome)}: {note}")
         if outcome.status == "skipped":
-            self._say_if(alone or self.verbose, f"{outcome.source}: skipped, {outcome.reason}")
+            self._say_if(alone or self.verbose, f"{_source_of(outcome)}: skipped, {outcome.reason}")
         if outcome.status == "done":
             self._say_if(alone or self.verbose, _describe(outcome, self.verbose))
 
@@ -126,7 +128,7 @@ class Display:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=self.quiet or not self.console.is_terminal,
+            disable=self.quiet or not self.console.is_terminal or pictures == 0,
         )
         with bar:
             yield PictureProgress(bar, bar.add_task("restoring", total=pictures))
@@ -206,16 +208,24 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted
 
 
 def _speed(totals: Totals, seconds: float) -> str:
+    """Return megapixels a second, and of small pictures their number."""
     speed = totals.pixels_read / MEGAPIXEL / seconds if seconds > 0 else 0.0
-    return f"{speed:,.1f} MP/s" if speed >= 1 else f"{speed:.2g} MP/s" if speed > 0 else ""
+    if speed >= 1:
+        return f"{speed:,.1f} MP/s"
+    if speed >= SLOW:
+        return f"{speed:.2g} MP/s"
+    return f"{totals.done / seconds:.2g} pictures/s" if speed > 0 else ""
+
+
+def _source_of(outcome: Outcome) -> str:
+    return "standard input" if outcome.source == "-" else outcome.source
 
 
 def _describe(outcome: Outcome, verbose: bool) -> str:
     total = outcome.seconds.total
     width, height = outcome.output_size or (0, 0)
-    source = "standard input" if outcome.source == "-" else outcome.source
     target = "standard output" if outcome.target == "-" else outcome.target
-    text = f"{source} -> {target}  {width}x{height}  {total:.1f} s"
+    text = f"{_source_of(outcome)} -> {target}  {width}x{height}  {total:.1f} s"
     if verbose:
         tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"
         seconds = outcome.seconds

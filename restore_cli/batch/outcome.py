@@ -125,10 +125,11 @@ def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
 
 def left_alone(job: Job, height: int, width: int) -> Outcome:
     """Return the outcome of a job whose picture need not be made larger."""
-    return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height})")
+    handed_on = "" if job.target else ", and is handed on as it is"
+    return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height}){handed_on}")
 
 
-def foreseen(error: Exception) -> RestoreError:
+def as_restore_error(error: Exception) -> RestoreError:
     """Return what to tell of an error that a picture met, whatever it is."""
     if isinstance(error, RestoreError):
         return error

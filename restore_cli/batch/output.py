@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from restore_cli.batch.outcome import Stopwatch
 from restore_cli.errors import DeviceError, UnwritablePictureError
@@ -72,12 +72,22 @@ def writing_standard_output(height: int, width: int, format: Format, **options: 
         with encoding(file, height, width, format, **options) as add:
             yield add
         file.seek(0)
-        try:
-            while part := memoryview(file.read(COPIED_BYTES)):
-                while part:  # standard output without a buffer may take less than it is given
-                    part = part[sys.stdout.buffer.write(part) :]
-            sys.stdout.buffer.flush()
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise UnwritablePictureError(f"cannot write standard output: {error.strerror}") from error
+        copy_to_standard_output(file)
+
+
+def copy_to_standard_output(file: IO[bytes]) -> None:
+    """Write what is left of `file` to standard output.
+
+    Raises:
+        UnwritablePictureError: it cannot be written.
+        BrokenPipeError: nobody reads it any more.
+    """
+    try:
+        while part := memoryview(file.read(COPIED_BYTES)):
+            while part:  # standard output without a buffer may take less than it is given
+                part = part[sys.stdout.buffer.write(part) :]
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UnwritablePictureError(f"cannot write standard output: {error.strerror}") from error

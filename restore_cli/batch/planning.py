@@ -13,6 +13,9 @@ from restore_cli.batch.targets import Place, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 
+OVERWRITES = "choose another -o; --overwrite would replace the original"
+SAME_NAME = "keep their folders apart, as -o 'FOLDER/{parent}/{stem}.{ext}' does"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -116,9 +119,12 @@ class Planner:
         key = _key(target)
         other = self._sources.setdefault(key, source)
         if _key(other) != _key(source):
-            raise UsageError(f"{other} and {source} would both be written to {target}", "restore them one at a time")
+            raise UsageError(f"{other} and {source} would both be written to {target}", SAME_NAME)
         if not self._overwrite and key == _key(source):
-            raise UsageError(f"the result would replace its input {source}", "choose another -o, or --overwrite")
+            raise UsageError(
+                f"the result would replace its input {source}",
+                "choose another -o; --overwrite would replace the original",
+            )
 
 
 def _key(path: Path) -> str:
@@ -126,12 +132,16 @@ def _key(path: Path) -> str:
 
 
 def _results_among(sources: Sequence[Source], place: Place) -> dict[Path, None]:
-    """Return those of `sources` to which another one's result goes: results of an earlier run, not to be done again."""
+    """Return those of `sources` that are where another one's result goes, or would go by default.
+
+    They are results of an earlier run, and not to be done again.
+    """
     makers: dict[str, set[str]] = {}
     for source in sources:
         target, _ = place.target(source)
-        if target is not None:
-            makers.setdefault(_key(target), set()).add(_key(source.path))
+        for path in (target, place.beside(source)):
+            if path is not None:
+                makers.setdefault(_key(path), set()).add(_key(source.path))
     return {source.path: None for source in sources if makers.get(key := _key(source.path), set()) - {key}}
 
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.batch.outcome import Duty, Outcome, foreseen
+from restore_cli.batch.outcome import Duty, Outcome, as_restore_error
 from restore_cli.batch.planning import Job
 from restore_cli.errors import RestoreError
 from restore_cli.importing import without_collections
@@ -101,7 +101,7 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
         threading.Thread(target=desk.listen, args=(pipeline,), daemon=True).start()
         pipeline.run(desk.jobs())
     except Exception as error:
-        desk.send(Failed(foreseen(error)))
+        desk.send(Failed(as_restore_error(error)))
 
 
 class Desk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from restore_cli.batch.database import explained, open_database
@@ -24,7 +25,7 @@ class BatchStatus:
     failed: int
     left: int
     pictures_per_second: float | None
-    """Over the last pictures; None where too few are done."""
+    """Over the last pictures, without the time between two runs; None where too few are done."""
     failures: tuple[tuple[str, str], ...]
     """Names of pictures that failed, and why."""
 
@@ -37,6 +38,8 @@ class BatchStatus:
 def read_status(path: Path) -> BatchStatus:
     """Count what the manifest at `path` says, and judge the speed by the last pictures that were done.
 
+    From the end of one to that of the next there are no more seconds than the next one took, or nobody was at work.
+
     Raises:
         UsageError: there is none.
     """
@@ -45,13 +48,14 @@ def read_status(path: Path) -> BatchStatus:
     with closing(open_database(path, TABLE, VERSION, is_read_only=True)) as database, explained(path):
         counts = dict(database.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
         ends = database.execute(
-            "SELECT ended FROM pictures WHERE status = 'done' AND ended IS NOT NULL ORDER BY ended DESC LIMIT ?",
+            "SELECT ended, seconds FROM pictures WHERE status = 'done' AND ended IS NOT NULL "
+            "ORDER BY ended DESC LIMIT ?",
             (RECENT,),
         ).fetchall()
         failures = database.execute(
             "SELECT source, reason FROM pictures WHERE status = 'failed' ORDER BY source"
         ).fetchall()
-    span = ends[0][0] - ends[-1][0] if ends else 0.0
+    span = sum(min(ended - before, seconds or 0.0) for (ended, seconds), (before, _) in pairwise(ends))
     return BatchStatus(
         done=counts.get("done", 0),
         skipped=counts.get("skipped", 0),

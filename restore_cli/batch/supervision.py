@@ -214,6 +214,8 @@ class Supervisor:
         if post.is_dismissed and (post.process.exitcode == 0 or not post.in_hand):
             return
         death = death_of(post.process.exitcode or 0)
+        if post.in_hand and not post.is_alone:
+            self._tell(f"{death.message}; what a worker had in hand is done again")
         for job in post.in_hand:
             if outcome := found_written(job, post.duty.began):
                 yield job, outcome

@@ -53,6 +53,8 @@ class Place:
                 self.format = format_of_path(output)
                 if format not in (None, self.format):
                     raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
+        if self.folder is not None:
+            _check_folder(self.folder)
         if ending is not None and output is not None and self.folder is None:
             raise UsageError(f"--suffix has no place in {output}", "write it into the name")
         if count > 1 and (self.to_stdout or self.file is not None):
@@ -76,11 +78,17 @@ class Place:
             return path, self.format or _format_of_filled(path)
         if self.folder is not None:
             return self.folder / source.below / (source.path.stem + self.ending + kept), format
-        name = source.path.stem + self.suffix + kept
         if source.root is None:
-            return source.path.with_name(name), format
+            return self.beside(source), format
         root = source.root.resolve()
-        return root.with_name(root.name + self.suffix) / source.below / name, format
+        return root.with_name(root.name + self.suffix) / source.below / self.beside(source).name, format
+
+    def beside(self, source: Source) -> Path:
+        """Return the name beside its input that the result of `source` has by default."""
+        kept = source.path.suffix
+        if self.format is not None and format_of_path(source.path) is not self.format:
+            kept = self.format.suffixes[0]
+        return source.path.with_name(source.path.stem + self.suffix + (kept or ".png"))
 
 
 class Template:
@@ -111,6 +119,17 @@ class Template:
         """
         parent = source.below if source.root is not None else source.path.parent
         return Path(self.text.format(stem=source.path.stem, parent=parent, ext=suffix.removeprefix("."), **self.facts))
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made, since something else has its name or that of one above it.
+
+    Raises:
+        UsageError: it is so.
+    """
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise UsageError(f"{path} is no folder", "name another one; -o - writes to standard output")
 
 
 def names_folder(output: str) -> bool:

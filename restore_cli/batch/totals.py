@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from restore_cli.batch.outcome import Outcome, Seconds
 
@@ -13,38 +14,44 @@ LISTED_FAILURES = 20
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over the outcomes of a batch so far; they stay small however many pictures there are."""
+    """Sums over the outcomes of a batch so far; they stay small however many pictures there are that did not fail."""
 
     done: int = 0
     skipped: int = 0
-    failed: int = 0
     notes: int = 0
     pixels_read: int = 0
     """Of the pictures that were done."""
     pixels_written: int = 0
     seconds: Seconds = field(default_factory=Seconds)
     """To read, run and write them, added up; with several workers at once that is more than passes on a clock."""
-    first_failed: list[str] = field(default_factory=list)
-    """Names of the first pictures that failed, at most LISTED_FAILURES."""
-    _codes: set[int] = field(default_factory=set)
+    _failed: dict[str, int] = field(default_factory=dict)
+    """Exit codes of the pictures that failed, by name."""
 
     def add(self, outcome: Outcome) -> None:
-        """Count one more picture."""
+        """Count one more picture; of one that failed before, and was whole when it came again, that counts."""
         self.notes += len(outcome.notes)
+        self._failed.pop(outcome.source, None)
         match outcome.status:
             case "skipped":
                 self.skipped += 1
             case "failed":
-                self.failed += 1
-                self._codes.add(outcome.exit_code)
-                if len(self.first_failed) < LISTED_FAILURES:
-                    self.first_failed.append(outcome.source)
+                self._failed[outcome.source] = outcome.exit_code
             case "done":
                 self.done += 1
                 self.pixels_read += _pixels(outcome.input_size)
                 self.pixels_written += _pixels(outcome.output_size)
                 before, more = self.seconds, outcome.seconds
                 self.seconds = Seconds(before.read + more.read, before.run + more.run, before.write + more.write)
+
+    @property
+    def failed(self) -> int:
+        """How many pictures failed."""
+        return len(self._failed)
+
+    @property
+    def first_failed(self) -> list[str]:
+        """Names of the first pictures that failed, at most LISTED_FAILURES."""
+        return list(islice(self._failed, LISTED_FAILURES))
 
     @property
     def pictures(self) -> int:
@@ -54,9 +61,10 @@ class Totals:
     @property
     def exit_code(self) -> int:
         """0 if nothing failed, the failures' own code where they agree, else 1."""
-        if not self._codes:
+        codes = set(self._failed.values())
+        if not codes:
             return 0
-        return next(iter(self._codes)) if len(self._codes) == 1 else 1
+        return codes.pop() if len(codes) == 1 else 1
 
     @property
     def shares(self) -> tuple[float, float, float] | None:

@@ -14,13 +14,13 @@ from restore_cli.batch.outcome import (
     Outcome,
     Seconds,
     Stopwatch,
+    as_restore_error,
     failure,
-    foreseen,
     left_alone,
     name_of_source,
     skipped,
 )
-from restore_cli.batch.output import Output, check_result, writing_standard_output
+from restore_cli.batch.output import Output, check_result, copy_to_standard_output, writing_standard_output
 from restore_cli.batch.planning import Job
 from restore_cli.batch.stages import Opened, Restored
 from restore_cli.device import host_threads, prepare_host
@@ -28,11 +28,11 @@ from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.memory import free_host_memory, limit_host_memory, share_host_memory
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
-from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.reading import read_picture
+from restore_cli.picture.reading import open_picture, read_picture
 from restore_cli.picture.writing import Add, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
@@ -82,6 +82,7 @@ class Worker:
         opened = self.open(job)
         if isinstance(opened, Outcome):
             return opened
+        progress(0.0)
         try:
             return self.finish(self.restore(opened, progress))
         finally:
@@ -94,7 +95,7 @@ class Worker:
 
     def failed(self, job: Job, error: Exception) -> Outcome:
         """Return the outcome of a job that `error` ended."""
-        return failure(job, foreseen(error), model=self.task.model, device=self.task.device)
+        return failure(job, as_restore_error(error), model=self.task.model, device=self.task.device)
 
     def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> Opened | Outcome:
         """Claim a job's target and read its source, or return why nothing is to be done.
@@ -212,6 +213,8 @@ class Worker:
         try:
             picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
         except _LargeEnoughError as found:
+            if job.target is None:
+                self._hand_on(source, job.format)
             return left_alone(job, *found.args)
         size = task.output_size(picture.height, picture.width)
         assert size is not None
@@ -219,6 +222,19 @@ class Worker:
         assert format is not None
         check_result(*size, format)
         return Opened(job, picture, size, format, watch.lap(), ExitStack())
+
+    def _hand_on(self, source: Path | bytes, format: Format | None) -> None:
+        """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
+        picture = read_picture(source, max_pixels=self.duty.max_pixels)
+        if format is None or picture.format == format.name:
+            with open_picture(source) as file:
+                copy_to_standard_output(file)
+            return
+        duty = self.duty
+        with writing_standard_output(
+            picture.height, picture.width, format, quality=duty.quality, strip_metadata=duty.strip_metadata
+        ) as add:
+            add(picture)
 
     def _target(self, opened: Opened) -> AbstractContextManager[Add]:
         target = opened.job.target

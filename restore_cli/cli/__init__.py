@@ -83,6 +83,11 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line with `arguments` and return its exit code."""
     try:
+        os.getcwd()
+    except OSError:
+        Display().error(RestoreError("the current folder is gone", "go to another one"))
+        return RestoreError.exit_code
+    try:
         code = app(arguments, standalone_mode=False) or 0
         sys.stdout.flush()
         return code

@@ -27,7 +27,7 @@ def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | Non
         return None
     card = find_card(model)
     if card.scale == 1 and (sizing is None or sizing.scale != 1):
-        raise UsageError(f"{card.name} does not upscale ({card.summary})", "run it at the same size with --scale 1")
+        raise UsageError(f"{card.name} does not upscale ({card.summary})", f"'restore {card.task}' runs it")
     return card
 
 

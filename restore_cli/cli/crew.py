@@ -34,6 +34,8 @@ class Crew:
         self._load_task = load_task
         self._progress = progress
         self._began = time.time()
+        self.is_idle = False
+        """Whether a single picture is still read: by an interruption nothing is lost, and its end may never come."""
 
     def work(self, jobs: Sequence[Job], later: Iterator[Job | None] | None, stop: Callable[[], bool]) -> Results:
         """Yield the outcome of each job as soon as it is known, until `stop` says so.
@@ -71,7 +73,12 @@ class Crew:
 
         (duty,) = self._duties(1)
         worker = Worker(duty, self._request.display.note)
-        yield from run_in_turn(jobs, worker, self._progress, stop, debug=self._request.report.debug)
+        self.is_idle = len(jobs) == 1
+        yield from run_in_turn(jobs, worker, self._go_on, stop, debug=self._request.report.debug)
+
+    def _go_on(self, share: float) -> None:
+        self.is_idle = False
+        self._progress(share)
 
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.batch.supervision import Supervisor

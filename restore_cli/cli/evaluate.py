@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json as json_format
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from restore_cli.batch.sources import is_picture_name
+from restore_cli.card import TaskName
 from restore_cli.cli.options import Debug
 from restore_cli.display import Display
 from restore_cli.errors import PictureError, RestoreError, UsageError
 
 if TYPE_CHECKING:
     from restore_cli.picture.picture import Samples
+
+
+SUFFIXES = re.compile(rf"(?:_(?:x[\d.]+|\d+x\d+|[whl]\d+|{'|'.join(task for task in get_args(TaskName))}))+$")
+"""What names of results carry that lie beside their inputs."""
 
 
 class ChannelChoice(StrEnum):
@@ -46,14 +52,17 @@ def evaluate(
 ) -> None:
     """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last.
 
-    A pair that cannot be compared is told of and left out of the mean.
+    Folders are paired by name; endings may differ, and NAME_x4, as results are called, belongs to NAME. What has no
+    partner or cannot be compared is told of and left out of the mean.
     """
-    pairs = pair_up(restored, reference)
+    pairs, alone = pair_up(restored, reference)
 
     from restore_cli.metrics import Score, compare
     from restore_cli.picture.reading import read_picture
 
     display, scores = Display(json=json), []
+    for path in alone:
+        display.error(RestoreError(f"no partner for {path}"))
     for ours, theirs in pairs:
         try:
             a, b = read_picture(ours), read_picture(theirs)
@@ -61,7 +70,7 @@ def evaluate(
         except RestoreError as error:
             if not isinstance(error, PictureError):
                 error = UsageError(f"{ours} and {theirs}: {error.message}", error.hint)
-            if len(pairs) == 1:
+            if len(pairs) == 1 and not alone:
                 raise error from None
             display.error(error)
             if json:
@@ -72,15 +81,15 @@ def evaluate(
     if os.path.isdir(restored) and scores:
         mean = Score(*(sum(values) / len(scores) for values in zip(*((s.psnr, s.ssim) for s in scores), strict=True)))
         _print_score("mean", mean.psnr, mean.ssim, json)
-    if len(scores) < len(pairs):
+    if alone or len(scores) < len(pairs):
         raise typer.Exit(RestoreError.exit_code)
 
 
-def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
-    """Pair two files, or the pictures of two folders by name; endings may differ.
+def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Pair two files, or the pictures of two folders by name; also return those without a partner.
 
     Raises:
-        RestoreError: a file is missing, a picture has no partner, or two share a name.
+        RestoreError: a file is missing, no picture has a partner, or two share a name.
         UsageError: one is a folder and the other is not.
     """
     for path in (restored, reference):
@@ -91,17 +100,16 @@ def pair_up(restored: Path, reference: Path) -> list[tuple[Path, Path]]:
             f"of {restored} and {reference} one is a folder and the other a file", "give two files or two folders"
         )
     if not os.path.isdir(restored):
-        return [(restored, reference)]
+        return [(restored, reference)], []
     ours, theirs = _by_stem(restored), _by_stem(reference)
-    alone = sorted(
-        str(files[stem]) for files, other in ((ours, theirs), (theirs, ours)) for stem in files.keys() - other
-    )
-    if alone:
-        more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
-        raise RestoreError(f"no partner for {', '.join(alone[:3])}{more}", "files are paired by name, endings aside")
     if not ours:
         raise RestoreError(f"there are no pictures in {restored}")
-    return [(ours[stem], theirs[stem]) for stem in sorted(ours)]
+    partners = {stem: stem if stem in theirs else SUFFIXES.sub("", stem) for stem in sorted(ours)}
+    pairs = [(ours[stem], theirs[partner]) for stem, partner in partners.items() if partner in theirs]
+    if not pairs:
+        raise RestoreError(f"no picture in {restored} has the name of one in {reference}", "endings and _x4 aside")
+    paired = {path for pair in pairs for path in pair}
+    return pairs, sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
 
 
 def _cut_to_multiple(pixels: Samples, side: int) -> Samples:

@@ -12,8 +12,10 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
+def interruption(is_idle: Callable[[], bool] = lambda: False) -> Iterator[Callable[[], bool]]:
     """While the context lasts, let the first SIGINT or SIGTERM be asked for; a second one is a KeyboardInterrupt.
+
+    So is the first while `is_idle` says that there is no work that should be finished.
 
     An exception alone would not do: libraries that call back into Python, as libvips does to read and write, drop it.
     """
@@ -21,7 +23,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
 
     def remember(number: int, frame: FrameType | None) -> None:
         nonlocal seen
-        if seen:
+        if seen or is_idle():
             raise KeyboardInterrupt
         seen = True
 

@@ -17,6 +17,7 @@ from restore_cli.cli.values import (
     PrecisionChoice,
     complete_format,
     complete_model,
+    parse_device,
     parse_devices,
     parse_memory,
     parse_shard,
@@ -33,7 +34,7 @@ Inputs = Annotated[
     ),
 ]
 
-Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")]
+Device = Annotated[str, typer.Option(parser=parse_device, metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
 ]

@@ -6,8 +6,8 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def run_session(
 
         arrivals = Arrivals(request, planner)
     plan = planner.plan(_names(request))
-    _check(request, to_stdout=any(job.target is None for job in plan.jobs))
+    _check(request, plan)
     _check_records(request, plan, planner)
     watch = Stopwatch()
     with _open_manifest(request, settings) as manifest:
@@ -154,7 +154,7 @@ def _names(request: Request) -> list[str]:
     return names
 
 
-def _check(request: Request, *, to_stdout: bool) -> None:
+def _check(request: Request, plan: Plan) -> None:
     """Refuse options that contradict each other."""
     report, batch = request.report, request.batch
     if request.files.null and request.files.from_file is None:
@@ -163,7 +163,11 @@ def _check(request: Request, *, to_stdout: bool) -> None:
         raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
     if batch.devices is not None and request.engine.device != "auto":
         raise UsageError("--device and --devices contradict each other", "give one of them")
-    if report.dry_run or not to_stdout:
+    if report.dry_run:
+        return
+    if any(job.source is None for job in plan.jobs) and typer.get_text_stream("stdin").isatty():
+        raise UsageError("a picture is not read from a terminal", "redirect one: restore upscale - -o - < IN > OUT")
+    if all(job.target is not None for job in plan.jobs):
         return
     if report.json:
         raise UsageError(
@@ -204,10 +208,15 @@ def _run(
     """
     display, left = request.display, len(jobs)
     try:
-        with interruption() as interrupted, display.progress(left if later is None else None) as progress:
+        with ExitStack() as stack:
+            progress = stack.enter_context(display.progress(left if later is None else None))
             crew = Crew(request, load_task, progress.part)
+            interrupted = stack.enter_context(interruption(lambda: crew.is_idle))
+            tell_of_end = cache(lambda: display.note("finishing what is in hand; Ctrl-C once more stops at once"))
 
             def stop() -> bool:
+                if interrupted():
+                    tell_of_end()
                 return interrupted() or ledger.is_closed
 
             for job, outcome in crew.work(jobs, later and _left_to_do(later, ledger), stop):
@@ -221,6 +230,11 @@ def _run(
             return interrupted()
     except KeyboardInterrupt:
         return True
+    except BrokenPipeError:
+        if not ledger.totals.pictures:
+            raise
+        ledger.fail(RestoreError("nobody reads standard output any more"), "the others were not begun")
+        return False
     except RestoreError as error:
         if request.report.debug or not ledger.totals.pictures:  # there is nothing else to tell
             raise

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from restore_cli.cli.options import Debug
+from restore_cli.picture.naming import shown
 
 
 def status(
@@ -30,4 +31,4 @@ def status(
         to_go = timedelta(seconds=round(found.seconds_to_go))
         print(f"{found.pictures_per_second:.2f} pictures a second, {to_go} to go")
     for source, reason in found.failures:
-        print(f"failed\t{source}\t{reason}")
+        print(f"failed\t{shown(source)}\t{reason}")

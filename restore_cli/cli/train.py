@@ -104,9 +104,8 @@ def train(
     )
     choices = preparation.Choices(photographs, validation, start, device, threads)
     run = preparation.prepare(chosen, choices, weights, limits, display.note)
-    if resume and run.checkpoint.exists():
-        run.resume()
-        display.note(f"going on after step {run.learner.step}")
+    if resume:
+        _resume(run, display)
 
     def report(state: Report) -> None:
         _tell(state, limits, display)
@@ -116,7 +115,20 @@ def train(
             display.note(f"the plot cannot be written: {error.strerror}")
 
     if _run(run, report, display):
+        display.note(f"interrupted after step {run.learner.step}; --resume goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+def _resume(run: Session, display: Display) -> None:
+    """Go on from the checkpoint, or begin at the start where there is none, and say which."""
+    if not run.checkpoint.exists():
+        display.note(f"there is no checkpoint {run.checkpoint}, so it begins at the start")
+        return
+    run.resume()
+    if run.is_done:
+        display.note(f"nothing is left to do after step {run.learner.step}: --steps and --minutes count from the start")
+    else:
+        display.note(f"going on after step {run.learner.step}")
 
 
 def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:

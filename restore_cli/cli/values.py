@@ -9,7 +9,10 @@ import typer
 
 from restore_cli.batch.sources import Shard
 from restore_cli.catalog import CARDS
+from restore_cli.memory import MEBIBYTE
 from restore_cli.picture.formats import WRITTEN
+
+DEVICE = re.compile(r"auto|cpu|mps|(?:cuda|xpu)(?::\d+)?")
 
 
 class PrecisionChoice(StrEnum):
@@ -52,18 +55,29 @@ def parse_memory(value: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", value.strip(), re.IGNORECASE)
     size = int(float(match[1]) * 1024 ** "_KMGT".index(match[2].upper() or "_")) if match else 0
-    if size == 0:
+    if size < MEBIBYTE:  # such as 5, which is meant for 5G
         raise typer.BadParameter(f"{value!r} is not a size such as 800M or 2G")
     return size
+
+
+def parse_device(value: str) -> str:
+    """Check what `--device` is given.
+
+    Raises:
+        typer.BadParameter: no device can have this name.
+    """
+    if not DEVICE.fullmatch(value):
+        raise typer.BadParameter(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps and xpu")
+    return value
 
 
 def parse_devices(value: str) -> str:
     """Check what `--devices` is given.
 
     Raises:
-        typer.BadParameter: a name is empty.
+        typer.BadParameter: one of them is no name of a device.
     """
-    if not all(name.strip() for name in value.split(",")):
+    if not all(DEVICE.fullmatch(name.strip()) for name in value.split(",")):
         raise typer.BadParameter(f"{value!r} is not a list of devices such as cuda:0,cuda:1")
     return value
 

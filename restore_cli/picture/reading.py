@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -30,6 +31,12 @@ Notes = tuple[str, ...]
 HELPS = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""
 
+HINTS = {
+    errno.ENOENT: "it is gone, or a link that leads nowhere",
+    errno.ELOOP: "it is a link that leads to itself",
+    errno.EACCES: "whoever owns it can let you read it",
+}
+"""The hint for what the system says."""
 LEFT_OUT = (
     (
         re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
@@ -99,10 +106,15 @@ def explained(source: Path | bytes) -> Iterator[None]:
     except UnreadablePictureError as error:
         raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
     except pyvips.Error as error:
+        if "labq" in str(error):
+            raise UnreadablePictureError(
+                f"cannot read {name}: L*a*b* of 8 bits is not supported", "save it as RGB"
+            ) from error
         what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
         raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
     except OSError as error:
-        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", HELPS) from error
+        hint = HINTS.get(error.errno or 0, "")
+        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", hint) from error
 
 
 def open_picture(source: Path | bytes) -> IO[bytes]:
@@ -127,7 +139,7 @@ def open_picture(source: Path | bytes) -> IO[bytes]:
 def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
     head = file.read(16)
     if not head:
-        raise UnreadablePictureError("it is empty")
+        raise UnreadablePictureError("it is empty", "copy or download it again")
     format = vips.recognise(head)
     if format is not None:
         return _read_with_vips(file, format, max_pixels, room, check)

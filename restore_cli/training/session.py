@@ -80,6 +80,11 @@ class Session:
         self.learner.load_state(learner)
         self.history, self._seconds = history, seconds
 
+    @property
+    def is_done(self) -> bool:
+        """Whether a limit is reached."""
+        return self._share() >= 1
+
     def run(
         self, on_report: Callable[[Report], None], on_step: Callable[[float], None], stop: Callable[[], bool]
     ) -> None:

@@ -142,13 +142,18 @@ def test_standard_input_is_always_done(file: Path) -> None:
 
 
 def test_status_counts_and_judges_the_speed(file: Path, jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 104.0])
+    clock = iter([100.0, 104.0, 5000.0])
     monkeypatch.setattr("time.time", lambda: next(clock))
-    run(file, jobs, "done", "done")
-    found = read_status(file)
-    assert (found.done, found.skipped, found.failed, found.left) == (2, 0, 0, 1)
-    assert found.pictures_per_second == pytest.approx(0.25)
-    assert found.seconds_to_go == pytest.approx(4)
+    with Manifest(file, SETTINGS) as manifest:
+        manifest.sort(jobs, retry_failed=False)
+        for job in jobs[:2]:
+            manifest.record(job, replace(outcome_of(job), seconds=Seconds(1, 4, 1)))
+        found = read_status(file)
+        assert (found.done, found.skipped, found.failed, found.left) == (2, 0, 0, 1)
+        assert found.pictures_per_second == pytest.approx(1 / 4)
+        assert found.seconds_to_go == pytest.approx(4)
+        manifest.record(jobs[2], replace(outcome_of(jobs[2]), seconds=Seconds(1, 8, 1)))
+    assert read_status(file).pictures_per_second == pytest.approx(2 / (4 + 10)), "there was a pause of an hour"
 
 
 def test_two_runs_share_a_manifest(file: Path, jobs: list[Job]) -> None:

@@ -12,14 +12,22 @@ def test_only_what_was_done_adds_pixels_and_seconds() -> None:
         [
             Outcome("a", "b", "done", input_size=size, output_size=(200, 100), seconds=seconds, notes=("x", "y")),
             Outcome("a", "b", "done", input_size=size, output_size=(200, 100), seconds=seconds),
-            Outcome("a", "b", "failed", input_size=size, seconds=seconds, notes=("z",)),
-            Outcome("a", "b", "skipped"),
+            Outcome("c", "b", "failed", input_size=size, seconds=seconds, notes=("z",)),
+            Outcome("d", "b", "skipped"),
         ]
     )
     assert (totals.done, totals.skipped, totals.failed, totals.notes) == (2, 1, 1, 3)
     assert (totals.pixels_read, totals.pixels_written) == (10_000, 40_000)
     assert totals.seconds == Seconds(2, 4, 2)
     assert totals.shares == pytest.approx((0.25, 0.5, 0.25))
+
+
+def test_of_a_picture_that_comes_again_the_last_outcome_counts() -> None:
+    cut, whole = Outcome("a", None, "failed", exit_code=1), Outcome("a", "b", "done")
+    assert add_up([cut]).exit_code == 1
+    totals = add_up([cut, cut, whole])
+    assert (totals.done, totals.failed, totals.exit_code, totals.first_failed) == (1, 0, 0, [])
+    assert add_up([cut, whole, cut]).failed == 1
 
 
 def test_nothing_done_has_no_shares() -> None:

@@ -167,10 +167,40 @@ def test_a_folder_may_change_during_the_run(many: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_fails_in_words(restore: Restore, many: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("no folder")
-    done = restore("upscale", "many", "-o", "out/", "--threads", "1")
+    for place in ("out/", "out", "out/inner"):
+        done = restore("upscale", "many", "-o", place, "--threads", "1")
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"error: out is no folder\n"), "before any work"
+    done = restore("upscale", "many", "-o", "out/{stem}.png", "--threads", "1")
     assert done.returncode == 1
     assert done.stderr.count(b"error: cannot write") == 60
     assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_run_with_a_word(many: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m restore_cli denoise many -o out --json | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["status"] == "done"
+    assert done.stderr.startswith(b"error: nobody reads standard output any more\n")
+    assert b" done in " in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_that_still_waits_for_its_picture(number: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "restore_cli", "denoise", "-", "-o", "x.png"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"\x89PNG")
+        process.stdin.flush()
+        wait_for(lambda: "libtorch_cpu" in Path(f"/proc/{process.pid}/maps").read_text())
+        time.sleep(1)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 130
+        assert b"Traceback" not in process.stderr.read()
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_watched_folder_that_goes_ends_the_run_with_a_summary(many: Path, tmp_path: Path) -> None:

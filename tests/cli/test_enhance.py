@@ -288,6 +288,19 @@ def test_names_of_results_tell_the_steps(step: str, name: str, dark: Path, capsy
     assert capsys.readouterr().out == f"dark.png -> {name} (restore)\n"
 
 
+def test_a_dry_run_of_steps_knows_the_size_they_lead_to(dark: Path, capsys: Capture) -> None:
+    with Image.open(dark) as image:
+        longest = max(image.size)
+    steps = [f"upscale:long-edge={2 * longest}", f"upscale:long-edge={longest}"]
+    assert run(["run", str(dark), "--step", steps[1], "--dry-run"]) == 0
+    assert "(skip, it is large enough already" in capsys.readouterr().out
+    assert run(["run", str(dark), *(word for step in steps for word in ("--step", step)), "--dry-run"]) == 0
+    assert "(restore)" in capsys.readouterr().out
+    large = ["--step", "upscale:scale=16", "--step", "upscale:scale=16", "--step", "upscale:scale=16"]
+    assert run(["run", str(dark), *large, "--format", "webp", "--dry-run"]) == 1
+    assert "that WEBP can hold" in capsys.readouterr().err
+
+
 def test_lol_pictures_reach_their_score(shared: Path, here: Path) -> None:
     """The first three of LOL v1's test pictures, measured on RGB."""
     folder = shared / "data" / "lol_v1" / "eval15"

@@ -75,8 +75,25 @@ def test_a_pair_that_cannot_be_compared_leaves_the_others(capsys: pytest.Capture
 
 def test_missing_partners_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     Path("ours/c.png").write_bytes(Path("ours/a.png").read_bytes())
+    Path("ours/a_large.png").write_bytes(Path("ours/a.png").read_bytes())
+    Path("theirs/d.tif").write_bytes(Path("theirs/a.tif").read_bytes())
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 1
+    captured = capsys.readouterr()
+    alone = ("ours/a_large.png", "ours/c.png", "theirs/d.tif")
+    assert captured.err.splitlines() == [f"error: no partner for {name}" for name in alone]
+    assert [line.split("\t")[0] for line in captured.out.splitlines()] == ["a.png", "b.png", "mean"]
+
+
+@pytest.mark.parametrize("suffix", ["_x4", "_x2.7", "_1920x1080", "_l3840", "_denoise", "_lowlight_x2"])
+def test_results_belong_to_what_they_are_called_after(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in list(Path("ours").iterdir()):
+        path.rename(path.with_stem(path.stem + suffix))
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 0
+    Path("theirs/a.tif").unlink()
+    Path("theirs/b.tif").unlink()
+    Path("theirs/c.tif").write_bytes(b"")
     assert run(["evaluate", "ours", "theirs"]) == 1
-    assert "no partner for ours/c.png" in capsys.readouterr().err
+    assert "no picture in ours has the name of one in theirs" in capsys.readouterr().err
 
 
 def test_names_that_differ_by_ending_alone_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

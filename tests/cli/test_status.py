@@ -56,6 +56,16 @@ def test_other_options_replace_a_result(folder: Path) -> None:
     assert (Path("out") / "a.webp").exists()
 
 
+def test_names_are_told_in_one_line(folder: Path, capsys: Capture) -> None:
+    (folder / "new\nline \x1b[31m.png").write_bytes(b"no picture")
+    assert restore() == 1
+    capsys.readouterr()
+    assert run(["status", "batch.db"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert "\x1b" not in "".join(lines)
+
+
 def test_what_is_said_of_a_batch(folder: Path, capsys: Capture) -> None:
     restore()
     capsys.readouterr()

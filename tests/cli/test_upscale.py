@@ -191,6 +191,17 @@ def test_a_picture_that_is_large_enough_is_left_alone(photo: Path, capsys: pytes
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
 
+@pytest.mark.parametrize(("options", "is_the_file"), [("", True), ("--format png", True), ("--format bmp", False)])
+def test_a_picture_that_is_large_enough_goes_through_a_pipe(options: str, is_the_file: bool, photo: Path) -> None:
+    program = [sys.executable, "-m", "restore_cli", "upscale", "-", "-o", "-", "--long-edge", "40", *options.split()]
+    done = subprocess.run(program, input=photo.read_bytes(), capture_output=True)
+    assert done.returncode == 0
+    assert done.stderr == b"standard input: skipped, it is large enough already (45x37), and is handed on as it is\n"
+    assert (done.stdout == photo.read_bytes()) is is_the_file
+    with Image.open(io.BytesIO(done.stdout)) as passed, Image.open(photo) as original:
+        assert (np.asarray(passed.convert("RGB")) == np.asarray(original.convert("RGB"))).all()
+
+
 def test_a_folder_is_mirrored_and_a_bad_picture_does_not_stop_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,19 @@ def test_a_run_that_was_cut_off_gives_the_weights_of_one_that_was_not(train: Tra
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def test_resume_says_what_it_does(
+    photographs: Path, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(recipe_file), "--data", str(photographs), "--device", "cpu", "--threads", "1", "--resume"]
+    for steps, said in (
+        ("2", "w.checkpoint, so it begins at the start"),
+        ("2", "nothing is left to do after step 2"),
+        ("3", "going on after step 2"),
+    ):
+        assert run([*words, "-o", str(tmp_path / "w.safetensors"), "--steps", steps]) == 0
+        assert said in capsys.readouterr().err
+
+
 def _stop_after(steps: int, train: Train, output: Path) -> int:
     """Train, with a signal as Ctrl-C sends it after some steps."""
     from restore_cli.training.learner import Learner

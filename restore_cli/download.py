@@ -55,11 +55,7 @@ def verify_file(path: Path, card: ModelCard) -> None:
         WeightsError: the file cannot be read.
     """
     helps = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
-    digest = _hash_of(path, helps)
-    if card.sha256 is not None and digest != card.sha256:
-        raise HashMismatchError(
-            f"{path} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}", helps
-        )
+    _compare(path, card, what=str(path), helps=helps, unread=helps)
 
 
 def discard_published(card: ModelCard) -> None:
@@ -123,21 +119,20 @@ def _fetch_from_github(card: ModelCard) -> Path:
 
 
 def _verify_answer(path: Path, card: ModelCard) -> None:
-    digest = _hash_of(path)
-    if card.sha256 is not None and digest != card.sha256:
-        raise HashMismatchError(
-            f"what came from {card.address} is not the published {card.name}: "
-            f"its sha256 is {digest}, not {card.sha256}",
-            "something on the way may have answered in its place; try again, or from another network",
-        )
+    helps = "something on the way may have answered in its place; try again, or from another network"
+    _compare(path, card, what=f"what came from {card.address}", helps=helps)
 
 
-def _hash_of(path: Path, helps: str = "") -> str:
+def _compare(path: Path, card: ModelCard, *, what: str, helps: str, unread: str = "") -> None:
+    """Raise where the hash of `path` is not the published one; `helps` is the hint, `unread` that of no file at all."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", helps) from error
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", unread) from error
+    if card.sha256 is not None and digest != card.sha256:
+        message = f"{what} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}"
+        raise HashMismatchError(message, helps)
 
 
 def _failed(card: ModelCard, error: Exception) -> DownloadError:

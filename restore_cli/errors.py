@@ -1,4 +1,4 @@
-"""Every error a user can meet, as one tree.
+"""The errors a user can meet, as one tree.
 
     RestoreError              exit 1, the parent of all
     ├── UsageError            exit 2, the request itself cannot be carried out
@@ -13,7 +13,8 @@
     ├── WeightsError          exit 3, weights are missing or wrong
     │   ├── DownloadError             they could not be fetched
     │   ├── HashMismatchError         the file is not the one that was published
-    │   └── StateDictError            the file is of no known network, or keys are missing or extra
+    │   ├── StateDictError            the file is of no known network, or keys are missing or extra
+    │   └── UnwritableWeightsError    exit 1, they cannot be written where they should lie
     └── DeviceError           exit 4, the device is absent or out of memory
 
 An error is raised where it is understood and worded once, at the edge: `message` names the file and the value,

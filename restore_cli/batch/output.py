@@ -14,7 +14,7 @@ from restore_cli.errors import DeviceError, UnwritablePictureError
 from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.picture.formats import Format
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.writing import Add, check_size, encoding
+from restore_cli.picture.writing import OTHERS, Add, check_size, encoding
 from restore_cli.scratch import LARGEST_IN_MEMORY, scratch_folder
 
 WHOLE_BYTES_PER_PIXEL = 10
@@ -60,7 +60,7 @@ def check_result(height: int, width: int, format: Format) -> None:
         raise DeviceError(
             f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "
             f"{needed / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
-            "choose TIFF or PNG with --format",
+            OTHERS,
         )
 
 

@@ -2,9 +2,9 @@
 
 Measured in turn on one core of an AMD EPYC of the fifth generation (AVX-512 with bfloat16), in the precision that
 `auto` takes, on pictures of 192x192 pixels: the processor's time from 8-bit samples to those of the result, the least
-of four runs, of the large SAFMN one. The paper's SAFMN and darkir-m had random weights, which take as long; safmn-x2,
-safmn-x2-photo and safmn-x3 are the paper's SAFMN, and those at x2 and x3 were all measured beside safmn-any, of which
-that does 1.2 and 1.3. Other machines have other ratios, which
+of four runs; of the large SAFMN there was one run. The paper's SAFMN and darkir-m had random weights, which take as
+long. At x2 and x3 all were measured beside safmn-any, and divided by what the paper's SAFMN, which safmn-x2,
+safmn-x2-photo and safmn-x3 are, does of it: 1.2 and 1.3. Other machines have other ratios, which
 
     restore bench --threads 1 --size 192x192 --runs 9 --model safmn-x4 --model plainusr-s-x4
 

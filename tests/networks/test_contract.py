@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
+from restore_cli.catalog import CARDS, ModelCard
 from restore_cli.device import Device
 from restore_cli.errors import RestoreError, StateDictError
-from restore_cli.networks import NETWORKS, Locality, Network, Part, SteppedNetwork, build_network
+from restore_cli.networks import NETWORKS, Locality, Network, Part, StateDict, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
@@ -24,6 +24,7 @@ from restore_cli.networks.safmn_ntire import SAFMNChallenge
 from restore_cli.networks.safmnpp import SAFMNPP
 from restore_cli.restorer import Restorer
 from restore_cli.tiling import Box, round_up
+from restore_cli.weights import load_card
 
 HALF_A_LEVEL = 0.5 / 255
 CPU = Device(torch.device("cpu"), has_bf16=True)
@@ -236,11 +237,9 @@ def test_bands_equal_the_whole(network: type[Network]) -> None:
         torch.testing.assert_close(banded, whole, rtol=0, atol=1e-5)
 
 
-def real_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
+def published_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:
     official = shared / "weights" / "official"
     return {
-        "safmn": load_file(ROOT / "weights" / "safmn-x4.safetensors"),
-        "safmn-any": load_file(ROOT / "weights" / "safmn-any.safetensors"),
         "safmn-ntire": torch.load(official / "SAFMN_NTIRE_ESR_x4.pth", weights_only=True)["params"],
         "safmnpp": torch.load(official / "team23_safmnpp.pth", weights_only=True)["params"],
         "light-safmnpp": torch.load(official / "light_safmnpp.pth", weights_only=True)["params"],
@@ -253,21 +252,30 @@ def load_picture(path: Path, height: int, width: int) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-@pytest.mark.parametrize("architecture", ["safmn", "safmn-any", "safmn-ntire", "safmnpp", "light-safmnpp", "plainusr"])
-def test_tiles_equal_the_whole_with_real_weights(architecture: str, shared: Path) -> None:
-    """The halo of each network is wide enough for its trained weights: half a level, 1 level in 0.2 % of values."""
-    state = real_weights(shared)[architecture]
+def check_tiles(state: StateDict, picture: torch.Tensor) -> None:
+    """Check that the halo suits trained weights: half a level at most, one level after rounding in 0.2 % of values."""
+    whole, _ = Restorer(build_network(state), CPU, precision="fp32", tile="off").restore(picture)
+    tiled, run = Restorer(build_network(state), CPU, precision="fp32", tile=64).restore(picture)
+    assert run.tile == round_up(64, build_network(state).grid)
+    assert (tiled - whole).abs().max() <= HALF_A_LEVEL
+    levels = (tiled.clamp(0, 1) * 255).round() - (whole.clamp(0, 1) * 255).round()
+    assert levels.abs().max() <= 1
+    assert (levels != 0).float().mean() <= 0.002
+
+
+@pytest.mark.parametrize("card", [card for card in CARDS if card.embedded], ids=lambda card: card.name)
+def test_tiles_equal_the_whole_with_the_weights_of_the_package(card: ModelCard) -> None:
+    for height, width in ((97, 131), (64, 240)):
+        check_tiles(load_card(card).state, load_picture(ROOT / "docs" / "otter.png", height, width))
+
+
+@pytest.mark.parametrize("architecture", ["safmn-ntire", "safmnpp", "light-safmnpp", "plainusr"])
+def test_tiles_equal_the_whole_with_published_weights(architecture: str, shared: Path) -> None:
+    state = published_weights(shared)[architecture]
     assert build_network(state).locality is Locality.EXACT
     for name, size in (("100075.jpg", (200, 301)), ("101027.jpg", (64, 479)), ("105053.jpg", (321, 67))):
         path = shared / "data" / "photos" / "bsds" / name
-        picture = load_picture(path, *size)
-        whole, _ = Restorer(build_network(state), CPU, precision="fp32", tile="off").restore(picture)
-        tiled, run = Restorer(build_network(state), CPU, precision="fp32", tile=64).restore(picture)
-        assert run.tile == round_up(64, build_network(state).grid)
-        assert (tiled - whole).abs().max() <= HALF_A_LEVEL
-        levels = (tiled.clamp(0, 1) * 255).round() - (whole.clamp(0, 1) * 255).round()
-        assert levels.abs().max() <= 1
-        assert (levels != 0).float().mean() <= 0.002
+        check_tiles(state, load_picture(path, *size))
 
 
 @each_network

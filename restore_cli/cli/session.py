@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from restore_cli.batch.outcome import Stopwatch, refused
-from restore_cli.batch.planning import Job, Plan, Planner
+from restore_cli.batch.planning import Job, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, read_list
+from restore_cli.cli.checks import check_options, check_records, check_streams
 from restore_cli.cli.crew import Crew
 from restore_cli.cli.dry_run import Judge, show_plan
 from restore_cli.cli.interruption import INTERRUPTED, interruption
@@ -51,6 +52,7 @@ def run_session(
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
     batch, report, display = request.batch, request.report, request.display
+    check_options(request)
     if report.report is not None:
         from restore_cli.report.page import check_report
 
@@ -62,8 +64,8 @@ def run_session(
 
         arrivals = Arrivals(request, planner)
     plan = planner.plan(_names(request))
-    _check(request, plan)
-    _check_records(request, plan, planner)
+    check_streams(request, plan)
+    check_records(request, plan, planner)
     watch = Stopwatch()
     with _open_manifest(request, settings) as manifest:
         if report.dry_run:
@@ -152,41 +154,6 @@ def _names(request: Request) -> list[str]:
     elif not names:
         raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
     return names
-
-
-def _check(request: Request, plan: Plan) -> None:
-    """Refuse options that contradict each other."""
-    report, batch = request.report, request.batch
-    if request.files.null and request.files.from_file is None:
-        raise UsageError("-0 tells how names in a list end, and there is no list", "name it with --from-file")
-    if batch.retry_failed and batch.manifest is None:
-        raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
-    if batch.devices is not None and request.engine.device != "auto":
-        raise UsageError("--device and --devices contradict each other", "give one of them")
-    if report.dry_run:
-        return
-    if any(job.source is None for job in plan.jobs) and typer.get_text_stream("stdin").isatty():
-        raise UsageError("a picture is not read from a terminal", "redirect one: restore upscale - -o - < IN > OUT")
-    if all(job.target is not None for job in plan.jobs):
-        return
-    if report.json:
-        raise UsageError(
-            "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
-        )
-    if typer.get_text_stream("stdout").isatty():
-        raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
-
-
-def _check_records(request: Request, plan: Plan, planner: Planner) -> None:
-    """Refuse a report or a manifest that would take the place of a picture, or of each other."""
-    records = {"report": request.report.report, "manifest": request.batch.manifest}
-    named = {kind: os.path.abspath(path) for kind, path in records.items() if path is not None}
-    if len(set(named.values())) < len(named):
-        raise UsageError("the report and the manifest are one file", "name another one")
-    sources = {os.path.abspath(job.source) for job in plan.jobs if job.source is not None} if named else set()
-    for kind, path in named.items():
-        if path in sources or planner.makes(Path(path)):
-            raise UsageError(f"the {kind} {records[kind]} is one of the pictures", "name another file")
 
 
 def _passed_over(results: Sequence[Path]) -> str:

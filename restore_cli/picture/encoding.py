@@ -12,7 +12,7 @@ import numpy as np
 import pyvips
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture import colour, deep_zoom, netpbm, pillow, vips
+from restore_cli.picture import colour, deep_zoom, netpbm, pillow, vips, vips_saving
 from restore_cli.picture.formats import Format
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture, Samples
@@ -115,7 +115,7 @@ class Encoder:
             deep_zoom.encode(vips.in_kind(image), self.file, quality)
         else:
             lossless = lossless and self.quality is None
-            vips.encode(image, metadata, self.format, self.quality, self.file, lossless=lossless)
+            vips_saving.encode(image, metadata, self.format, self.quality, self.file, lossless=lossless)
 
     def _metadata_of(self, picture: Picture) -> Metadata:
         metadata = replace(picture.metadata, icc=profile_to_write(picture, self.format))

@@ -11,7 +11,7 @@ from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
 from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.vips import AVIF_DEPTH, PLACEHOLDER_FORMATS
+from restore_cli.picture.vips_saving import AVIF_DEPTH, PLACEHOLDER_FORMATS
 
 LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
 """Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
@@ -41,7 +41,7 @@ def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) ->
 
 
 def _lost_blocks(picture: Picture, format: Format) -> list[str]:
-    """Name the blocks of metadata that `vips.encode` leaves out, or all of them where the format holds none."""
+    """Name the blocks of metadata that `vips_saving.encode` leaves out, or all of them where the format holds none."""
     exif, xmp, iptc = (
         len(block or b"") for block in (picture.metadata.exif, picture.metadata.xmp, picture.metadata.iptc)
     )
@@ -55,7 +55,7 @@ def _lost_blocks(picture: Picture, format: Format) -> list[str]:
 
 
 def _lost_texts(texts: Sequence[Text], format: Format) -> list[str]:
-    """Name the texts that `vips.encode` leaves out, a few by their keywords."""
+    """Name the texts that `vips_saving.encode` leaves out, a few by their keywords."""
     if format.name == "png":
         return []
     keywords = [text.keyword for text in texts if not (format.name == "jpeg" and fits_jpeg(text))]

@@ -14,7 +14,7 @@ import pyvips
 from PIL import Image
 
 from restore_cli.errors import UnreadablePictureError, UnwritablePictureError
-from restore_cli.picture import vips
+from restore_cli.picture import vips, vips_saving
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture
@@ -95,7 +95,7 @@ def test_an_encoder_that_fails_ends_the_work(name: str, tmp_path: Path, monkeypa
     def fail(*arguments: object) -> None:
         raise pyvips.Error("unable to write", "odd: the encoder is tired")
 
-    monkeypatch.setattr(vips, "_save", fail)
+    monkeypatch.setattr(vips_saving, "_save", fail)
     format = format_by_name(name)
     added = 0
     many = list(bands_of(Picture(np.zeros((10_000, 300, 3), np.uint8)), 100))

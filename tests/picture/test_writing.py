@@ -10,7 +10,7 @@ import pytest
 import pyvips
 from PIL import Image
 
-from restore_cli.picture import vips
+from restore_cli.picture import vips_saving
 from restore_cli.picture.encoding import stored_depth
 from restore_cli.picture.formats import FORMATS, Format, format_by_name, format_of_path
 from restore_cli.picture.picture import Metadata, Picture
@@ -179,7 +179,7 @@ def test_nothing_of_the_machine_is_written(picture: Picture) -> None:
     ],
 )
 def test_the_size_alone_decides_how_a_file_is_laid_out(name: str, side: int, expected: dict[str, object]) -> None:
-    options = vips._save_options(format_by_name(name), None, pyvips.Image.black(side, side, bands=3), False)
+    options = vips_saving._save_options(format_by_name(name), None, pyvips.Image.black(side, side, bands=3), False)
     assert {key: options.get(key) for key in expected} == expected
 
 

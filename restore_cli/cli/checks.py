@@ -1,0 +1,52 @@
+"""Options that contradict each other, or what is there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from restore_cli.batch.planning import Plan, Planner
+from restore_cli.cli.request import Request
+from restore_cli.errors import UsageError
+
+
+def check_options(request: Request) -> None:
+    """Refuse options that contradict each other."""
+    batch = request.batch
+    if request.files.null and request.files.from_file is None:
+        raise UsageError("-0 tells how names in a list end, and there is no list", "name it with --from-file")
+    if batch.retry_failed and batch.manifest is None:
+        raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
+    if batch.devices is not None and request.engine.device != "auto":
+        raise UsageError("--device and --devices contradict each other", "give one of them")
+
+
+def check_streams(request: Request, plan: Plan) -> None:
+    """Refuse standard input and output that cannot be what the jobs make of them."""
+    report = request.report
+    if report.dry_run:
+        return
+    if any(job.source is None for job in plan.jobs) and typer.get_text_stream("stdin").isatty():
+        raise UsageError("a picture is not read from a terminal", "redirect one: restore upscale - -o - < IN > OUT")
+    if all(job.target is not None for job in plan.jobs):
+        return
+    if report.json:
+        raise UsageError(
+            "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
+        )
+    if typer.get_text_stream("stdout").isatty():
+        raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
+
+
+def check_records(request: Request, plan: Plan, planner: Planner) -> None:
+    """Refuse a report or a manifest that would take the place of a picture, or of each other."""
+    records = {"report": request.report.report, "manifest": request.batch.manifest}
+    named = {kind: os.path.abspath(path) for kind, path in records.items() if path is not None}
+    if len(set(named.values())) < len(named):
+        raise UsageError("the report and the manifest are one file", "name another one")
+    sources = {os.path.abspath(job.source) for job in plan.jobs if job.source is not None} if named else set()
+    for kind, path in named.items():
+        if path in sources or planner.makes(Path(path)):
+            raise UsageError(f"the {kind} {records[kind]} is one of the pictures", "name another file")

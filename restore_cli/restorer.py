@@ -11,7 +11,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, Precision, choose_precision, is_out_of_memory, succeeds_in_memory
+from restore_cli.device import (
+    Device,
+    Precision,
+    choose_precision,
+    find_device,
+    is_out_of_memory,
+    prepare_host,
+    succeeds_in_memory,
+)
 from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.finite import all_finite, check_finite
@@ -24,6 +32,7 @@ from restore_cli.passes.tile_pass import Convert, Take, TilePass, unchanged
 from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.telling import Progress
 from restore_cli.tiling import Box, round_up
+from restore_cli.weights import build, load
 
 Result = TypeVar("Result")
 
@@ -61,6 +70,29 @@ class Restorer:
         self._effort_per_pixel: float | None = None
         self._float32_network = network
         self._network = self._on_device(self.precision)
+
+    @classmethod
+    def load(
+        cls,
+        model: str,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: TilePolicy = "auto",
+        threads: int | None = None,
+    ) -> Restorer:
+        """Load a model, by its name in the catalogue or from a weights file, onto a device.
+
+        `device` is auto, cpu, cuda, cuda:N, mps or xpu; `tile` is auto, off or the pixels a side of a tile; `threads`
+        None are all. What is not at hand is fetched.
+
+        Raises:
+            UnknownModelError: it is the name of nothing.
+            WeightsError: the weights are missing, wrong, or of no known architecture.
+            DeviceError: the device is absent, or the precision does not suit the network.
+        """
+        prepare_host(threads)
+        return cls(build(load(model)).fold(), find_device(device), precision=precision, tile=tile)
 
     def for_depth(self, bits: int) -> Restorer:
         """Return the restorer for pictures of `bits` per sample.

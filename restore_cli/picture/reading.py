@@ -53,7 +53,7 @@ Check = Callable[[int, int], None]
 
 
 def read_picture(
-    source: Path | bytes,
+    source: Path | str | bytes,
     *,
     max_pixels: int = MAX_PIXELS,
     room: Room | None = None,
@@ -67,6 +67,7 @@ def read_picture(
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
     """
+    source = Path(source) if isinstance(source, str) else source
     with explained(source), open_picture(source) as file:
         return _read(file, max_pixels, room or Room(), check)
 

@@ -12,7 +12,7 @@ from typing import IO
 from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
-from restore_cli.picture.formats import DEEP_ZOOM, Format
+from restore_cli.picture.formats import DEEP_ZOOM, Format, format_of_path
 from restore_cli.picture.naming import shown
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.replacing import folders_for, replacing
@@ -78,13 +78,22 @@ def encoding(
 
 
 def write_picture(
-    picture: Picture, target: Path, format: Format, *, quality: int | None = None, strip_metadata: bool = False
+    picture: Picture,
+    target: Path | str,
+    format: Format | None = None,
+    *,
+    quality: int | None = None,
+    strip_metadata: bool = False,
 ) -> None:
-    """Write a whole picture, as `writing` does.
+    """Write a whole picture, as `writing` does; where no `format` is named, in the one for which the name stands.
 
     Raises:
-        UnwritablePictureError: as `writing` does.
+        UnwritablePictureError: as `writing` does; or the name stands for no format.
     """
+    target = Path(target)
+    format = format or format_of_path(target)
+    if format is None:
+        raise UnwritablePictureError(f"cannot write {shown(target)}: its name stands for no format")
     with writing(target, picture.height, picture.width, format, quality=quality, strip_metadata=strip_metadata) as add:
         add(picture)
 

@@ -43,8 +43,10 @@ class Enhancer:
     removes_artefacts = False
     """Whether a result shows no more how its file was compressed."""
 
-    def __init__(self, restorer: Restorer, *, model: str, strength: float | None = None, tta: bool = False) -> None:
-        """`strength` is the share of the network's result, 0 to 1; None is full strength."""
+    def __init__(
+        self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
+    ) -> None:
+        """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all."""
         self.restorer = restorer
         self.model = model
         self.device = restorer.device.name
@@ -151,7 +153,7 @@ class Brightener(Enhancer):
         self,
         restorer: Restorer,
         *,
-        model: str,
+        model: str = "",
         strength: float | None = None,
         tta: bool = False,
         preserve_highlights: bool = True,

@@ -26,15 +26,16 @@ class Upscaler:
         restorer: Restorer,
         sizing: Sizing,
         *,
-        model: str,
+        model: str = "",
         strength: float = 1.0,
         tta: bool = False,
         whole_bytes: int = LARGEST_BAND,
     ) -> None:
-        """`strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture.
+        """`model` is what outcomes call it.
 
-        `tta` averages the results of the eight flips and turns of the picture. A result whose samples are more than
-        `whole_bytes` is handed on in bands.
+        `strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture. `tta` averages
+        the results of the eight flips and turns of the picture. A result whose samples are more than `whole_bytes` is
+        handed on in bands.
         """
         self.restorer = restorer
         self.sizing = sizing

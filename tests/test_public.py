@@ -1,0 +1,75 @@
+"""The names that programs in Python use."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import restore_cli
+from restore_cli import (
+    Brightener,
+    Cleaner,
+    Decompressor,
+    Picture,
+    RestoreError,
+    Restorer,
+    Sizing,
+    Upscaler,
+    read_picture,
+    write_picture,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_public_name_is_there_and_nothing_else() -> None:
+    for name in restore_cli.__all__:
+        assert getattr(restore_cli, name) is not None
+    assert {name for names in restore_cli.MODULES.values() for name in names} == set(restore_cli.__all__) - {
+        "__version__"
+    }
+    with pytest.raises(AttributeError, match="has no attribute 'upscale_all'"):
+        restore_cli.upscale_all  # noqa: B018
+    assert (Path(restore_cli.__file__).parent / "py.typed").exists()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    program = "import sys, restore_cli; sys.exit(bool({'torch', 'numpy', 'PIL', 'pyvips'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Image.open(ROOT / "docs" / "otter.png") as otter:
+        otter.resize((60, 40)).save("photo.jpg")
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    with Image.open("large.png") as large:
+        assert large.size == (240, 160)
+
+
+def test_arrays_go_through_every_task() -> None:
+    pixels = np.random.default_rng(1).integers(0, 30, (24, 16, 3), np.uint8)
+    for task, model in ((Brightener, "darkir-s"), (Cleaner, "denoise"), (Decompressor, "dejpeg-s")):
+        result, run = task(Restorer.load(model, device="cpu"))(Picture(pixels))
+        assert result.pixels.shape == pixels.shape
+        assert result.pixels.dtype == np.uint8
+        assert run.precision in ("fp32", "bf16")
+    upscale = Upscaler(Restorer.load("safmn-any", device="cpu"), Sizing(scale=1.5))
+    assert upscale(Picture(pixels))[0].pixels.shape == (36, 24, 3)
+
+
+def test_mistakes_are_errors_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match="no model is called 'safmn-4x'") as caught:
+        Restorer.load("safmn-4x")
+    assert "did you mean safmn-x4?" in caught.value.hint
+    with pytest.raises(RestoreError, match="cannot read nosuch"):
+        read_picture("nosuch.png")
+    with pytest.raises(RestoreError, match="stands for no format"):
+        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), tmp_path / "picture.doc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import typer
@@ -32,6 +33,8 @@ def check_streams(request: Request, plan: Plan) -> None:
         raise UsageError("a picture is not read from a terminal", "redirect one: restore upscale - -o - < IN > OUT")
     if all(job.target is not None for job in plan.jobs):
         return
+    if sys.__stdout__ is None:
+        raise UsageError("standard output is closed, and the picture should go there", "name a file with -o")
     if report.json:
         raise UsageError(
             "--json and the picture cannot both go to standard output", "write the picture to a file with -o"

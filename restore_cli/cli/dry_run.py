@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import typer
@@ -28,11 +29,12 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     outcomes = [refused(refusal) for refusal in plan.refusals]
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
-    now = time.time()
+    now, kinds = time.time(), Counter[str]()
     for planned in plan.jobs:
         known, job = judge(planned)
         foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
         source, target = name_of_source(job), str(job.target or "-")
+        kinds[foreseen.status if foreseen else "left"] += 1
         if foreseen is None:
             display.planned(source, target, "restore")
         elif foreseen.status == "skipped":
@@ -41,6 +43,8 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
             display.planned(source, target, "fail")
             display.error(RestoreError(foreseen.reason, foreseen.hint))
             outcomes.append(foreseen)
+    if len(plan.jobs) > 1:
+        display.say(f"{kinds['left']} to restore, {kinds['skipped']} to skip, {kinds['failed']} would fail")
     code = add_up(outcomes).exit_code
     if code:
         raise typer.Exit(code)

@@ -32,9 +32,9 @@ class Planted:
     '''Leaves pictures as they are, but does at certain widths what no task should.'''
     model, device = "planted", "cpu"
 
-    def __init__(self, crash_at_read=0, crash_at_run=0, number=signal.SIGSEGV, seconds=0.0, marks=None):
+    def __init__(self, crash_at_read=0, crash_at_run=0, number=signal.SIGSEGV, seconds=0.0, marks=None, company=1):
         self.crash_at_read, self.crash_at_run, self.number = crash_at_read, crash_at_run, number
-        self.seconds, self.marks = seconds, marks
+        self.seconds, self.marks, self.company = seconds, marks, company
 
     def output_size(self, height, width):
         if width == self.crash_at_read:
@@ -44,6 +44,8 @@ class Planted:
     def __call__(self, picture, progress):
         if self.marks:
             Path(self.marks, f"{picture.width}.{os.getpid()}.{time.monotonic_ns()}").touch()
+        while self.company > 1 and len({name.split(".")[1] for name in os.listdir(self.marks)}) < self.company:
+            time.sleep(0.05)  # until so many workers are at work
         progress(0.5)
         if picture.width == self.crash_at_run:
             os.kill(os.getpid(), self.number)
@@ -121,7 +123,7 @@ def names_in(folder: Path) -> list[str]:
 def test_workers_share_the_jobs(planted: Any, jobs: list[Job], tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
-    found = Planting(planted.load, workers=2, marks=str(marks), seconds=0.8).run(jobs)
+    found = Planting(planted.load, workers=2, marks=str(marks), company=2).run(jobs)
     assert statuses(found) == ["done"] * 8
     assert names_in(tmp_path / "out") == [f"{index}.png" for index in range(8)]
     processes = {name.split(".")[1] for name in names_in(marks)}

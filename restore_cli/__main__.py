@@ -2,8 +2,7 @@
 
 import sys
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+from restore_cli.errors import INTERRUPTED
 
 
 def main() -> None:

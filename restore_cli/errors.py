@@ -23,6 +23,9 @@ An error is raised where it is understood and worded once, at the edge: `message
 
 from __future__ import annotations
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it; that is nobody's error."""
+
 
 class RestoreError(Exception):
     """An error with one line of what happened and one of what helps."""

@@ -13,7 +13,6 @@ from restore_cli.batch.targets import Place, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 
-OVERWRITES = "choose another -o; --overwrite would replace the original"
 SAME_NAME = "keep their folders apart, as -o 'FOLDER/{parent}/{stem}.{ext}' does"
 
 

@@ -12,9 +12,8 @@ import typer
 import restore_cli
 from restore_cli.cli import bench, enhance, evaluate, lowlight, models, status, train, upscale
 from restore_cli.cli import run as run_steps
-from restore_cli.cli.interruption import INTERRUPTED
 from restore_cli.display import Display
-from restore_cli.errors import RestoreError, UsageError
+from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
 
 BadUsage: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's parent of all errors in arguments, which it does not export by a name of its own."""

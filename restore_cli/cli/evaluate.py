@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from restore_cli.picture.picture import Samples
 
 
-SUFFIXES = re.compile(rf"(?:_(?:x[\d.]+|\d+x\d+|[whl]\d+|{'|'.join(task for task in get_args(TaskName))}))+$")
+SUFFIXES = re.compile(rf"(?:_(?:x[\d.]+|\d+x\d+|[whl]\d+|{'|'.join(get_args(TaskName))}))+$")
 """What names of results carry that lie beside their inputs."""
 
 

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
 
 @contextmanager
 def interruption(is_idle: Callable[[], bool] = lambda: False) -> Iterator[Callable[[], bool]]:

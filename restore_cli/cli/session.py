@@ -19,13 +19,13 @@ from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.checks import check_options, check_records, check_streams
 from restore_cli.cli.crew import Crew
 from restore_cli.cli.dry_run import Judge, show_plan
-from restore_cli.cli.interruption import INTERRUPTED, interruption
+from restore_cli.cli.interruption import interruption
 from restore_cli.cli.ledger import Ledger
 from restore_cli.cli.options import BatchOptions, FileOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
-from restore_cli.errors import RestoreError, UsageError
+from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
 from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import json as json_format
 import os
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,8 @@ from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import UsageError, WeightsError
 from restore_cli.places import find_weights
+
+INDENT = "    "
 
 app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
 
@@ -157,15 +160,24 @@ def convert(
 
 
 def _print_table() -> None:
-    """Print the models in columns, no line wider than the terminal."""
+    """Print the models in columns; summaries stand on lines of their own where the terminal is too narrow."""
     width = shutil.get_terminal_size().columns
-    rows = [("name", "task", "scale", "size", "speed", "weights", "summary")]
+    rows = [(_row("name", "task", "scale", "size", "speed", "weights"), "summary")]
     for card in CARDS:
         size = f"{card.parameters / 1e6:.2f} M" if card.parameters else "-"
-        rows.append((card.name, card.task, card.scales, size, _speed(card) or "-", _state(card), card.summary))
-    for name, task, scale, size, speed, state, summary in rows:
-        line = f"{name:18} {task:8} {scale:5} {size:>7} {speed:>5}  {state:10}  {summary}"
-        print(line if len(line) <= width else line[: width - 3] + "...")
+        row = _row(card.name, card.task, card.scales, size, _speed(card) or "-", _state(card))
+        rows.append((row, card.summary))
+    is_wide = all(len(row) + 2 + len(summary) <= width for row, summary in rows)
+    for row, summary in rows:
+        if is_wide:
+            print(row, summary, sep="  ")
+        else:
+            print(row.rstrip())
+            print(textwrap.fill(summary, width, initial_indent=INDENT, subsequent_indent=INDENT))
+
+
+def _row(name: str, task: str, scale: str, size: str, speed: str, state: str) -> str:
+    return f"{name:18} {task:8} {scale:5} {size:>7} {speed:>5}  {state:10}"
 
 
 def _speed(card: ModelCard) -> str:

@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x4: clean pictures; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="cf20ecf41c0cc04f21095ee9c06bfd0607117993333f0203f99d8c79147b37c8",
-        bytes=972_120,
+        sha256="0d3610a701a11415e8c28231ae82abd9907a1dede52aa62701839ee239368c13",
+        bytes=972_200,
         parameters=239_520,
     ),
     _own(
@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x3: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="21c8c28d33c9bf2b033954e22b8f22abbbf42f10a929f37efe3fce17274df359",
-        bytes=944_860,
+        sha256="1358b9136f6cd530e0e753d8caeaeb821fa80aeb940ed0cae8bddd8f9a6ff0c2",
+        bytes=944_940,
         parameters=232_695,
     ),
     _own(

@@ -157,9 +157,9 @@ def _names(request: Request) -> list[str]:
 
 
 def _passed_over(results: Sequence[Path]) -> str:
-    more = len(results) - 1
-    those = f"{results[0]} and {more} more are results" if more else f"{results[0]} is the result"
-    return f"{those} of other pictures here, so nothing is done to {'them' if more else 'it'}"
+    if len(results) == 1:
+        return f"{results[0]} is the result of another picture here, so nothing is done to it"
+    return f"{results[0]} and {len(results) - 1} more are results of other pictures here, so nothing is done to them"
 
 
 def _settings_of(files: FileOptions) -> dict[str, Any]:

@@ -46,8 +46,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x2: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="489ad2b5b53223b6f55129c7b8244e64354b5ad290224203844a88cca219d5d1",
-        bytes=925_464,
+        sha256="ec8422b204c082e828267ed99a106edd028f72fd58c2ec2a0fad608df3a90846",
+        bytes=925_480,
         parameters=227_820,
     ),
     _own(
@@ -71,8 +71,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at other scales: clean pictures; trained for this project",
         made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
         source=SAFMN_CODE,
-        sha256="7f9daaad595fced768c562808dbbd301406c0ee18925fe28b857d132cfe90e77",
-        bytes=1_032_908,
+        sha256="6dac22642de746a514a7cc23c2a3d3b6600bac4062bb855c06a00a8134cc2d22",
+        bytes=1_032_948,
         parameters=254_427,
     ),
     _own(

@@ -92,16 +92,20 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
 
 
 @pytest.mark.parametrize(("device", "alone", "sharers"), [("cpu", True, 4), ("cuda:0", False, 4), ("cuda:0", True, 1)])
-def test_a_worker_whose_companions_are_not_begun_has_the_memory_to_itself(
+def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared: list[int] = []
+    threads: list[int | None] = []
     monkeypatch.setattr("restore_cli.batch.worker.share_host_memory", shared.append)
+    monkeypatch.setattr("restore_cli.batch.worker.prepare_host", threads.append)
+    monkeypatch.setattr("restore_cli.batch.worker.host_threads", lambda: 16)
     task = Inverting()
     task.device = device
-    duty = Duty(load_task=lambda tell: task, max_pixels=1, sharers=4, alone_off_host=alone)
+    duty = Duty(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
     assert Worker(duty, print).task is task
     assert shared[-1] == sharers
+    assert threads == ([4, 16] if sharers == 1 else [4])
 
 
 def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:

@@ -412,6 +412,16 @@ def test_a_report_or_manifest_does_not_take_the_place_of_a_picture(restore: Rest
     assert not (many.parent / "out").exists()
 
 
+def test_an_empty_name_is_refused_and_so_is_a_folder_that_is_gone(restore: Restore, tmp_path: Path) -> None:
+    done = restore("denoise", "")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: an empty name names no picture\n")
+    command = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m restore_cli models list"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: the current folder is gone\n")
+
+
 def test_streams_that_are_closed_are_no_errors(many: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} -m restore_cli"
     for words in ("models list >&-", "denoise many/0/00.png -o out/ 2>&-", "status none <&- >&- 2>&-"):

@@ -124,13 +124,12 @@ class Pipeline:
         return True
 
     def _restore(self, opened: Opened) -> None:
-        restored = None
-        if not self._is_abandoned:
-            progress = partial(self._listener.progress, opened.job)
-            restored = self._settled(opened.job, partial(self._worker.restore, opened, progress), opened)
-        if restored is None:
+        if self._is_abandoned:
             opened.give_up()
-        else:
+            return
+        progress = partial(self._listener.progress, opened.job)
+        restored = self._settled(opened.job, partial(self._worker.restore, opened, progress), opened)
+        if restored is not None:
             self._restored.put(restored)
 
     def _write(self) -> None:

@@ -135,13 +135,11 @@ def _results_among(sources: Sequence[Source], place: Place) -> dict[Path, None]:
 
     They are results of an earlier run, and not to be done again.
     """
-    makers: dict[str, set[str]] = {}
+    made: set[str] = set()
     for source in sources:
-        target, _ = place.target(source)
-        for path in (target, place.beside(source)):
-            if path is not None:
-                makers.setdefault(_key(path), set()).add(_key(source.path))
-    return {source.path: None for source in sources if makers.get(key := _key(source.path), set()) - {key}}
+        targets = {_key(path) for path in (place.target(source)[0], place.beside(source)) if path is not None}
+        made |= targets - {_key(source.path)}
+    return {source.path: None for source in sources if _key(source.path) in made}
 
 
 def _chosen_format(name: str | None) -> Format | None:

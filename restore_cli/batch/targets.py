@@ -66,13 +66,12 @@ class Place:
         Raises:
             UsageError: a template makes a name of no format of it.
         """
-        format = self.format or format_of_path(source.path) or format_by_name("png")
-        assert format is not None
+        format = self._format_for(source)
         if self.to_stdout:
             return None, format
         if self.file is not None:
             return self.file, format
-        kept = source.path.suffix if format_of_path(source.path) is format else format.suffixes[0]
+        kept = self._suffix_for(source)
         if self.template is not None:
             path = self.template.fill(source, kept)
             return path, self.format or _format_of_filled(path)
@@ -85,10 +84,17 @@ class Place:
 
     def beside(self, source: Source) -> Path:
         """Return the name beside its input that the result of `source` has by default."""
-        kept = source.path.suffix
-        if self.format is not None and format_of_path(source.path) is not self.format:
-            kept = self.format.suffixes[0]
-        return source.path.with_name(source.path.stem + self.suffix + (kept or ".png"))
+        return source.path.with_name(source.path.stem + self.suffix + self._suffix_for(source))
+
+    def _format_for(self, source: Source) -> Format:
+        format = self.format or format_of_path(source.path) or format_by_name("png")
+        assert format is not None
+        return format
+
+    def _suffix_for(self, source: Source) -> str:
+        """Return the ending of the result's name: that of the input, if it stands for the result's format."""
+        format = self._format_for(source)
+        return source.path.suffix if format_of_path(source.path) is format else format.suffixes[0]
 
 
 class Template:

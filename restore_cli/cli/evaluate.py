@@ -16,12 +16,13 @@ from restore_cli.card import TaskName
 from restore_cli.cli.options import Debug
 from restore_cli.display import Display
 from restore_cli.errors import PictureError, RestoreError, UsageError
+from restore_cli.tasks.sizing import SIZING_SUFFIX
 
 if TYPE_CHECKING:
     from restore_cli.picture.picture import Samples
 
 
-SUFFIXES = re.compile(rf"(?:_(?:x[\d.]+|\d+x\d+|[whl]\d+|{'|'.join(get_args(TaskName))}))+$")
+SUFFIXES = re.compile(rf"(?:{SIZING_SUFFIX}|_(?:{'|'.join(get_args(TaskName))}))+$")
 """What names of results carry that lie beside their inputs."""
 
 

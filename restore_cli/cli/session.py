@@ -149,10 +149,10 @@ def _names(request: Request) -> list[str]:
         if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
             raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
         names += read_list(files.from_file, null=files.null)
-    elif "" in names:
-        raise UsageError("an empty name names no picture", "in a script, a variable may be empty")
     elif not names:
         raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
+    if "" in names:
+        raise UsageError("an empty name names no picture", "in a script, a variable may be empty")
     return names
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from restore_cli.errors import PictureError, UsageError
 
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 16.0
+SIZING_SUFFIX = r"_(?:x[\d.]+|\d+x\d+|[whl]\d+)"
+"""A pattern for every `Sizing.suffix`."""
 Size = tuple[int, int]
 """Height and width."""
 OutputSize = Callable[[int, int], Size | None]

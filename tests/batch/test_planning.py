@@ -98,6 +98,12 @@ def test_a_file_without_a_known_ending_becomes_png(tree: Path) -> None:
     assert targets(plan("scan"), tree) == ["scan_x4.png"]
 
 
+def test_an_ending_of_no_format_becomes_png_too(tree: Path) -> None:
+    (tree / "photos" / "scan.dat").write_bytes(b"")
+    assert targets(plan("photos/scan.dat"), tree) == ["photos/scan_x4.png"]
+    assert targets(plan("photos/scan.dat", output="out"), tree) == ["out/scan.png"]
+
+
 def test_globs(tree: Path) -> None:
     assert targets(plan("photos/**/*.[jt]*"), tree) == ["photos/a_x4.jpg", "photos/inner/c_x4.tif"]
     found = plan("photos/*")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.cli import run
+from restore_cli.tasks.sizing import SIZING_SUFFIX, Sizing
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +84,14 @@ def test_missing_partners_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     alone = ("ours/a_large.png", "ours/c.png", "theirs/d.tif")
     assert captured.err.splitlines() == [f"error: no partner for {name}" for name in alone]
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == ["a.png", "b.png", "mean"]
+
+
+@pytest.mark.parametrize(
+    "sizing",
+    [Sizing(scale=2.7), Sizing(width=9), Sizing(height=9), Sizing(long_edge=9), Sizing(width=9, height=8)],
+)
+def test_what_sizes_add_to_names_is_known(sizing: Sizing) -> None:
+    assert re.fullmatch(SIZING_SUFFIX, sizing.suffix)
 
 
 @pytest.mark.parametrize("suffix", ["_x4", "_x2.7", "_1920x1080", "_l3840", "_denoise", "_lowlight_x2"])

@@ -218,11 +218,10 @@ def _set_integer(block: bytearray, entry: Entry, number: int, layout: Layout) ->
 
 def _transposes(block: Buffer, first: Directory, layout: Layout) -> bool:
     """Tell whether rows become columns, and both resolutions are there to change places."""
-    orientation = read_integers(block, first.entries.get(ORIENTATION), layout)
+    orientations = read_integers(block, first.entries.get(ORIENTATION), layout)
     across, down = (first.entries.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION))
-    return orientation[:1] in [(number,) for number in TRANSPOSED] and bool(
-        across and down and across.size == down.size
-    )
+    are_alike = across is not None and down is not None and across.size == down.size
+    return are_alike and bool(orientations) and orientations[0] in TRANSPOSED
 
 
 def _swap(block: bytearray, one: Entry, other: Entry) -> None:

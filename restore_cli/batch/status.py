@@ -28,6 +28,8 @@ class BatchStatus:
     """Over the last pictures, without the time between two runs; None where too few are done."""
     failures: tuple[tuple[str, str], ...]
     """Names of pictures that failed, and why."""
+    last_ended: float | None
+    """When the last picture was done or failed, in seconds since 1970; None where none was."""
 
     @property
     def seconds_to_go(self) -> float | None:
@@ -52,6 +54,7 @@ def read_status(path: Path) -> BatchStatus:
             "ORDER BY ended DESC LIMIT ?",
             (RECENT,),
         ).fetchall()
+        (last_ended,) = database.execute("SELECT max(ended) FROM pictures").fetchone()
         failures = database.execute(
             "SELECT source, reason FROM pictures WHERE status = 'failed' ORDER BY source"
         ).fetchall()
@@ -63,4 +66,5 @@ def read_status(path: Path) -> BatchStatus:
         left=counts.get("left", 0) + counts.get("again", 0),
         pictures_per_second=(len(ends) - 1) / span if span > 0 else None,
         failures=tuple((os.fsdecode(source), reason or "") for source, reason in failures),
+        last_ended=last_ended,
     )

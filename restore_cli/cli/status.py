@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import time
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -30,5 +31,8 @@ def status(
     if found.pictures_per_second is not None and found.seconds_to_go is not None and found.left:
         to_go = timedelta(seconds=round(found.seconds_to_go))
         print(f"{found.pictures_per_second:.2f} pictures a second, {to_go} to go")
+    if found.last_ended is not None and found.left:
+        since = timedelta(seconds=max(0, round(time.time() - found.last_ended)))
+        print(f"the last one ended {since} ago")
     for source, reason in found.failures:
         print(f"failed\t{shown(source)}\t{reason}")

@@ -187,7 +187,8 @@ def raise_reason(error: Exception, file: IO[bytes] | Path) -> NoReturn:
 
 def stored_depth(picture: Picture, format: Format) -> int:
     """Return the bits per sample, 8 or 16, with which `picture` is stored as `format`."""
-    return picture.depth if picture.depth in format.depths else 8
+    is_grey = picture.pixels.shape[2] == 1 and picture.alpha is None
+    return picture.depth if picture.depth in format.depths or (format.deep_grey and is_grey) else 8
 
 
 def profile_to_write(picture: Picture, format: Format) -> bytes | None:

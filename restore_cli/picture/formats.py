@@ -24,6 +24,8 @@ class Format:
     codec: Codec
     depths: tuple[int, ...] = (8,)
     """Bits per sample it can hold, 8 or 16."""
+    deep_grey: bool = False
+    """Holds 16 bits per sample, too, where the one channel is all there is, whatever `depths` says."""
     alpha: bool = True
     grey: bool = True
     """Holds pictures of one channel; where not, grey is written as equal red, green and blue."""
@@ -61,7 +63,7 @@ FORMATS: tuple[Format, ...] = (
     Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
     Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", streams=True, depths=(8, 16), alpha=False, metadata=False),
     Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),
-    Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", metadata=False),
+    Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", deep_grey=True, metadata=False),
 )
 
 DEEP_ZOOM = Format("dz", (".dzi",), "vips", streams=True, alpha=False, metadata=False, default_quality=85)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restore_cli.picture.colour import is_srgb
-from restore_cli.picture.encoding import profile_to_write
+from restore_cli.picture.encoding import profile_to_write, stored_depth
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
 from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK
@@ -22,8 +22,9 @@ NAMED_TEXTS = 3
 def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) -> tuple[str, ...]:
     """Say what is lost when `picture` is written as `format`, apart from what `strip_metadata` asks for."""
     name, metadata, lost = format.name.upper(), picture.metadata, []
-    if picture.depth not in format.depths:
-        lost.append(f"{name} is written with {max(format.depths)} bits a sample, not {picture.depth}")
+    depth = stored_depth(picture, format)
+    if depth != picture.depth:
+        lost.append(f"{name} is written with {depth} bits a sample, not {picture.depth}")
     if picture.alpha is not None and not format.alpha:
         lost.append(f"{name} holds no transparency, so the picture lies on white")
     if format.name == "avif" and picture.depth > AVIF_DEPTH:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +76,18 @@ def test_what_is_said_of_a_batch(folder: Path, capsys: Capture) -> None:
     first, failure = capsys.readouterr().out.splitlines()
     assert first == "1 done, 0 skipped, 1 failed, 0 left"
     assert failure.split("\t")[:2] == ["failed", str(folder / "b.png")]
+
+
+def test_a_batch_that_stands_still_is_seen(folder: Path, capsys: Capture) -> None:
+    restore()
+    capsys.readouterr()
+    with closing(sqlite3.connect("batch.db")) as database, database:
+        database.execute("UPDATE pictures SET ended = ended - 7200")
+        database.execute("INSERT INTO pictures (source, status) VALUES ('c.png', 'left')")
+    assert run(["status", "batch.db"]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "1 done, 0 skipped, 1 failed, 1 left"
+    assert re.fullmatch(r"the last one ended 2:\d\d:\d\d ago", second)
 
 
 @pytest.mark.parametrize(

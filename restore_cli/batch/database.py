@@ -30,14 +30,26 @@ def open_database(path: Path, table: str, version: int, *, is_read_only: bool = 
         if _version_of(database) != version:  # only then is it written to: another run may be at it
             if is_read_only or not _may_become_one(path):
                 raise _is_other(path)
-            database.execute("BEGIN IMMEDIATE")
-            if _version_of(database) != version and _holds_tables(database):
-                raise _is_other(path)
-            database.execute(table)
-            database.execute(f"PRAGMA user_version = {version}")
-            database.execute("COMMIT")
+            with transaction(database):
+                if _version_of(database) != version and _holds_tables(database):
+                    raise _is_other(path)
+                database.execute(table)
+                database.execute(f"PRAGMA user_version = {version}")
         opened.pop_all()
         return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Let what is written inside come about together or, where anything is raised, not at all; others wait meanwhile."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 @contextmanager

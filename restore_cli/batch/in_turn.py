@@ -24,22 +24,24 @@ def run_in_turn(
         RestoreError: the task cannot be loaded.
         BrokenPipeError: nobody reads standard output any more.
     """
-    assert worker.task is not None  # loaded here: that it cannot be is no picture's failure
-    for job in jobs:
-        outcome = None
-        while outcome is None and not stop():
-            try:
-                outcome = worker(job, progress)
-            except ClaimedError:
-                job = replace(job, contested=True)
-                time.sleep(CONTESTED_PAUSE)
-            except BrokenPipeError:
-                raise
-            except Exception as error:
-                if debug:
+    worker.load()
+    try:
+        for job in jobs:
+            outcome = None
+            while outcome is None and not stop():
+                try:
+                    outcome = worker(job, progress)
+                except ClaimedError:
+                    job = replace(job, contested=True)
+                    time.sleep(CONTESTED_PAUSE)
+                except BrokenPipeError:
                     raise
-                outcome = worker.failed(job, error)
-        if outcome is None:
-            break
-        yield job, outcome
-    worker.clean_up()
+                except Exception as error:
+                    if debug:
+                        raise
+                    outcome = worker.failed(job, error)
+            if outcome is None:
+                break
+            yield job, outcome
+    finally:
+        worker.clean_up()

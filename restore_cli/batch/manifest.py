@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from restore_cli.batch.database import explained, open_database
+from restore_cli.batch.database import explained, open_database, transaction
 from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Stamp, stamp_of
@@ -121,8 +121,7 @@ class Manifest:
 
     def _note(self, begun: Iterable[tuple[object, ...]], again: Iterable[Names], made: Iterable[Names]) -> None:
         """Write down jobs that are left, those that replace what was done before, and those that are found done."""
-        with explained(self.path):  # in one go, since other runs wait meanwhile
-            self._database.execute("BEGIN IMMEDIATE")
+        with explained(self.path), transaction(self._database):
             self._database.executemany(  # what another run has done since it was judged stays, too
                 "INSERT INTO pictures (source, target, status, settings, size, modified) "
                 "VALUES (?, ?, 'left', ?, ?, ?) "
@@ -141,7 +140,6 @@ class Manifest:
                 "ON CONFLICT (source) DO UPDATE SET status = 'done'",
                 made,
             )
-            self._database.execute("COMMIT")
 
     def record(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job; one of standard input has no name to be found by.
@@ -162,7 +160,9 @@ class Manifest:
         width, height = outcome.input_size or (0, 0)
         with explained(self.path):
             self._database.execute(
-                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO pictures "
+                "(source, target, status, reason, settings, size, modified, hash, pixels, seconds, ended) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *_names(job),
                     outcome.status,

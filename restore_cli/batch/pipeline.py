@@ -49,14 +49,17 @@ class Pipeline:
         self._ahead: deque[Opened | None] = deque()
         """What was taken out of the queue and did not go with what came before it; one at the most."""
         self._is_abandoned = False
+        self._error: Exception | None = None
+        """What ended a thread beside the network: the run ends with it."""
 
     def run(self, jobs: Iterable[Job]) -> None:
         """Carry out all jobs; what goes wrong with a picture is its outcome.
 
         Raises:
             RestoreError: the task cannot be loaded.
+            Exception: `jobs` or the listener raised it.
         """
-        assert self._worker.task is not None  # loaded here, in the thread that uses it
+        self._worker.load()
         threads = [threading.Thread(target=work, daemon=True) for work in (lambda: self._read(jobs), self._write)]
         for thread in threads:
             thread.start()
@@ -67,6 +70,8 @@ class Pipeline:
         self._restored.put(None)
         for thread in threads:
             thread.join()
+        if self._error is not None:
+            raise self._error
         self._worker.clean_up()
 
     def abandon(self) -> None:
@@ -74,16 +79,27 @@ class Pipeline:
         self._is_abandoned = True
 
     def _read(self, jobs: Iterable[Job]) -> None:
-        for job in jobs:
-            share = Share(self._allowance)
-            opened = self._settled(job, partial(self._worker.open, job, partial(self._reserve, share)))
-            if opened is None:
-                share.give_back()
-            else:
-                share.correct(opened.bytes)
-                opened.held.callback(share.give_back)
-                self._opened.put(opened)
-        self._opened.put(None)
+        try:
+            for job in jobs:
+                if self._error is not None:
+                    break
+                share = Share(self._allowance)
+                opened = self._settled(job, partial(self._worker.open, job, partial(self._reserve, share)))
+                if opened is None:
+                    share.give_back()
+                else:
+                    share.correct(opened.bytes)
+                    opened.held.callback(share.give_back)
+                    self._opened.put(opened)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._opened.put(None)
+
+    def _fail(self, error: Exception) -> None:
+        """Let the run end with an error that is no picture's."""
+        self._error = self._error or error
+        self.abandon()
 
     def _reserve(self, share: Share, wanted: int) -> None:
         share.take(wanted)
@@ -134,7 +150,13 @@ class Pipeline:
 
     def _write(self) -> None:
         while (restored := self._restored.get()) is not None:
-            self._settled(restored.opened.job, partial(self._worker.finish, restored), restored.opened)
+            if self._error is not None:
+                restored.opened.give_up()
+                continue
+            try:
+                self._settled(restored.opened.job, partial(self._worker.finish, restored), restored.opened)
+            except Exception as error:
+                self._fail(error)
 
     def _settled(self, job: Job, stage: Callable[[], Stage | Outcome], opened: Opened | None = None) -> Stage | None:
         """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None.

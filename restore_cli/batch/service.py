@@ -96,6 +96,7 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
             from restore_cli.batch.worker import Worker
 
         worker = Worker(duty, lambda text: desk.send(Told(text)))
+        worker.load()
         desk.send(Begun(on_host=worker.task.device == "cpu"))
         pipeline = Pipeline(worker, desk)
         threading.Thread(target=desk.listen, args=(pipeline,), daemon=True).start()

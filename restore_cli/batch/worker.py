@@ -53,29 +53,33 @@ class Worker:
         self._task: Task | None = None
         self._cleaned: set[Path] = set()
 
-    @property
-    def task(self) -> Task:
-        """What is done to pictures; it is loaded at first use, when the process is set up for it.
+    def load(self) -> None:
+        """Set this process up for the task and load it, in the thread that restores, unless that is done already.
 
         Raises:
             RestoreError: it cannot be loaded, so no picture can be restored.
         """
-        if self._task is None:
-            duty, usual_threads = self.duty, host_threads()
-            prepare_host(duty.threads)
-            limit_host_memory(duty.memory_limit)
-            share_host_memory(duty.sharers)
-            self._task = duty.load_task(self._tell)
-            if duty.alone_off_host and self._task.device != "cpu":
-                share_host_memory(1)
-                prepare_host(usual_threads)
+        if self._task is not None:
+            return
+        duty, usual_threads = self.duty, host_threads()
+        prepare_host(duty.threads)
+        limit_host_memory(duty.memory_limit)
+        share_host_memory(duty.sharers)
+        self._task = duty.load_task(self._tell)
+        if duty.alone_off_host and self._task.device != "cpu":
+            share_host_memory(1)
+            prepare_host(usual_threads)
+
+    @property
+    def task(self) -> Task:
+        """What is done to pictures, once it is loaded."""
+        assert self._task is not None
         return self._task
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:
-        """Carry out all stages one after the other.
+        """Carry out all stages of a job one after the other; the task must be loaded.
 
         Raises:
-            RestoreError: the task cannot be loaded.
             ClaimedError: another run has the picture in hand.
             Exception: what goes wrong with the picture, see `failed`.
         """

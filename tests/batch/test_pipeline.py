@@ -218,6 +218,25 @@ def test_abandoning_leaves_what_was_not_begun(jobs: list[Job]) -> None:
     assert [path.name for path in jobs[0].target.parent.iterdir()] == ["0.png"]  # type: ignore[union-attr]
 
 
+def test_an_error_of_who_gives_the_jobs_ends_the_run(jobs: list[Job]) -> None:
+    def given() -> Iterator[Job]:
+        yield jobs[0]
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pipeline(Passing(), Heard()).run(given())
+
+
+def test_an_error_of_who_hears_the_outcomes_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
+    class Deaf(Heard):
+        def outcome(self, job: Job, outcome: Outcome) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        pipeline(Passing(), Deaf(), in_flight=1).run(jobs)
+    assert not list((tmp_path / "out").glob(".*")), "claims are given up"
+
+
 def test_a_task_that_cannot_be_loaded_is_no_fault_of_a_picture(jobs: list[Job]) -> None:
     def load(tell: object) -> Task:
         raise WeightsError("missing")

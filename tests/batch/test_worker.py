@@ -46,7 +46,10 @@ class Failing(Inverting):
 
 def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
     load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    return Worker(Duty(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+    work = Worker(Duty(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+    if isinstance(task, Inverting):
+        work.load()
+    return work
 
 
 def outcomes_of(work: Worker, *jobs: Job, debug: bool = False) -> list[Outcome]:
@@ -87,7 +90,8 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
 
     work = worker(load, overwrite=True)
     for _ in range(3):
-        assert work(job(photo), no_progress).status == "done"
+        (outcome,) = outcomes_of(work, job(photo))
+        assert outcome.status == "done"
     assert len(loaded) == 1
 
 
@@ -103,7 +107,9 @@ def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     task = Inverting()
     task.device = device
     duty = Duty(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
-    assert Worker(duty, print).task is task
+    work = Worker(duty, print)
+    work.load()
+    assert work.task is task
     assert shared[-1] == sharers
     assert threads == ([4, 16] if sharers == 1 else [4])
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import torch
 
-from restore_cli.errors import DeviceError
+from restore_cli.errors import DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, free_host_memory
 
@@ -90,10 +90,14 @@ def choose_precision(wanted: str, device: Device, allowed: frozenset[torch.dtype
     `allowed` holds the reduced precisions that the network stays correct in.
 
     Raises:
+        UsageError: there is no such precision.
         DeviceError: the network is wrong in the precision that was asked for.
     """
     if wanted != "auto":
-        precision = Precision(wanted)
+        try:
+            precision = Precision(wanted)
+        except ValueError as error:
+            raise UsageError(f"no precision is called {wanted!r}", f"use auto, {', '.join(Precision)}") from error
         if precision is not Precision.FP32 and precision.dtype not in allowed:
             raise DeviceError(f"this network does not stay correct in {wanted}", "use --precision fp32 or auto")
         return precision

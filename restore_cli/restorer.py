@@ -88,6 +88,7 @@ class Restorer:
 
         Raises:
             UnknownModelError: it is the name of nothing.
+            UsageError: there is no such precision.
             WeightsError: the weights are missing, wrong, or of no known architecture.
             DeviceError: the device is absent, or the precision does not suit the network.
         """

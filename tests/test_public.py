@@ -65,7 +65,40 @@ def test_arrays_go_through_every_task() -> None:
     assert upscale(Picture(pixels))[0].pixels.shape == (36, 24, 3)
 
 
+def test_an_array_keeps_its_depth(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 7, 3), np.uint16)
+    write_picture(Picture(pixels), tmp_path / "deep.png")
+    again = read_picture(tmp_path / "deep.png")
+    assert again.depth == 16
+    assert (again.pixels == pixels).all()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "alpha"),
+    [
+        (np.zeros((4, 4, 3)), None),
+        (np.zeros((4, 4), np.uint8), None),
+        (np.zeros((4, 4, 4), np.uint8), None),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint16)),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 3), np.uint8)),
+    ],
+)
+def test_arrays_that_are_no_picture_are_refused(pixels: np.ndarray, alpha: np.ndarray | None) -> None:
+    with pytest.raises(RestoreError, match="shape"):
+        Picture(pixels, alpha)
+
+
+def test_reading_leaves_the_limits_of_pillow_alone(tmp_path: Path) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.new("RGB", (4, 4)).save(tmp_path / "small.bmp")
+    read_picture(tmp_path / "small.bmp")
+    assert limit == Image.MAX_IMAGE_PIXELS
+    assert limit is not None
+
+
 def test_mistakes_are_errors_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match="no precision is called 'fp8'"):
+        Restorer.load("safmn-x4", precision="fp8")
     with pytest.raises(RestoreError, match="no model is called 'safmn-4x'") as caught:
         Restorer.load("safmn-4x")
     assert "did you mean safmn-x4?" in caught.value.hint

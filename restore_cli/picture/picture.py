@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.errors import PictureError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.scratch import Room
@@ -46,8 +47,8 @@ class Picture:
     beyond_srgb: NDArray[np.int32] | None = None
     """h, w, c; what the samples in the picture's own profile are above those that `pixels` convert back to, as 16-bit
     levels. None where sRGB holds all colours of the picture."""
-    depth: int = 8
-    """Bits per sample of the file, 8 or 16; `pixels` may hold more."""
+    depth: int = 0
+    """Bits per sample of the file, 8 or 16; `pixels` may hold more. By default it is as many as they hold."""
     format: str = "png"
     """Name of the file format it came from."""
     compression: Compression | None = None
@@ -59,6 +60,25 @@ class Picture:
     """What was changed or left out on reading, for the user."""
     room: Room = field(default_factory=Room, repr=False, compare=False)
     """Where its arrays lie, and others that are made for it."""
+
+    def __post_init__(self) -> None:
+        """Check the arrays, and take the depth from them unless it is given.
+
+        Raises:
+            PictureError: they are not what is said of them above.
+        """
+        pixels, alpha = self.pixels, self.alpha
+        if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+            raise PictureError(
+                f"pixels of {pixels.dtype} and shape {pixels.shape} are none of uint8 or uint16 and h, w, 1 or 3"
+            )
+        if alpha is not None and (alpha.dtype != pixels.dtype or alpha.shape != pixels.shape[:2]):
+            raise PictureError(
+                f"an alpha of {alpha.dtype} and shape {alpha.shape} does not fit pixels of {pixels.dtype} and shape "
+                f"{pixels.shape}"
+            )
+        if not self.depth:
+            object.__setattr__(self, "depth", 8 * pixels.itemsize)
 
     @property
     def height(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from typing import IO
 
 import numpy as np
@@ -13,13 +14,13 @@ from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
-Image.MAX_IMAGE_PIXELS = None  # the program's own limit is checked on the header, and the user can move it
-
 READABLE = ("BMP", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 INCH = 25.4
 """Millimetres."""
+_unlimited = threading.Lock()
+"""Held while Pillow's limit on pixels is off."""
 
 
 class PillowImage:
@@ -33,7 +34,7 @@ class PillowImage:
         """
         file.seek(0)
         try:
-            self._image = Image.open(file, formats=READABLE)
+            self._image = _open(file)
         except MemoryError:
             raise
         except Exception as error:  # damaged files make Pillow's readers raise whatever Python raises in them
@@ -105,6 +106,16 @@ def _encode_jpeg2000(image: Image.Image, quality: int | None, suffix: str) -> by
     content = io.BytesIO()
     image.save(content, "JPEG2000", **options)
     return content.getvalue()
+
+
+def _open(file: IO[bytes]) -> Image.Image:
+    """Open without Pillow's limit on pixels: the program's own is checked on the header, and the user can move it."""
+    with _unlimited:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=READABLE)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _to_array(image: Image.Image) -> Samples:

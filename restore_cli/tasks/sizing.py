@@ -26,6 +26,19 @@ class Sizing:
     height: int | None = None
     long_edge: int | None = None
 
+    def __post_init__(self) -> None:
+        """Check that there is one, and that pictures can become so large.
+
+        Raises:
+            UsageError: there is none or more than one, or it is out of range.
+        """
+        has_frame = self.width is not None or self.height is not None
+        if (self.scale is not None) + (self.long_edge is not None) + has_frame != 1:
+            raise UsageError("a size is either a scale, a long edge, or a width, a height or both")
+        if self.scale is not None and not SMALLEST_SCALE <= self.scale <= LARGEST_SCALE:
+            raise UsageError(f"the scale {self.scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
+        _check_sides(self.width, self.height, self.long_edge)
+
     def factor(self, height: int, width: int) -> float:
         """Return by how much a picture of `height`, `width` pixels must grow; 1 or less where it is large enough."""
         if self.scale is not None:
@@ -109,15 +122,9 @@ def parse_sizing(
         return None
     if len(names) > 1 and names != ["--width", "--height"]:
         raise UsageError(f"{' and '.join(names)} contradict each other", "give one of them")
-    if scale is not None:
-        if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
-            raise UsageError(f"the scale {scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
-        return Sizing(scale=scale)
     if size is not None:
         width, height = parse_frame(size)
-    if any(side is not None and side < 1 for side in (width, height, long_edge)):
-        raise UsageError("a size must be at least 1 pixel")
-    return Sizing(width=width, height=height, long_edge=long_edge)
+    return Sizing(scale=scale, width=width, height=height, long_edge=long_edge)
 
 
 def parse_frame(size: str) -> tuple[int, int]:
@@ -130,9 +137,13 @@ def parse_frame(size: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
     width, height = int(match[1]), int(match[2])
-    if min(width, height) < 1:
-        raise UsageError("a size must be at least 1 pixel")
+    _check_sides(width, height)
     return width, height
+
+
+def _check_sides(*sides: int | None) -> None:
+    if any(side is not None and side < 1 for side in sides):
+        raise UsageError("a size must be at least 1 pixel")
 
 
 def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:

@@ -252,5 +252,5 @@ def test_profile_of_another_picture_is_never_used(samples: np.ndarray, matrix_pr
     one, other = matrix_profile("p3"), matrix_profile("adobe")
     for profile in (one, other, one):
         pixels, beyond = colour.into_srgb(samples, profile)
-        picture = Picture(pixels, None, beyond, metadata=replace(Picture(pixels).metadata, icc=profile))
+        picture = Picture(pixels, None, beyond, depth=8, metadata=replace(Picture(pixels).metadata, icc=profile))
         assert (raw(write(picture, "png"))[0] == samples).all()

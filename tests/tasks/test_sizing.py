@@ -36,6 +36,25 @@ def test_a_frame_is_filled_and_not_overstepped(height: int, width: int, frame_he
     assert reached_height == frame_height or reached_width == frame_width
 
 
+@pytest.mark.parametrize(
+    "sides",
+    [
+        {},
+        {"scale": 2, "width": 100},
+        {"height": 9, "long_edge": 9},
+        {"scale": 0.5},
+        {"scale": 16.1},
+        {"scale": float("nan")},
+        {"width": 0},
+        {"width": 0, "height": 9},
+        {"long_edge": -1},
+    ],
+)
+def test_a_sizing_asks_for_one_size_that_can_be(sides: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Sizing(**sides)  # type: ignore[arg-type]
+
+
 def test_large_enough_pictures_are_recognised() -> None:
     assert Sizing(long_edge=200).is_reached_by(100, 200)
     assert not Sizing(long_edge=201).is_reached_by(100, 200)

@@ -41,7 +41,7 @@ def open_database(path: Path, table: str, version: int, *, is_read_only: bool = 
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Let what is written inside come about together or, where anything is raised, not at all; others wait meanwhile."""
+    """Write all that is written inside, or where anything is raised nothing; others wait meanwhile."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

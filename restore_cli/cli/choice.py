@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,38 @@ from restore_cli.errors import UsageError
 from restore_cli.tasks.sizing import Sizing
 
 
-def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | None = None) -> ModelCard | None:
-    """Return the card that `--model` names, or None where it names a file; the default one for the size and `--speed`.
+@dataclass(frozen=True, slots=True)
+class UpscalerChoice:
+    """Which checkpoints make pictures larger, and by how much."""
+
+    card: ModelCard | None
+    """None where it is a file of the user's own."""
+    compressed: ModelCard | None
+    """What compressed pictures get instead; None where all get the same."""
+    sizing: Sizing
+    note: str = ""
+    """What the user should know of it."""
+
+
+def choose_upscaler(engine: EngineOptions, wanted: Sizing | None, speed: Speed | None = None) -> UpscalerChoice:
+    """Choose what `--model` names, or the default for the size and `--speed`; by default a model's own scale.
 
     Raises:
         UnknownModelError: it is the name of nothing.
         UsageError: it does not fit the scale, or a speed is asked for, too.
+        WeightsError: it is a file that is wrong, where no scale is given.
     """
+    card = _choose_card(engine.model, wanted, speed)
+    sizing = wanted or Sizing(scale=card.scale if card else _scale_of_file(engine))
+    if engine.model is not None or card is None:
+        return UpscalerChoice(card, None, sizing)
+    note = ""
+    if sizing.scale and 1 < sizing.scale < card.scale and not card.continuous:
+        note = f"no x{sizing.scale:g} model is listed as {speed}: {card.name} runs and its result is reduced"
+    return UpscalerChoice(card, default_for_compressed(card, sizing.scale), sizing, note)
+
+
+def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None) -> ModelCard | None:
     if model is None:
         return default_upscaler(sizing.scale if sizing else 4, speed or Speed.BALANCED)
     if speed is not None:
@@ -31,11 +57,12 @@ def choose_upscaler(model: str | None, sizing: Sizing | None, speed: Speed | Non
     return card
 
 
-def choose_for_compressed(model: str | None, card: ModelCard | None, sizing: Sizing | None) -> ModelCard | None:
-    """Return what compressed pictures get instead of `card`; None where that is what `model` says, or serves all."""
-    if model is not None or card is None:
-        return None
-    return default_for_compressed(card, sizing.scale if sizing else card.scale)
+def _scale_of_file(engine: EngineOptions) -> float:
+    from restore_cli.device import prepare_host
+    from restore_cli.weights import build, load_path
+
+    prepare_host()  # which must come before the first tensor
+    return float(build(load_path(Path(str(engine.model)), engine.key)).scale)
 
 
 def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from restore_cli.card import ModelCard
-from restore_cli.cli.choice import choose_enhancer, choose_for_compressed, choose_upscaler, identify_model
+from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
-from restore_cli.tasks.sizing import OutputSize, Sizing, parse_sizing, same_size, size_after
+from restore_cli.tasks.sizing import OutputSize, parse_sizing, same_size, size_after
 from restore_cli.tasks.steps import STEPS, Step, parse_step
 
 
@@ -42,8 +42,11 @@ def run(
     """
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
-    steps = [_prepare(parse_step(text)) for text in step]
+    steps = [_prepare(parse_step(text), engine) for text in step]
     request = Request(inputs, files, batch, engine, report)
+    for prepared in steps:
+        if prepared.note:
+            request.display.note(prepared.note)
 
     def settings() -> list[Any]:
         return [*step, *(prepared.identify(engine) for prepared in steps)]
@@ -71,33 +74,39 @@ class Prepared:
     output_size: OutputSize = same_size
     compressed: ModelCard | None = None
     """What pictures get instead of `card` that show how their files were compressed."""
+    note: str = ""
+    """What the user should know of it."""
 
     def identify(self, engine: EngineOptions) -> dict[str, Any]:
         """Return what tells the step's networks from all others."""
         return identify_model(self.card, replace(engine, model=self.model), self.compressed)
 
 
-def _prepare(step: Step) -> Prepared:
+def _prepare(step: Step, engine: EngineOptions) -> Prepared:
     """Check a step.
 
     Raises:
         UsageError: its model does not fit it.
+        WeightsError: its model is a file that is wrong.
     """
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in step.values.items()}
     model = values.pop("model", None)
     if step.name == "upscale":
-        return _prepare_upscale(model, values)
+        return _prepare_upscale(replace(engine, model=model), values)
     card = choose_enhancer(model, step.name)
     return Prepared(f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values))
 
 
-def _prepare_upscale(model: str | None, values: dict[str, Any]) -> Prepared:
+def _prepare_upscale(engine: EngineOptions, values: dict[str, Any]) -> Prepared:
     keys = ("scale", "size", "width", "height", "long_edge")
     wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
-    card = choose_upscaler(model, wanted, values.pop("speed", None))
-    if wanted is None and card is None:
-        raise UsageError("the step upscale with a file of your own says no scale", "write upscale:model=FILE,scale=4")
-    sizing = wanted or Sizing(scale=card.scale if card else None)
-    compressed = choose_for_compressed(model, card, sizing)
-    load = partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, **values)
-    return Prepared(sizing.suffix, card, model, load, sizing.output_size, compressed)
+    choice = choose_upscaler(engine, wanted, values.pop("speed", None))
+    return Prepared(
+        choice.sizing.suffix,
+        choice.card,
+        engine.model,
+        partial(load_upscaler, choice=choice, **values),
+        choice.sizing.output_size,
+        choice.compressed,
+        choice.note,
+    )

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from restore_cli.card import ModelCard, TaskName
+from restore_cli.cli.choice import UpscalerChoice
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import StateDictError
-from restore_cli.tasks.sizing import Sizing
 from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
@@ -34,15 +34,13 @@ def load_upscaler(
     engine: EngineOptions,
     tell: Tell,
     *,
-    card: ModelCard | None,
-    compressed: ModelCard | None = None,
-    sizing: Sizing,
+    choice: UpscalerChoice,
     strength: float = 1.0,
     tta: bool = False,
 ) -> Upscaler | MatchingUpscaler:
-    """Load an upscaler: the network of `card`, or where that is None of the file that the engine names.
+    """Load an upscaler: the network of the chosen card, or where there is none of the file that `engine` names.
 
-    Pictures that show how their files were compressed go through the network of `compressed`, where there is one.
+    Pictures that show how their files were compressed go through that which was chosen for them, if there is one.
 
     Raises:
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
@@ -56,9 +54,13 @@ def load_upscaler(
 
     def load(card: ModelCard | None) -> Upscaler:
         restorer = load_restorer(load_network(card, engine, tell), engine)
-        return Upscaler(restorer, sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole)
+        return Upscaler(
+            restorer, choice.sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole
+        )
 
-    return load(card) if compressed is None else MatchingUpscaler(load(card), partial(load, compressed))
+    if choice.compressed is None:
+        return load(choice.card)
+    return MatchingUpscaler(load(choice.card), partial(load, choice.compressed))
 
 
 def load_enhancer(

@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from restore_cli.card import Speed
-from restore_cli.cli.choice import choose_for_compressed, choose_upscaler, identify_model, name_of_model
+from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
-from restore_cli.display import Display
-from restore_cli.tasks.sizing import Sizing, parse_sizing
+from restore_cli.tasks.sizing import parse_sizing
 
 
 @expand_options
@@ -54,30 +53,18 @@ def upscale(
     Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. Up to x4 compressed
     pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
-    sizing = parse_sizing(scale, size, width, height, long_edge)
-    card = choose_upscaler(engine.model, sizing, speed)
-    compressed = choose_for_compressed(engine.model, card, sizing)
-    if sizing is None:
-        sizing = Sizing(scale=card.scale if card else _scale_of_file(engine))
+    choice = choose_upscaler(engine, parse_sizing(scale, size, width, height, long_edge), speed)
+    sizing = choice.sizing
     request = Request(inputs, files, batch, engine, report)
-    wanted = sizing.scale
-    if engine.model is None and card and wanted and 1 < wanted < card.scale and not card.continuous:
-        request.display.note(f"no x{wanted:g} model is listed as {speed}: {card.name} runs and its result is reduced")
-    facts = {"scale": sizing.label, "model": "auto" if compressed else name_of_model(card, engine.model)}
-    chosen = {"size": sizing.suffix, "strength": strength, "tta": tta}
+    if choice.note:
+        request.display.note(choice.note)
+    facts = {"scale": sizing.label, "model": "auto" if choice.compressed else name_of_model(choice.card, engine.model)}
+    settings = {"size": sizing.suffix, "strength": strength, "tta": tta}
     run_session(
         request,
-        partial(load_upscaler, card=card, compressed=compressed, sizing=sizing, strength=strength, tta=tta),
-        lambda: identify_model(card, engine, compressed) | chosen,
+        partial(load_upscaler, choice=choice, strength=strength, tta=tta),
+        lambda: identify_model(choice.card, engine, choice.compressed) | settings,
         suffix=sizing.suffix,
         facts=facts,
         output_size=sizing.output_size,
     )
-
-
-def _scale_of_file(engine: EngineOptions) -> float:
-    from restore_cli.cli.loading import load_network
-    from restore_cli.device import prepare_host
-
-    prepare_host()  # which must come before the first tensor
-    return float(load_network(None, engine, Display().note).scale)

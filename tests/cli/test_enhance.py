@@ -17,6 +17,7 @@ from restore_cli.cli import run
 from restore_cli.metrics import compare
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
+from restore_cli.networks.safmn import SAFMN
 from restore_cli.networks.safmn_bcie import SAFMNBCIE
 
 Capture = pytest.CaptureFixture[str]
@@ -94,6 +95,13 @@ def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -
     assert run(["lowlight", str(dark), "-m", str(small_weights), "-q"]) == 0
 
 
+def test_a_step_takes_the_scale_of_weights_of_ones_own(dark: Path, here: Path, capsys: Capture) -> None:
+    save_file(SAFMN(8, n_blocks=1, upscaling_factor=3).state_dict(), here / "x3.safetensors")
+    assert run(["run", str(dark), "--step", "upscale:model=x3.safetensors", "--json"]) == 0
+    found = record(capsys)
+    assert (found["target"], found["scale"]) == ("dark_x3.png", 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -112,7 +120,7 @@ def test_weights_of_ones_own(dark: Path, small_weights: Path, capsys: Capture) -
         ("run dark.png --step upscale:scale=99", 2, "the scale 99 is not between"),
         ("run dark.png --step lowlight:model=safmn-x4", 2, "safmn-x4 is made for upscale"),
         ("run dark.png --step lowlight -m darkir-s", 2, "--model does not say for which step"),
-        ("run dark.png --step upscale:model=own.safetensors", 2, "says no scale"),
+        ("run dark.png --step upscale:model=own.safetensors", 3, "own.safetensors"),
         ("run dark.png", 2, "Missing option '--step'"),
     ],
 )

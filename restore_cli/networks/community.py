@@ -51,10 +51,10 @@ class CommunityNetwork(Network):
         self.receptive_field = self.halo
         self.bytes_per_pixel = _measure_bytes(descriptor)
         if descriptor.tiling.name != "SUPPORTED":
-            self.locality = Locality.GLOBAL  # type: ignore[misc]  # known only once the network is
+            self.locality = Locality.GLOBAL
         # Not bfloat16: the last layer's result, the picture, would be rounded to its 8 bits too.
         half = {torch.float16} if descriptor.supports_half else set()
-        self.half_precisions = frozenset(half)  # type: ignore[misc]
+        self.half_precisions = frozenset(half)
 
     @classmethod
     def recognises(cls, state: StateDict) -> bool:

@@ -27,12 +27,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.execution import IN_ONE_PIECE, Executor, Measured
+from restore_cli.layers.execution import Executor, Measured
 from restore_cli.layers.normed_conv import NormedConv
 from restore_cli.layers.saconv import SAConv2d
 from restore_cli.layers.spconv import SPConv
 from restore_cli.networks.network import StateDict, SteppedNetwork, count_blocks
-from restore_cli.networks.part import Part
+from restore_cli.networks.part import Part, cut_core
 
 Kind = Literal["plain", "sp", "sa"]
 """Of a convolution: an ordinary 3x3 one, SPConv or SAConv."""
@@ -161,12 +161,12 @@ class Denoiser(SteppedNetwork):
         return [self.intro, self.ending, *(part for block in self._blocks() for part in block.full_precision_modules())]
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        """Restore `x` (n, 3, h, w) of sides on the grid; other than `restore`, this can be trained."""
+        """Restore `x` (n, 3, h, w) of sides on the grid; unlike `restore`, this can be trained."""
         if self.folded:
-            return self.restore(x, IN_ONE_PIECE)
+            return super().forward(x, part)
         picture = self._shrunk(x)
         features = self.blocks(self.intro(picture))  # n, width, h / shrink, w / shrink
-        return F.pixel_shuffle(picture - self.ending(features), self.shrink)
+        return cut_core(F.pixel_shuffle(picture - self.ending(features), self.shrink), part, self.scale)
 
     def restore(self, x: Tensor, executor: Executor) -> Tensor:
         """Restore `x` (n, 3, h, w) of sides on the grid, by the steps of the folded network."""

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from restore_cli.layers.fused import convolve
 from restore_cli.layers.simple_safm import POOLING, RECEPTIVE_FIELD, SimpleSAFM
 from restore_cli.layers.upsampler import enlarge_sum, pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict
 from restore_cli.networks.part import Part, cut_core, run_blocks
+from restore_cli.networks.safmn_family import features_bytes, read_sizes
 
 
 class CCM(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 from restore_cli.errors import StateDictError
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor
 from restore_cli.layers.sampling import Centres, place_centres
-from restore_cli.networks.part import Part
+from restore_cli.networks.part import Part, cut_core
+from restore_cli.tiling import Box
 
 StateDict = Mapping[str, Tensor]
 
@@ -34,25 +34,25 @@ class Locality(Enum):
 class Network(nn.Module, ABC):
     """A restoration network: RGB in, RGB out, float32, values nominally 0 to 1.
 
-    A subclass sets, per class, `architecture`, `signature` and `locality`, and per instance `scale`, `grid`, `halo`,
-    `receptive_field` and `bytes_per_pixel`.
+    A subclass sets, per class, `architecture` and `signature`, and per instance `scale`, `grid`, `halo`,
+    `receptive_field` and `bytes_per_pixel`; what has a value here, where that is another.
     """
 
     architecture: ClassVar[str]
     """Name as the catalogue spells it."""
     signature: ClassVar[frozenset[str]]
     """State dict keys that tell this architecture from all others."""
-    locality: ClassVar[Locality] = Locality.EXACT
-    half_precisions: ClassVar[frozenset[torch.dtype]] = frozenset({torch.bfloat16, torch.float16})
+    locality: Locality = Locality.EXACT
+    half_precisions: frozenset[torch.dtype] = frozenset({torch.bfloat16, torch.float16})
     """Reduced precisions in which results stay finite and within a few hundredths of a decibel."""
-    auto_reduces: ClassVar[bool] = True
+    auto_reduces: bool = True
     """Whether a reduced precision is chosen where the user leaves it open."""
     pads_to_grid: ClassVar[bool] = True
     """Whether a picture whose sides are no multiples of the grid is extended first; where not, its last tiles end off
     the grid, as the picture does."""
     treats_apart: ClassVar[bool] = True
     """Whether of several inputs in one call each gets the result that it gets alone."""
-    sees_place: ClassVar[bool] = False
+    sees_place: bool = False
     """Whether it looks at `Part.box`; tiles of such a network never go through together."""
 
     scale: int
@@ -114,11 +114,10 @@ class Network(nn.Module, ABC):
         core.height·scale, core.width·scale. It is None where `x` is a whole picture.
         """
 
-    def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    def measure(self, x: Tensor, core: Box) -> Tensor:
         """Return what the core of `x` adds to the whole picture's statistic.
 
-        `x` (1, 3, h, w float32) is the core and up to `statistic_halo` pixels around it; the core begins at `top`,
-        `left` and is `height` by `width` pixels.
+        `x` (1, 3, h, w float32) is the core and up to `statistic_halo` pixels around it; `core` is its place in `x`.
         """
         raise TypeError(f"{self.architecture} has no whole-picture statistic")
 
@@ -141,13 +140,13 @@ class Network(nn.Module, ABC):
 class SteppedNetwork(Network):
     """A network of scale 1 that looks at the whole picture, and is written as steps that need not.
 
-    It is never cut into tiles, so it sets no `halo` and no `receptive_field`.
+    It is never cut into tiles, so it sets no `halo` and no `receptive_field`, and a `Part` tells it nothing.
     """
 
     locality = Locality.GLOBAL
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        return self.restore(x, IN_ONE_PIECE)
+        return cut_core(self.restore(x, IN_ONE_PIECE), part, self.scale)
 
     @abstractmethod
     def restore(self, x: Tensor, executor: Executor) -> Tensor:
@@ -163,11 +162,12 @@ class ContinuousNetwork(Network):
     def forward(self, x: Tensor, part: Part | None = None, *, size: tuple[int, int] | None = None) -> Tensor:
         """Restore `x` (n, 3, h, w float32) to n, 3, height, width float32; `size` is both, h·scale, w·scale if None.
 
-        In training, pictures of any n share a size; h and w should be multiples of `grid`.
+        In training, pictures of any n share a size; h and w should be multiples of `grid`. With a `part` there is no
+        `size`: tiles of results of other sizes are made by `restore_at`.
         """
         h, w = x.shape[-2:]
         height, width = size or (h * self.scale, w * self.scale)
-        return self.restore_at(x, place_centres(h, height), place_centres(w, width))
+        return cut_core(self.restore_at(x, place_centres(h, height), place_centres(w, width)), part, self.scale)
 
     @abstractmethod
     def restore_at(self, x: Tensor, rows: Centres, columns: Centres, part: Part | None = None) -> Tensor:
@@ -181,30 +181,6 @@ def count_blocks(state: StateDict, prefix: str) -> int:
     """Count the blocks of a sequence: one more than the highest N among the keys `prefix.N.`, or 0."""
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
     return max((int(match[1]) + 1 for match in map(pattern.match, state) if match), default=0)
-
-
-def read_sizes(state: StateDict, hidden: str) -> dict[str, Any]:
-    """Read the arguments that the upscaling networks of the SAFMN family share; `hidden` is a block's widest weight.
-
-    Raises:
-        KeyError: a key that tells a size is missing.
-    """
-    dim = state["to_feat.weight"].shape[0]
-    return {
-        "dim": dim,
-        "n_blocks": count_blocks(state, "feats"),
-        "ffn_scale": state[hidden].shape[0] / dim,
-        "upscaling_factor": math.isqrt(state["to_img.0.weight"].shape[0] // 3),
-    }
-
-
-def features_bytes(dim: int, hidden: int, scale: int) -> int:
-    """Return the bytes per input pixel that a residual network of `dim` and `hidden` channels holds at its widest.
-
-    Alive at once are two skips, a block's input, the hidden features before and after their activation; or the
-    picture made from them, twice.
-    """
-    return 4 * max(3 * dim + 2 * hidden, 2 * dim + 6 * scale**2)
 
 
 def _list_keys(kind: str, keys: Iterable[str], most: int = 4) -> list[str]:

@@ -117,8 +117,8 @@ class PlainUSR(Network):
             raise ValueError("a network has at least one channel")
         self.ultra = len(im_feat) == 2
         # bfloat16 costs the ultra form 0.04 to 0.06 dB at x2, and it is fast without; it costs the others 0.005 dB.
-        self.auto_reduces = not self.ultra  # type: ignore[misc]  # known only once the form is
-        self.sees_place = not self.ultra  # type: ignore[misc]
+        self.auto_reduces = not self.ultra
+        self.sees_place = not self.ultra
         self.names = _name_blocks(ultra=self.ultra)
         self.channels = [*im_feat, *im_feat[-2::-1]]
         self.n_feat = n_feat

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import enlarge_sum, pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict
 from restore_cli.networks.part import Part, cut_core, run_blocks
+from restore_cli.networks.safmn_family import features_bytes, read_sizes
 
 HALO = 6
 """Pixels of halo that a block needs, measured on the small network; assumed of larger ones."""

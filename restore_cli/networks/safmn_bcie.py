@@ -13,9 +13,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from restore_cli.networks.network import Locality, Network, StateDict, count_blocks, features_bytes
+from restore_cli.networks.network import Locality, Network, StateDict, count_blocks
 from restore_cli.networks.part import Part, cut_core
 from restore_cli.networks.safmn import HALO, RECEPTIVE_FIELD, AttBlock
+from restore_cli.networks.safmn_family import features_bytes
 
 
 class BasicLayer(nn.Module):

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from restore_cli.layers.norm import GlobalResponseNorm, channel_energy
 from restore_cli.layers.safm import CCM, SAFM
 from restore_cli.layers.upsampler import enlarge, pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict, features_bytes, read_sizes
+from restore_cli.networks.network import Network, StateDict
 from restore_cli.networks.part import Part, cut_core, run_blocks
+from restore_cli.networks.safmn_family import features_bytes, read_sizes
+from restore_cli.tiling import Box
 
 RECEPTIVE_FIELD = 32
 """Pixels by which a block widens the receptive field: the neighbouring cell of 16, up to its far edge, and a 3x3."""
@@ -59,9 +61,9 @@ class SAFMNChallenge(Network):
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
         return read_sizes(state, "feats.0.ccm.ccm.0.weight")
 
-    def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    def measure(self, x: Tensor, core: Box) -> Tensor:
         features = self.to_feat(x.to(self.to_feat.weight.dtype))
-        return channel_energy(features[:, :, top : top + height, left : left + width])
+        return channel_energy(features[:, :, *core.slices])
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         part = part or Part.of_whole(x)

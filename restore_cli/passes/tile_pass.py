@@ -237,9 +237,7 @@ class TilePass:
         def measure(cores: list[Box]) -> None:
             (core,) = cores
             outer = core.grown(halo, self.whole.height, self.whole.width)
-            inner = core.within(outer)
-            tile = self._on_device([outer])
-            parts.append(self.network.measure(tile, inner.top, inner.left, inner.height, inner.width))
+            parts.append(self.network.measure(self._on_device([outer]), core.within(outer)))
 
         cores = plan_cores(self.whole, first.width, self.network.grid, first.height)
         queue = self._queue_of(cores, max(first.height, first.width))

@@ -54,9 +54,9 @@ class Averaging(Network):
     def hyperparameters(cls, state: Any) -> dict[str, Any]:
         return {}
 
-    def measure(self, x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    def measure(self, x: Tensor, core: Box) -> Tensor:
         self._take(x)
-        return x[:, :, top : top + height, left : left + width].double().sum(dim=(2, 3), keepdim=True)
+        return x[:, :, *core.slices].double().sum(dim=(2, 3), keepdim=True)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         self._take(x)

@@ -54,7 +54,7 @@ class ModelCard:
     key: str | None = None
     """Key of the state dict inside a .pth file; None where the file is the state dict itself."""
     for_compressed: bool = False
-    """Whether this upscaler is made for compressed pictures; no other than those get it unless it is named."""
+    """Whether this upscaler is made for compressed pictures; others get it only where it is named."""
     speed: Speed | None = None
     """The speed that this upscaler is picked for at its scale; the built-in ones are balanced without saying so."""
     relative_speed: float | None = None

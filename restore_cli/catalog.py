@@ -10,7 +10,6 @@ from restore_cli.errors import UnknownModelError
 
 __all__ = [
     "CARDS",
-    "ModelCard",
     "default_for",
     "default_for_compressed",
     "default_upscaler",

@@ -60,11 +60,6 @@ class Display:
         """Print a plain line."""
         self._say_if(True, text)
 
-    def detail(self, text: str) -> None:
-        """Print something that only `--verbose` asks for."""
-        if self.verbose:
-            self._line("", "", text)
-
     def outcome(self, outcome: Outcome, *, alone: bool) -> None:
         """Tell of one picture: in words on standard error, and as JSON on standard output if asked for.
 

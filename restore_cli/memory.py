@@ -90,7 +90,7 @@ def peak_memory() -> int | None:
 
 
 def close_gaps() -> None:
-    """Give freed memory back if there is a limit: pieces of work of ever other sizes leave gaps between each other."""
+    """Give freed memory back if there is a limit: pieces of work whose sizes change leave gaps between each other."""
     if memory_limit() is not None:
         trim_heap()
 

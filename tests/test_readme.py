@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from restore_cli.batch.manifest import Manifest
-from restore_cli.card import Speed
-from restore_cli.catalog import CARDS, ModelCard, default_upscaler
+from restore_cli.card import ModelCard, Speed
+from restore_cli.catalog import CARDS, default_upscaler
 from restore_cli.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,10 @@ class Backlog:
         self.is_exhausted = False
 
     def ask_again(self) -> None:
-        """Ask for jobs once more where there were none; to be told so can take a moment, so it is done now and then."""
+        """Let `count` and `take` ask for jobs again after there were none.
+
+        The answer can take a moment, so this is for now and then.
+        """
         self._has_none = False
 
     def count(self, most: int = 1) -> int:

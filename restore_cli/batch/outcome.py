@@ -107,7 +107,7 @@ class Duty:
 def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
     """Return the outcome of a job whose target is there already; None if it is to be done.
 
-    The run that asks `began` so many seconds after the beginning of 1970.
+    `began` is when the run started, in seconds since 1970.
     """
     target = job.target
     if target is None:

@@ -35,7 +35,7 @@ class Crew:
         self._progress = progress
         self._began = time.time()
         self.is_idle = False
-        """Whether a single picture is still read: by an interruption nothing is lost, and its end may never come."""
+        """Whether the only picture is still being read: to interrupt that loses nothing, and its end may never come."""
 
     def work(self, jobs: Sequence[Job], later: Iterator[Job | None] | None, stop: Callable[[], bool]) -> Results:
         """Yield the outcome of each job as soon as it is known, until `stop` says so.

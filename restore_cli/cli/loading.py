@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from restore_cli.catalog import ModelCard
+from restore_cli.card import ModelCard
 from restore_cli.cli.options import EngineOptions
 from restore_cli.device import find_device
 from restore_cli.networks import Network

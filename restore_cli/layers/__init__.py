@@ -1,1 +1,1 @@
-"""The published blocks that the networks are built of; each file names its paper and its source."""
+"""Published blocks, most of which the networks here are built of; each file names its paper and its source."""

@@ -81,7 +81,7 @@ def scaled_weights(convolution: nn.Conv2d, scale: Tensor) -> tuple[Tensor, Tenso
 
 
 def pad_with_zeros(x: Tensor, border: int) -> Tensor:
-    """Add a border of zeros around `x` (n, c, h, w, channels_last); writes each value once, other than `F.pad`."""
+    """Add a border of zeros around `x` (n, c, h, w, channels_last); writes each value once, unlike `F.pad`."""
     n, c, h, w = x.shape
     pixels = x.new_empty(n, h + 2 * border, w + 2 * border, c)
     for edge in (slice(None, border), slice(-border, None)):

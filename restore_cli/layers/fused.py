@@ -45,7 +45,7 @@ def add_convolution(
     dilation: int = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Return `total` plus the convolution of `x`; overwrites `total` (n, c, h, w), other than in training."""
+    """Return `total` plus the convolution of `x`; overwrites `total` (n, c, h, w), except in training."""
     if torch.is_grad_enabled():
         return total + F.conv2d(x, weight, bias, 1, padding, dilation, groups)
     if _SUM is not None and _is_fast(total, x, weight):
@@ -56,7 +56,7 @@ def add_convolution(
 
 
 def add_mixture(total: Tensor, x: Tensor, widen: nn.Conv2d, activation: nn.GELU, narrow: nn.Conv2d) -> Tensor:
-    """Return `total + narrow(activation(widen(x)))`; overwrites `total` (n, c, h, w), other than in training.
+    """Return `total + narrow(activation(widen(x)))`; overwrites `total` (n, c, h, w), except in training.
 
     `widen` is a 3x3 convolution that pads by 1, `narrow` a 1x1. On a processor what lies between them is made some rows
     at a time: it is the widest of all features, and memory is slow at its first touch. `total` may be `x`.
@@ -75,7 +75,7 @@ def add_mixture(total: Tensor, x: Tensor, widen: nn.Conv2d, activation: nn.GELU,
 
 
 def add(total: Tensor, x: Tensor) -> Tensor:
-    """Return `total + x`; overwrites `total`, other than in training."""
+    """Return `total + x`; overwrites `total`, except in training."""
     return total + x if torch.is_grad_enabled() else total.add_(x)
 
 

@@ -134,7 +134,7 @@ class LocalAttention(nn.Module):
         )
 
     def forward(self, x: Tensor, place: Place, into: Tensor | None = None) -> Tensor:
-        """Weigh `x`; the result lies in `into`, or in `x` where that is None, other than in training."""
+        """Weigh `x`; the result lies in `into`, or in `x` where that is None, except in training."""
         lines = stretch_columns(self.body(x), place.columns)  # n, cells, w, channels
         weighed = x.permute(0, 2, 3, 1)  # n, h, w, channels
         if torch.is_grad_enabled():

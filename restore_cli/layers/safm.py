@@ -82,7 +82,7 @@ class SAFM(nn.Module):
 class CCM(nn.Module):
     """Mix channels, and add them to a skip: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back.
 
-    Both inputs and the output: n, dim, h, w. The skip is overwritten, other than in training.
+    Both inputs and the output: n, dim, h, w. The skip is overwritten, except in training.
     """
 
     def __init__(self, dim: int, hidden: int, *, bias: bool = True) -> None:

@@ -214,7 +214,7 @@ def _place(features: Tensor, part: Part) -> Place:
 
 
 def _replace_first(features: Tensor, channels: Tensor) -> Tensor:
-    """Return `features` with others for their first channels; they are overwritten, other than in training."""
+    """Return `features` with others for their first channels; they are overwritten, except in training."""
     count = channels.shape[1]
     if count == features.shape[1]:
         return channels

@@ -21,7 +21,7 @@ from restore_cli.networks.safmn_family import features_bytes, read_sizes
 class CCM(nn.Module):
     """Mix channels, and add them to a skip: a 3x3 convolution to `hidden` channels, GELU, a 1x1 convolution back.
 
-    Both inputs and the output: n, dim, h, w. The skip is overwritten, other than in training.
+    Both inputs and the output: n, dim, h, w. The skip is overwritten, except in training.
     """
 
     def __init__(self, dim: int, hidden: int) -> None:

@@ -150,7 +150,7 @@ class InBands(Executor):
             DeviceError: the device is out of memory even with the smallest band.
         """
         height, width = x.shape[2:]
-        counted = max(1, x.shape[1] // CHANNELS)  # as so many pixels of CHANNELS channels each of these counts
+        counted = max(1, x.shape[1] // CHANNELS)  # a pixel of more than CHANNELS channels counts as several
         top = 0
         while top < height:
             bottom = min(top + max(1, self.pixels // counted // width // grid) * grid, height)

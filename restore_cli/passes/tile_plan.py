@@ -20,8 +20,8 @@ LARGEST_AUTO_TILE_IN_HALOS = 16
 """`auto` cuts no larger tiles than the larger of these two: halos then cost about a quarter more at the most, and the
 progress bar moves."""
 TAKEN, TAKEN_REDUCED = 2.0, 0.9
-"""Bytes that a tile takes at the most, in those of its widest features in float32: in float32, and in bfloat16 on a
-processor. Measured, with what libraries and the heap take for themselves."""
+"""How many times the bytes of its widest features in float32 a tile takes at the most: computed in float32, and in
+bfloat16 on a processor. Measured, with what libraries and the heap take for themselves."""
 TAKEN_UNASKED = 900 * MEBIBYTE
 """Bytes that tiles and bands of a large picture take at the most on a host where the user sets no limit: 24 megapixels
 are then enlarged fourfold in 1.5 GB in all. Without it that takes 3 GB, and a fifth less time."""

@@ -20,8 +20,9 @@ class Taps:
     """What m output pixels along one side are made of."""
 
     first: int
-    """The first input pixel that any of them needs, and the one after the last."""
+    """The first input pixel that any of them needs."""
     stop: int
+    """The input pixel after the last that any of them needs."""
     indices: NDArray[np.intp]
     """m, taps: input pixels, counted from the first; a pixel that needs fewer repeats its last with weight 0."""
     weights: NDArray[np.float64]

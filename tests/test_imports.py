@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -12,27 +13,9 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "restore_cli"
 
-LAYERS = (
-    ("__main__", "__init__"),
-    ("cli",),
-    ("display", "report", "training"),
-    ("batch", "benchmark"),
-    ("tasks",),
-    ("restorer",),
-    ("passes",),
-    ("weights",),
-    ("checkpoint", "download"),
-    ("networks",),
-    ("layers",),
-    ("metrics", "picture"),
-    ("padding", "scratch"),
-    ("device", "tiling"),
-    ("memory",),
-    ("catalog", "places"),
-    ("cards",),
-    ("card",),
-    ("errors", "heap", "importing", "telling"),
-)
+TABLE = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
+ARCHITECTURE = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+LAYERS = [re.findall(r"\w+", row) for row in TABLE.findall(ARCHITECTURE)]
 """Modules and packages from the top down; each may import from those below it, and from itself."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

@@ -22,9 +22,9 @@ from restore_cli.device import (
 )
 from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
+from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
 from restore_cli.passes.padded_picture import ColourSource
-from restore_cli.passes.recordings import open_calls
 from restore_cli.passes.stack_pass import restore_together
 from restore_cli.passes.stack_plan import plan_stack
 from restore_cli.passes.step_pass import StepPass, measure_effort

@@ -52,7 +52,7 @@ class Planner:
         *,
         output: str | None = None,
         suffix: str,
-        ending: str | None = None,
+        suffix_override: str | None = None,
         facts: Mapping[str, str] | None = None,
         format_name: str | None = None,
         recursive: bool = True,
@@ -63,18 +63,20 @@ class Planner:
         """Results go to `output`, which is a file, a folder, `-`, a template or None.
 
         With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
-        `<folder><suffix>` beside an input folder, with `suffix` in its name. `ending` and `facts` are as `Place` takes
-        them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
+        `<folder><suffix>` beside an input folder, with `suffix` in its name. `suffix_override` and `facts` are as
+        `Place` takes them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
 
         Raises:
-            UsageError: there is no such format, or the ending is none.
+            UsageError: there is no such format, or the suffix is none.
         """
         self.output = output
         self.recursive = recursive
         self._format = _chosen_format(format_name)
-        if ending is not None and (os.sep in ending or "/" in ending):
-            raise UsageError(f"the suffix {ending} names a folder", "name folders with -o")
-        self._make_place = partial(Place, output, self._format, suffix=suffix, ending=ending, facts=facts)
+        if suffix_override is not None and (os.sep in suffix_override or "/" in suffix_override):
+            raise UsageError(f"the suffix {suffix_override} names a folder", "name folders with -o")
+        self._make_place = partial(
+            Place, output, self._format, suffix=suffix, suffix_override=suffix_override, facts=facts
+        )
         self._place: Place | None = None
         self._overwrite = overwrite
         self._shard = shard

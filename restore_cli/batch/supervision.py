@@ -18,10 +18,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from restore_cli.batch.backlog import Backlog
-from restore_cli.batch.deaths import death_of, found_written
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Duty, Outcome, failure
 from restore_cli.batch.planning import Job
-from restore_cli.batch.service import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
+from restore_cli.batch.worker_deaths import death_of, found_written
+from restore_cli.batch.worker_process import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
 

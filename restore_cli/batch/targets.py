@@ -24,20 +24,21 @@ class Place:
         format: Format | None,
         *,
         suffix: str,
-        ending: str | None = None,
+        suffix_override: str | None = None,
         facts: Mapping[str, str] | None = None,
         count: int,
     ) -> None:
         """`output` is what `-o` says: a file, a folder, `-`, a template, or None for a place beside the input.
 
-        `suffix` tells results from their inputs where both lie together; `ending`, if given, stands in for it, and is
-        in the names of results in other folders, too. `facts` is what a template knows besides the input's own name.
+        `suffix` tells results from their inputs where both lie together; `suffix_override`, if given, stands in for it,
+        and is in the names of results in other folders, too. `facts` is what a template knows besides the name of the
+        input.
 
         Raises:
             UsageError: `count` pictures cannot go there, options contradict it, or a template cannot be filled in.
         """
-        self.suffix = suffix if ending is None else ending
-        self.ending = ending or ""
+        self.suffix = suffix if suffix_override is None else suffix_override
+        self.suffix_in_folder = suffix_override or ""
         self.format = format
         self.to_stdout = output == STANDARD_STREAM
         self.template: Template | None = None
@@ -55,7 +56,7 @@ class Place:
                     raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
         if self.folder is not None:
             _check_folder(self.folder)
-        if ending is not None and output is not None and self.folder is None:
+        if suffix_override is not None and output is not None and self.folder is None:
             raise UsageError(f"--suffix has no place in {output}", "write it into the name")
         if count > 1 and (self.to_stdout or self.file is not None):
             raise UsageError(f"several pictures cannot all be written to {output}", "give -o a folder")
@@ -71,12 +72,12 @@ class Place:
             return None, format
         if self.file is not None:
             return self.file, format
-        kept = self._suffix_for(source)
+        extension = self._extension_for(source)
         if self.template is not None:
-            path = self.template.fill(source, kept)
+            path = self.template.fill(source, extension)
             return path, self.format or _format_of_filled(path)
         if self.folder is not None:
-            return self.folder / source.below / (source.path.stem + self.ending + kept), format
+            return self.folder / source.below / (source.path.stem + self.suffix_in_folder + extension), format
         if source.root is None:
             return self.beside(source), format
         root = source.root.resolve()
@@ -84,15 +85,15 @@ class Place:
 
     def beside(self, source: Source) -> Path:
         """Return the name beside its input that the result of `source` has by default."""
-        return source.path.with_name(source.path.stem + self.suffix + self._suffix_for(source))
+        return source.path.with_name(source.path.stem + self.suffix + self._extension_for(source))
 
     def _format_for(self, source: Source) -> Format:
         format = self.format or format_of_path(source.path) or format_by_name("png")
         assert format is not None
         return format
 
-    def _suffix_for(self, source: Source) -> str:
-        """Return the ending of the result's name: that of the input, if it stands for the result's format."""
+    def _extension_for(self, source: Source) -> str:
+        """Return the file extension of the result: that of the input, if it stands for the result's format."""
         format = self._format_for(source)
         return source.path.suffix if format_of_path(source.path) is format else format.suffixes[0]
 
@@ -118,13 +119,15 @@ class Template:
             if field is not None and (field not in known or shape or conversion):
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
 
-    def fill(self, source: Source, suffix: str) -> Path:
-        """Return the path for `source`, whose result's name ends in `suffix`.
+    def fill(self, source: Source, extension: str) -> Path:
+        """Return the path for `source`, whose result has this file extension.
 
         {parent} is the folder of the input: below the folder that was named, or as it was named itself.
         """
         parent = source.below if source.root is not None else source.path.parent
-        return Path(self.text.format(stem=source.path.stem, parent=parent, ext=suffix.removeprefix("."), **self.facts))
+        return Path(
+            self.text.format(stem=source.path.stem, parent=parent, ext=extension.removeprefix("."), **self.facts)
+        )
 
 
 def _check_folder(folder: Path) -> None:
@@ -150,7 +153,7 @@ def names_folder(output: str) -> bool:
     if format_of_path(path) is None:
         raise UsageError(
             f"{output} names no format that can be written",
-            f"for a folder write {output}/, for a file use {_endings()}",
+            f"for a folder write {output}/, for a file use {_extensions()}",
         )
     return False
 
@@ -159,10 +162,10 @@ def _format_of_filled(path: Path) -> Format:
     format = format_of_path(path)
     if format is None:
         raise UsageError(
-            f"{path} names no format that can be written", f"let the template end in .{{ext}} or {_endings()}"
+            f"{path} names no format that can be written", f"let the template end in .{{ext}} or {_extensions()}"
         )
     return format
 
 
-def _endings() -> str:
+def _extensions() -> str:
     return ", ".join(format.suffixes[0] for format in WRITTEN)

@@ -128,7 +128,7 @@ def _planner(request: Request, suffix: str, facts: Mapping[str, str] | None) -> 
     return Planner(
         output=files.output,
         suffix=suffix,
-        ending=files.suffix,
+        suffix_override=files.suffix,
         facts=facts,
         format_name=files.format,
         recursive=files.recursive,

@@ -9,7 +9,7 @@ from restore_cli.device import Device
 from restore_cli.layers.sampling import place_centres
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import pad_to_grid
-from restore_cli.passes.recordings import Call, call_plainly
+from restore_cli.passes.cuda_graphs import Call, call_plainly
 
 
 @torch.inference_mode()

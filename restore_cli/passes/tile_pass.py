@@ -13,13 +13,13 @@ from restore_cli.errors import DeviceError
 from restore_cli.layers.sampling import Centres, place_centres
 from restore_cli.memory import GIBIBYTE, HeapTrimmer, free_host_memory
 from restore_cli.networks import ContinuousNetwork, Network, Part
+from restore_cli.passes.cuda_graphs import Call, call_plainly
 from restore_cli.passes.finite import all_finite, check_finite
-from restore_cli.passes.link import Arrival, open_link
 from restore_cli.passes.padded_picture import ColourSource, PaddedPicture
-from restore_cli.passes.recordings import Call, call_plainly
 from restore_cli.passes.stack_plan import plan_stack
 from restore_cli.passes.tile_plan import TilePlanner, TilePolicy
 from restore_cli.passes.tile_queue import TileQueue
+from restore_cli.passes.transfer import Arrival, open_link
 from restore_cli.telling import Progress
 from restore_cli.tiling import Box, plan_cores, round_up
 

@@ -186,16 +186,16 @@ def test_links_in_a_circle_end(tree: Path) -> None:
 
 
 def test_a_suffix_of_ones_own_stands_in_for_the_usual_one(tree: Path) -> None:
-    assert targets(plan("photos/a.jpg", ending="-big"), tree) == ["photos/a-big.jpg"]
-    assert targets(plan("photos", ending="-big", recursive=False), tree) == [
+    assert targets(plan("photos/a.jpg", suffix_override="-big"), tree) == ["photos/a-big.jpg"]
+    assert targets(plan("photos", suffix_override="-big", recursive=False), tree) == [
         "photos-big/a-big.jpg",
         "photos-big/b-big.PNG",
     ]
-    assert targets(plan("photos/a.jpg", ending="-big", output="out"), tree) == ["out/a-big.jpg"]
+    assert targets(plan("photos/a.jpg", suffix_override="-big", output="out"), tree) == ["out/a-big.jpg"]
     with pytest.raises(UsageError, match="replace its input"):
-        plan("photos/a.jpg", ending="")
+        plan("photos/a.jpg", suffix_override="")
     with pytest.raises(UsageError, match="names a folder"):
-        plan("photos/a.jpg", ending="/big")
+        plan("photos/a.jpg", suffix_override="/big")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_shard_does_not_depend_on_where_the_folder_is_called_from(
     [
         (["photos/*"], {}),
         (["photos"], {"output": "photos/large/{stem}.{ext}", "recursive": True}),
-        (["photos"], {"output": "photos", "ending": "_large", "overwrite": True}),
+        (["photos"], {"output": "photos", "suffix_override": "_large", "overwrite": True}),
     ],
 )
 def test_results_are_not_restored_again(inputs: list[str], options: dict[str, object], tree: Path) -> None:

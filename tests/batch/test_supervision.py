@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from restore_cli.batch.deaths import death_of, found_written
 from restore_cli.batch.outcome import Duty, Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
+from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.errors import RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name

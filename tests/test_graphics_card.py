@@ -14,8 +14,8 @@ from restore_cli.networks import Network, Part
 from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmnpp import SAFMNPP
-from restore_cli.passes.link import CudaLink, Link, open_link
 from restore_cli.passes.tile_pass import TilePass
+from restore_cli.passes.transfer import CudaLink, Link, open_link
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.sizing import Sizing

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.networks import Network, Part
-from restore_cli.passes.recordings import MOST, WORTHWHILE, Recording, Recordings, call_plainly, open_calls
+from restore_cli.passes.cuda_graphs import MOST, WORTHWHILE, Recording, Recordings, call_plainly, open_calls
 
 PART = Part.of_whole(torch.zeros(1, 3, 8, 8))
 
@@ -132,7 +132,7 @@ def test_the_recording_that_was_used_longest_ago_is_dropped() -> None:
 
 
 def test_shapes_are_not_counted_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restore_cli.passes.recordings.MOST_COUNTED", 5)
+    monkeypatch.setattr("restore_cli.passes.cuda_graphs.MOST_COUNTED", 5)
     recorder, network = Recorder(), Halving()
     recordings = Recordings(recorder)
     for side in range(1, 40):

@@ -15,7 +15,7 @@ Arrival = Callable[[], list[Tensor]]
 
 
 class Link:
-    """Copies at once."""
+    """Copies tensors to a device and back, and waits for each copy."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

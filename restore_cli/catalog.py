@@ -20,7 +20,7 @@ __all__ = [
 
 def names_file(model: str) -> bool:
     """Tell whether what the user calls a model is a file and not a checkpoint of the catalogue."""
-    return "/" in model or "\\" in model or model.endswith((".safetensors", ".pth", ".pt", ".ckpt"))
+    return "/" in model or "\\" in model or model.lower().endswith((".safetensors", ".pth", ".pt", ".ckpt"))
 
 
 def find_card(name: str) -> ModelCard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ from restore_cli.errors import StateDictError, WeightsError
 KEYS = ("params_ema", "params", "state_dict", "model")
 """Where training programs put the state dict in a .pth file, in the order in which they are tried."""
 PREFIXES = ("module.", "_orig_mod.")
-"""What wrappers for several devices and compilers put before every name."""
+"""What wrappers for several devices and compilers put before every name, in any order."""
+COUNTER = "n_averaged"
+"""What `torch.optim.swa_utils.AveragedModel` counts in, beside the weights."""
+DEEPEST = 4
+"""Levels of dictionaries in which a state dict is looked for."""
 
 
 def read_checkpoint(path: Path, key: str | None = None) -> dict[str, Tensor]:
     """Read safetensors, or what `torch.save` wrote; the content tells which, not the name.
 
-    `key` names the state dict inside the latter; None tries the usual ones.
+    `key` names the state dict inside the latter, with dots from level to level; None tries the usual ones.
 
     Raises:
         WeightsError: the file cannot be read, is damaged, or would run code.
@@ -70,44 +74,55 @@ def _read_pickle(path: Path, key: str | None) -> dict[str, Tensor]:
             f"{path} is refused: besides tensors it asks for {wanted[1]}, which could run code",
             "save the state dict alone, best as .safetensors",
         ) from error
-    return _without_prefix(_tensors_of(_pick_state(content, key, path), path))
+    return _without_prefix(_pick_state(content, key, path))
 
 
-def _pick_state(content: Any, key: str | None, path: Path) -> Mapping[Any, Any]:
+def _pick_state(content: Any, key: str | None, path: Path) -> dict[str, Tensor]:
+    """Return the tensors of the state dict under `key`, or where training programs put it, level by level."""
     if not isinstance(content, Mapping):
         raise StateDictError(f"{path} holds no state dict, but a {type(content).__name__}")
-    if key is None:
-        return next((content[name] for name in KEYS if isinstance(content.get(name), Mapping)), content)
-    nested = content.get(key)
-    if not isinstance(nested, Mapping):
-        raise StateDictError(f"{path} has no state dict under {key!r}", f"it has: {_nested_keys(content) or 'none'}")
-    return nested
+    places = {place: tensors for place, state in _mappings_in(content) if (tensors := _tensors_of(state))}
+    there = ", ".join(sorted(place for place in places if place))
+    if key is not None:
+        if key not in places:
+            raise StateDictError(f"{path} has no state dict under {key!r}", f"it has: {there or 'none'}")
+        return places[key]
+    usual = next((place for place in _usual_places(content) if place in places), None)
+    if usual is None:
+        hint = f"name the place with --key: {there}" if there else ""
+        raise StateDictError(f"{path} holds no tensors where a state dict usually is", hint)
+    return places[usual]
 
 
-def _tensors_of(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    tensors = {
-        name: value
-        for name, value in state.items()
-        if isinstance(name, str)
-        and isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and not value.is_quantized
-    }
-    if tensors:
-        return tensors
-    nested = _nested_keys(state)
-    raise StateDictError(
-        f"{path} holds no tensors where a state dict usually is",
-        f"name the place with --key: {nested}" if nested else "",
-    )
+def _mappings_in(content: Mapping[Any, Any], place: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Yield a mapping and those in it, with their places: names from the outside inwards, with dots between."""
+    yield place, content
+    for name, value in content.items():
+        if isinstance(name, str) and isinstance(value, Mapping) and place.count(".") < DEEPEST:
+            yield from _mappings_in(value, f"{place}.{name}" if place else name)
 
 
-def _nested_keys(content: Mapping[Any, Any]) -> str:
-    return ", ".join(sorted(str(name) for name, value in content.items() if isinstance(value, Mapping)))
+def _usual_places(content: Mapping[Any, Any], place: str = "") -> Iterator[str]:
+    """Yield where a state dict may be, the most usual places first, and what they lie in after them."""
+    for name in KEYS:
+        if isinstance(content.get(name), Mapping):
+            yield from _usual_places(content[name], f"{place}.{name}" if place else name)
+    yield place
+
+
+def _tensors_of(state: Mapping[Any, Any]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if isinstance(name, str) and _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether it is a tensor whose values are all there."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized or value.is_meta:
+        return False
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    for prefix in PREFIXES:
-        if state and all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
-    return dict(state)
+    state = {name: tensor for name, tensor in state.items() if name != COUNTER}
+    while prefix := next((prefix for prefix in PREFIXES if state and all(n.startswith(prefix) for n in state)), None):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state

@@ -77,10 +77,17 @@ class Display:
         if outcome.status == "done":
             self._say_if(alone or self.verbose, _describe(outcome, self.verbose))
 
-    def planned(self, source: str, target: str, status: str) -> None:
-        """Tell, on standard output, what a run would do with one picture, as `--dry-run` asks."""
-        record = {"source": source, "target": target, "status": status}
-        sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({status})") + "\n")
+    def planned(self, source: str, target: str, foreseen: Outcome | None) -> None:
+        """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
+        if self.json:
+            told = {"status": "planned", "reason": None, "error": None, "hint": ""}
+            known = foreseen.record() if foreseen is not None else {}
+            text = json.dumps({"source": source, "target": target} | {key: known.get(key, told[key]) for key in told})
+        else:
+            skip = f"skip, {foreseen.reason}" if foreseen is not None else ""
+            what = "restore" if foreseen is None else skip if foreseen.status == "skipped" else "fail"
+            text = f"{source} -> {target} ({what})"
+        sys.stdout.write(f"{text}\n")
 
     def summary(self, totals: Totals, seconds: float, *, passed_over: int, interrupted: bool) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
@@ -168,7 +175,7 @@ def _summary_line(totals: Totals, seconds: float, passed_over: int, interrupted:
     parts = [f"{totals.done} done"]
     parts += [f"{totals.skipped} skipped"] if totals.skipped else []
     parts += [f"{totals.failed} failed"] if totals.failed else []
-    parts += [f"{passed_over} other files passed over"] if passed_over else []
+    parts += [f"{_other_files(passed_over)} passed over"] if passed_over else []
     speed = _speed(totals, seconds)
     end = f" ({speed})" if speed else ""
     return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
@@ -189,7 +196,7 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted
     if totals.failed:
         table.add_row("failed", Text(f"{totals.failed:,}", "bold red"))
     if passed_over:
-        table.add_row("passed over", f"{passed_over:,} other files")
+        table.add_row("passed over", _other_files(passed_over))
     if totals.pixels_read:
         read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
         table.add_row("pixels", f"{read:,.1f} MP read, {written:,.1f} MP written")
@@ -200,6 +207,10 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted
         shares = zip(("read", "run", "write"), totals.shares, strict=True)
         table.add_row("spent on", ", ".join(f"{name} {share:.0%}" for name, share in shares))
     return table
+
+
+def _other_files(count: int) -> str:
+    return "1 other file" if count == 1 else f"{count:,} other files"
 
 
 def _speed(totals: Totals, seconds: float) -> str:
@@ -224,7 +235,7 @@ def _describe(outcome: Outcome, verbose: bool) -> str:
     if verbose:
         tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"
         seconds = outcome.seconds
-        kind = f" for {outcome.compression}" if outcome.compression else ""
-        text += f"  ({outcome.model}{kind}, {outcome.device}, {outcome.precision}, {tile};"
+        kind = f"; the file: {outcome.compression}" if outcome.compression else ""
+        text += f"  ({outcome.model}, {outcome.device}, {outcome.precision}, {tile}{kind};"
         text += f" read {seconds.read:.2f}, run {seconds.run:.2f}, write {seconds.write:.2f})"
     return text

@@ -47,7 +47,7 @@ def put_path(card: ModelCard) -> Path:
 def cache_folder() -> Path:
     """Return where fetched and converted weights lie: $RESTORE_CACHE, or `restore` in the user's cache folder."""
     chosen = os.environ.get("RESTORE_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("restore")
+    return _expanded(chosen) if chosen else platformdirs.user_cache_path("restore")
 
 
 def hub_folder() -> Path:

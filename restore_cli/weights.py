@@ -28,7 +28,7 @@ from restore_cli.networks import Network, build_network
 from restore_cli.places import converted_path, embedded_path, find_published
 from restore_cli.telling import Tell
 
-NOT_THE_REASON = re.compile(r".*I/O error: | \(os error \d+\)$")
+NOT_THE_REASON = re.compile(r".*I/O error: | \(os error \d+\).*$")
 """What safetensors says around the system's own words."""
 DIGEST = "digest"
 """Key of a converted file's metadata under which its `digest_of` stands."""

@@ -85,13 +85,22 @@ def test_an_unusual_key_has_to_be_named(tmp_path: Path) -> None:
     assert_same(read_checkpoint(path, "generator"))
 
 
+def test_a_state_dict_is_found_level_by_level(tmp_path: Path) -> None:
+    path = saved({"model": {"state_dict": STATE, "mine": {"deep": OTHER}}, "params": {}}, tmp_path / "w.pth")
+    assert_same(read_checkpoint(path))
+    assert_same(read_checkpoint(path, "model.mine.deep"), OTHER)
+    with pytest.raises(StateDictError) as raised:
+        read_checkpoint(path, "deep")
+    assert raised.value.hint == "it has: model.mine.deep, model.state_dict"
+
+
 @pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), "text", None, {}, {"lr": 0.1}])
 def test_a_file_without_a_state_dict_is_refused(content: Any, tmp_path: Path) -> None:
     with pytest.raises(StateDictError, match="holds no"):
         read_checkpoint(saved(content, tmp_path / "w.pth"))
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 @pytest.mark.parametrize("safe", [True, False])
 def test_the_prefix_of_a_wrapper_is_dropped(prefix: str, safe: bool, tmp_path: Path) -> None:
     wrapped = {prefix + name: tensor for name, tensor in STATE.items()}
@@ -101,6 +110,11 @@ def test_the_prefix_of_a_wrapper_is_dropped(prefix: str, safe: bool, tmp_path: P
     else:
         torch.save({"params": wrapped}, path)
     assert_same(read_checkpoint(path))
+
+
+def test_the_counter_of_an_average_is_left_out(tmp_path: Path) -> None:
+    averaged = {f"module.{name}": tensor for name, tensor in STATE.items()} | {"n_averaged": torch.tensor(7)}
+    assert_same(read_checkpoint(saved(averaged, tmp_path / "w.pth")))
 
 
 def test_a_prefix_that_not_all_names_have_belongs_to_them(tmp_path: Path) -> None:
@@ -119,6 +133,7 @@ def test_half_precision_is_read_as_it_is(dtype: torch.dtype, safe: bool, tmp_pat
 
 def test_what_is_no_dense_tensor_under_a_name_is_left_out(tmp_path: Path) -> None:
     content = {**STATE, "epoch": 3, 7: torch.zeros(2), "sparse": torch.eye(3).to_sparse(), "nested": {"a": 1}}
+    content |= {"meta": torch.zeros(2, device="meta"), "huge": torch.zeros(1).expand(10**12)}
     assert_same(read_checkpoint(saved(content, tmp_path / "w.pth")))
 
 

@@ -144,3 +144,9 @@ print(json.dumps(found))
     )
     for settings, (ours, theirs) in zip(SETTINGS, json.loads(done.stdout), strict=True):
         assert ours == theirs, settings
+
+
+def test_a_home_in_the_name_of_the_cache_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("RESTORE_CACHE", "~/weights")
+    assert put_path(GITHUB).is_relative_to("/home/somebody/weights")

@@ -203,6 +203,8 @@ class Manifest:
         if row.settings is None:
             return None, replace(job, replaces=row.status == "again")
         target = job.target and stamp_of(job.target)
+        if target and not target[0]:  # somebody has emptied it since
+            return None, replace(job, replaces=True)
         if row.status == "left" and not target:
             return None, job
         if row.settings != self.settings or not _is_unchanged(job.source, row):
@@ -214,7 +216,7 @@ class Manifest:
             return None, replace(job, replaces=True)  # it was to be replaced, and may have been
         if job.target is not None and not target:
             return None, job
-        why = "it was done with these settings before"
+        why = "it was done with these settings before (without --manifest, --overwrite replaces it)"
         return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
 
 

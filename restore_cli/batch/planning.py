@@ -13,7 +13,7 @@ from restore_cli.batch.targets import Place, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 
-SAME_NAME = "keep their folders apart, as -o 'FOLDER/{parent}/{stem}.{ext}' does"
+SAME_NAME = "keep apart their folders with -o 'FOLDER/{parent}/{stem}.{ext}', or their kinds with 'FOLDER/{name}.{ext}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Planner:
             return _plan_standard_input(names, self.output, self._format)
         found = find_sources(names, recursive=self.recursive, output=self.output)
         self._place = self._make_place(count=max(len(found.sources), 2 if self._grows else 0))
-        results = _results_among(found.sources, self._place)
+        results = self._results_among(found.sources)
         jobs = [self.add(source) for source in found.sources if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
@@ -111,6 +111,22 @@ class Planner:
         if job.target is not None:
             self._take(source.path, job.target)
         return job if self._shard is None or self._shard.holds(source) else None
+
+    def _results_among(self, sources: Sequence[Source]) -> dict[Path, None]:
+        """Return those of `sources` that are where another one's result goes, or would go by default.
+
+        They are results of an earlier run, and not to be done again. Where results replace what is there, a source that
+        its own result would replace is taken for an original: it is not lost without a word.
+        """
+        assert self._place is not None
+        made: set[str] = set()
+        originals: set[str] = set()
+        for source in sources:
+            key, target = _key(source.path), self._place.target(source)[0]
+            made |= {_key(path) for path in (target, self._place.beside(source)) if path is not None} - {key}
+            if self._overwrite and target is not None and _key(target) == key:
+                originals.add(key)
+        return {source.path: None for source in sources if _key(source.path) in made - originals}
 
     def makes(self, path: Path) -> bool:
         """Tell whether a file is the result of a picture that was planned."""
@@ -130,18 +146,6 @@ class Planner:
 
 def _key(path: Path) -> str:
     return os.path.normcase(os.path.abspath(path))
-
-
-def _results_among(sources: Sequence[Source], place: Place) -> dict[Path, None]:
-    """Return those of `sources` that are where another one's result goes, or would go by default.
-
-    They are results of an earlier run, and not to be done again.
-    """
-    made: set[str] = set()
-    for source in sources:
-        targets = {_key(path) for path in (place.target(source)[0], place.beside(source)) if path is not None}
-        made |= targets - {_key(source.path)}
-    return {source.path: None for source in sources if _key(source.path) in made}
 
 
 def _chosen_format(name: str | None) -> Format | None:

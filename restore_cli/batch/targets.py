@@ -80,7 +80,7 @@ class Place:
             return self.folder / source.below / (source.path.stem + self.suffix_in_folder + extension), format
         if source.root is None:
             return self.beside(source), format
-        root = source.root.resolve()
+        root = source.root if source.root.name not in ("", "..") else Path(os.path.abspath(source.root))
         return root.with_name(root.name + self.suffix) / source.below / self.beside(source).name, format
 
     def beside(self, source: Source) -> Path:
@@ -99,7 +99,7 @@ class Place:
 
 
 class Template:
-    """A path with fields in braces: {stem}, {parent}, {ext}, and what else is known; `{{` is a brace."""
+    """A path with fields in braces: {stem}, {name}, {parent}, {ext}, and what else is known; `{{` is a brace."""
 
     def __init__(self, text: str, facts: Mapping[str, str]) -> None:
         """Take a template and what is known of all results alike.
@@ -109,25 +109,32 @@ class Template:
         """
         self.text = text
         self.facts = facts
-        known = ["stem", "parent", "ext", *facts]
-        hint = "fields are " + ", ".join(f"{{{field}}}" for field in known)
+        known = ["stem", "name", "parent", "ext", *facts]
+        hint = f"fields are {', '.join(f'{{{field}}}' for field in known)}; {{{{ stands for a brace"
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError as error:
             raise UsageError(f"the template {text} has a brace without its partner", hint) from error
         for _, field, shape, conversion in parts:
-            if field is not None and (field not in known or shape or conversion):
+            if field is not None and field not in known:
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
+            if shape or conversion:
+                raise UsageError(f"the template {text} says how to print {{{field}}}, which cannot be chosen", hint)
 
     def fill(self, source: Source, extension: str) -> Path:
         """Return the path for `source`, whose result has this file extension.
 
-        {parent} is the folder of the input: below the folder that was named, or as it was named itself.
+        {name} is that of the input, {parent} its folder: below the folder that was named, or as it was named itself,
+        without the `..` that would lead out of the folder of the results.
         """
-        parent = source.below if source.root is not None else source.path.parent
-        return Path(
-            self.text.format(stem=source.path.stem, parent=parent, ext=extension.removeprefix("."), **self.facts)
-        )
+        fields = dict(self.facts, stem=source.path.stem, name=source.path.name, ext=extension.removeprefix("."))
+        parent = source.below if source.root is not None else _without_way_up(source.path.parent)
+        return Path(self.text.format(parent=parent, **fields))
+
+
+def _without_way_up(folder: Path) -> Path:
+    parts = Path(os.path.normpath(folder)).parts
+    return Path(*(part for part in parts if part != ".."))
 
 
 def _check_folder(folder: Path) -> None:

@@ -115,9 +115,12 @@ class Desk:
         self._told = 0.0
 
     def send(self, message: object) -> None:
-        """Tell the supervisor something."""
-        with self._sending:
-            self._connection.send(message)
+        """Tell the supervisor something. A worker without one ends at once."""
+        try:
+            with self._sending:
+                self._connection.send(message)
+        except OSError:
+            os._exit(1)
 
     def listen(self, pipeline: Pipeline) -> None:
         """Take jobs in until there are no more. A worker without a supervisor ends at once."""

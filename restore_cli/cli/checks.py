@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import typer
 
 from restore_cli.batch.planning import Plan, Planner
+from restore_cli.catalog import names_file
 from restore_cli.cli.request import Request
 from restore_cli.errors import UsageError
 
 
 def check_options(request: Request) -> None:
-    """Refuse options that contradict each other."""
-    batch = request.batch
+    """Refuse options that contradict each other, or are empty."""
+    batch, report = request.batch, request.report
+    texts = {"-o": request.files.output, "--from-file": request.files.from_file}
+    paths = {"--manifest": batch.manifest, "--report": report.report}
+    empty = [name for name, text in texts.items() if text == ""]
+    empty += [name for name, path in paths.items() if path == Path()]
+    if empty:
+        raise UsageError(f"{empty[0]} names no file", "in a script, a variable may be empty")
+    if report.quiet and report.verbose:
+        raise UsageError("--quiet and --verbose contradict each other", "give one of them")
+    if batch.fail_fast and batch.max_failures is not None:
+        raise UsageError("--fail-fast and --max-failures contradict each other", "give one of them")
+    if batch.watch and report.dry_run:
+        raise UsageError("--watch and --dry-run contradict each other", "leave --watch out to see what is there now")
     if request.files.null and request.files.from_file is None:
         raise UsageError("-0 tells how names in a list end, and there is no list", "name it with --from-file")
     if batch.retry_failed and batch.manifest is None:
         raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
     if batch.devices is not None and request.engine.device != "auto":
         raise UsageError("--device and --devices contradict each other", "give one of them")
+
+
+def check_key(key: str | None, models: Iterable[str | None]) -> None:
+    """Refuse a `--key` where none of the `models` is a file that has one."""
+    if key is not None and not any(model is not None and names_file(model) for model in models):
+        raise UsageError("--key is for a weights file, and no model is one", "leave it out, or name the file")
 
 
 def check_streams(request: Request, plan: Plan) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
@@ -13,7 +15,8 @@ from restore_cli.batch.planning import Job, Plan
 from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
-from restore_cli.errors import RestoreError
+from restore_cli.errors import RestoreError, UnwritablePictureError
+from restore_cli.picture.naming import shown
 from restore_cli.tasks.sizing import OutputSize
 
 Judge = Callable[[Job], tuple[Outcome | None, Job]]
@@ -35,12 +38,8 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
         foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
         source, target = name_of_source(job), str(job.target or "-")
         kinds[foreseen.status if foreseen else "left"] += 1
-        if foreseen is None:
-            display.planned(source, target, "restore")
-        elif foreseen.status == "skipped":
-            display.planned(source, target, f"skip, {foreseen.reason}")
-        else:
-            display.planned(source, target, "fail")
+        display.planned(source, target, foreseen)
+        if foreseen is not None and foreseen.status == "failed":
             display.error(RestoreError(foreseen.reason, foreseen.hint))
             outcomes.append(foreseen)
     if len(plan.jobs) > 1:
@@ -51,13 +50,15 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
 
 
 def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome | None:
-    """Return the outcome of a picture that would not be restored, as far as its header tells."""
+    """Return the outcome of a picture that would not be restored, as far as header and folder tell."""
     if job.source is None:
         return None
     from restore_cli.picture.reading import measure_picture
     from restore_cli.picture.writing import check_size
 
     try:
+        if job.target is not None:
+            _check_folder(job.target.parent)
         height, width = measure_picture(job.source, max_pixels=files.max_pixels)
         size = output_size(height, width)
         if size is None:
@@ -67,3 +68,16 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
     except RestoreError as error:
         return failure(job, error)
     return None
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that results cannot be written to, or that cannot be made.
+
+    Raises:
+        UnwritablePictureError: it is so.
+    """
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
+    if not os.access(nearest, os.W_OK):
+        raise UnwritablePictureError(
+            f"cannot write to {shown(folder)}: permission denied", "name another place with -o"
+        )

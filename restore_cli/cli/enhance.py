@@ -10,6 +10,7 @@ import typer
 
 from restore_cli.card import TaskName
 from restore_cli.catalog import default_for
+from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
@@ -32,6 +33,7 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
         typer.Exit: as `run_session` does.
     """
     engine = request.engine
+    check_key(engine.key, [engine.model])
     card = choose_enhancer(engine.model, task)
     facts = {"scale": "1", "model": name_of_model(card, engine.model)}
     run_session(

@@ -19,7 +19,7 @@ from restore_cli.cli.options import Debug
 from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
 from restore_cli.errors import UsageError, WeightsError
-from restore_cli.places import find_weights
+from restore_cli.places import find_published, find_weights
 
 INDENT = "    "
 
@@ -92,7 +92,10 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
 
 @app.command("verify")
 def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
-    """Check the hashes of models at hand; of all of them without a name."""
+    """Check the hashes of models at hand; of all of them without a name.
+
+    Of a model whose published file is gone it is checked that it still holds what was converted.
+    """
     cards = [find_card(name) for name in names] if names else CARDS
 
     from restore_cli.weights import verify_card
@@ -107,6 +110,8 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
         try:
             if path is not None:
                 verify_card(card)
+                if not card.embedded and find_published(card) is None:
+                    verdict = "converted"
         except WeightsError as error:
             failed, verdict = True, "wrong"
             display.error(error)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from restore_cli.card import ModelCard
+from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
 from restore_cli.cli.request import Request
@@ -43,6 +44,7 @@ def run(
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
     steps = [_prepare(parse_step(text), engine) for text in step]
+    check_key(engine.key, [prepared.model for prepared in steps])
     request = Request(inputs, files, batch, engine, report)
     for prepared in steps:
         if prepared.note:

@@ -59,7 +59,7 @@ def run_session(
         check_report(report.report)
     planner = _planner(request, suffix, facts)
     arrivals = None
-    if batch.watch and not report.dry_run:
+    if batch.watch:
         from restore_cli.cli.arrivals import Arrivals
 
         arrivals = Arrivals(request, planner)
@@ -68,12 +68,12 @@ def run_session(
     check_records(request, plan, planner)
     watch = Stopwatch()
     with _open_manifest(request, settings) as manifest:
+        if plan.results:
+            display.note(_passed_over(plan.results))
         if report.dry_run:
             show_plan(plan, request.files, display, output_size, _judge_by(manifest, batch))
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
-        if plan.results:
-            display.note(_passed_over(plan.results))
         for refusal in plan.refusals:
             ledger.note(refused(refusal))
         jobs = ledger.sort(plan.jobs)

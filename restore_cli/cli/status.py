@@ -25,7 +25,8 @@ def status(
 
     found = read_status(manifest)
     if json:
-        print(json_format.dumps(asdict(found) | {"seconds_to_go": found.seconds_to_go}))
+        failures = [{"source": source, "reason": reason} for source, reason in found.failures]
+        print(json_format.dumps(asdict(found) | {"failures": failures, "seconds_to_go": found.seconds_to_go}))
         return
     print(f"{found.done} done, {found.skipped} skipped, {found.failed} failed, {found.left} left")
     if found.pictures_per_second is not None and found.seconds_to_go is not None and found.left:

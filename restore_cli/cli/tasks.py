@@ -53,7 +53,10 @@ def load_upscaler(
     whole = LARGEST_BAND if engine.memory_limit is None else min(LARGEST_BAND, engine.memory_limit // SHARE_OF_WHOLE)
 
     def load(card: ModelCard | None) -> Upscaler:
-        restorer = load_restorer(load_network(card, engine, tell), engine)
+        network = load_network(card, engine, tell)
+        if network.scale == 1 and choice.sizing.scale != 1:
+            raise StateDictError(f"{engine.model} does not upscale", "restore deblur, denoise or dejpeg may run it")
+        restorer = load_restorer(network, engine)
         return Upscaler(
             restorer, choice.sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole
         )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from restore_cli.card import Speed
+from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
 from restore_cli.cli.request import Request
@@ -24,7 +25,9 @@ def upscale(
         typer.Option("--scale", "-s", metavar="N", help="Factor from 1 to 16; by default that of the model, 4."),
     ] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Grow to fit inside this many pixels.")] = None,
-    width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Grow to this width.")] = None,
+    width: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Grow to this width; with --height: inside both.")
+    ] = None,
     height: Annotated[int | None, typer.Option(metavar="PIXELS", help="Grow to this height.")] = None,
     long_edge: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Grow until the longer side has this many pixels.")
@@ -53,6 +56,7 @@ def upscale(
     Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. Up to x4 compressed
     pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
+    check_key(engine.key, [engine.model])
     choice = choose_upscaler(engine, parse_sizing(scale, size, width, height, long_edge), speed)
     sizing = choice.sizing
     request = Request(inputs, files, batch, engine, report)

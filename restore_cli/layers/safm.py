@@ -41,7 +41,9 @@ class SAFM(nn.Module):
 
     def __init__(self, dim: int, *, factors: Sequence[int] = (1, 2, 4, 8), bias: bool = True) -> None:
         super().__init__()
-        group = dim // len(factors)
+        group, rest = divmod(dim, len(factors))
+        if rest:
+            raise ValueError(f"{dim} channels cannot be parted into {len(factors)} groups")
         self.factors = tuple(factors)
         self.mfr = nn.ModuleList(nn.Conv2d(group, group, 3, padding=1, groups=group, bias=bias) for _ in factors)
         self.aggr = nn.Conv2d(dim, dim, 1, bias=bias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -86,11 +87,14 @@ class Network(nn.Module, ABC):
         Raises:
             StateDictError: keys are missing or extra (they are named), or shapes do not fit.
         """
+        empty = sorted(key for key, tensor in state.items() if not tensor.numel())
+        if empty:
+            raise StateDictError(f"{cls.architecture} weights have no values in {empty[0]}")
         try:
             network = cls(**cls.hyperparameters(state))
         except KeyError as error:
             raise StateDictError(f"{cls.architecture} weights lack the key {error.args[0]}") from error
-        except (ArithmeticError, IndexError, ValueError) as error:  # a tensor that tells a size is a scalar or empty
+        except (ArithmeticError, IndexError, ValueError, RuntimeError) as error:  # they are scalar, empty, or too large
             raise StateDictError(f"{cls.architecture} weights have tensors of impossible shapes") from error
         wanted = network.state_dict()
         problems = _list_keys("missing", wanted.keys() - state.keys()) + _list_keys(
@@ -178,9 +182,10 @@ class ContinuousNetwork(Network):
 
 
 def count_blocks(state: StateDict, prefix: str) -> int:
-    """Count the blocks of a sequence: one more than the highest N among the keys `prefix.N.`, or 0."""
+    """Count the blocks of a sequence: the N from 0 up without a gap for which there are keys `prefix.N.`."""
     pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
-    return max((int(match[1]) + 1 for match in map(pattern.match, state) if match), default=0)
+    found = {int(match[1]) for match in map(pattern.match, state) if match}
+    return next(number for number in itertools.count() if number not in found)
 
 
 def _list_keys(kind: str, keys: Iterable[str], most: int = 4) -> list[str]:

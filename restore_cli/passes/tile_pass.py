@@ -11,7 +11,7 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
 from restore_cli.layers.sampling import Centres, place_centres
-from restore_cli.memory import GIBIBYTE, HeapTrimmer, free_host_memory
+from restore_cli.memory import MEBIBYTE, HeapTrimmer, free_host_memory, memory_limit
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.passes.cuda_graphs import Call, call_plainly
 from restore_cli.passes.finite import all_finite, check_finite
@@ -165,12 +165,15 @@ class TilePass:
         return 3 * 4 * self.size[0] * self.size[1]
 
     def _check_canvas(self) -> None:
-        """Refuse a result that would drive the host out of memory; Linux would kill the process instead of telling."""
+        """Refuse a result that would drive the host out of memory; Linux would kill the process instead of telling.
+
+        Where the user has set a limit, the planner of tiles knows better what it is too small for.
+        """
         free = free_host_memory()
-        if self._canvas_bytes > free:
+        if self._canvas_bytes > free and not (memory_limit() is not None and self.device.is_host):
             raise DeviceError(
                 f"a result of {self.size[1]}x{self.size[0]} pixels takes "
-                f"{self._canvas_bytes / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
+                f"{self._canvas_bytes // MEBIBYTE:,} MiB of memory, and {free // MEBIBYTE:,} MiB are free",
                 "ask for a smaller size, or restore the picture in parts",
             )
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from restore_cli.card import TaskName
 from restore_cli.errors import RestoreError
-from restore_cli.picture.picture import Picture, to_samples, to_unit
+from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
@@ -42,6 +42,8 @@ class Enhancer:
 
     removes_artefacts = False
     """Whether a result shows no more how its file was compressed."""
+    reduces_deep = False
+    """Whether pictures of more than 8 bits are computed in reduced precision, too, where the user leaves it open."""
 
     def __init__(
         self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
@@ -57,8 +59,8 @@ class Enhancer:
         """Return the height and width of a picture, which stay."""
         return same_size(height, width)
 
-    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
-        """Return the strength for a picture (h, w, c), and what the user should know about it."""
+    def choose_strength(self, plain: Planes, alpha: Samples | None) -> tuple[float, tuple[str, ...]]:
+        """Return the strength for a picture (h, w, c) and its alpha (h, w), and what the user should know about it."""
         return 1.0 if self.strength is None else self.strength, ()
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:
@@ -78,20 +80,21 @@ class Enhancer:
         prepared = self._prepare(picture)
         if prepared.strength == 0:
             return self._leave(prepared)
-        return self._complete(prepared, *restore_once(self.restorer, prepared.plain, progress, tta=self.tta))
+        restorer = self._restorer_for(picture.depth)
+        return self._complete(prepared, *restore_once(restorer, prepared.plain, progress, tta=self.tta))
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
         return 1 if self.tta else self.restorer.stack_size(height, width)
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
-        """Restore pictures of equal height and width together; each becomes what it becomes alone.
+        """Restore pictures of equal height, width and depth together; each becomes what it becomes alone.
 
         An error stands in the place of one that could not be restored.
         """
         group = [self._prepare(picture) for picture in pictures]
         stack = [to_colour(prepared.plain) for prepared in group if prepared.strength > 0]
-        results = iter(self.restorer.restore_stack(stack))
+        results = iter(self._restorer_for(pictures[0].depth).restore_stack(stack))
         return [self._outcome(prepared, results) for prepared in group]
 
     def _outcome(
@@ -105,13 +108,16 @@ class Enhancer:
 
     def _prepare(self, picture: Picture) -> Prepared:
         plain = to_unit(picture.pixels)
-        strength, notes = self.choose_strength(plain)
+        strength, notes = self.choose_strength(plain, picture.alpha)
         if strength > 0 and picture.alpha is not None:
             plain = bleed_colour(plain, picture.alpha)
         return Prepared(picture, plain, strength, notes)
 
     def _leave(self, prepared: Prepared) -> tuple[Picture, Run]:
-        return prepared.picture, Run(self.restorer.precision, None, prepared.notes)
+        return prepared.picture, Run(self._restorer_for(prepared.picture.depth).precision, None, prepared.notes)
+
+    def _restorer_for(self, depth: int) -> Restorer:
+        return self.restorer if self.reduces_deep else self.restorer.for_depth(depth)
 
     def _complete(self, prepared: Prepared, x: Tensor, run: Run) -> tuple[Picture, Run]:
         """Mix the network's result (3, h, w) with the picture, and round it."""
@@ -136,6 +142,8 @@ class Cleaner(Enhancer):
     So values are mixed as they are encoded, and not as light adds up.
     """
 
+    reduces_deep = True  # what is rounded is the noise that was found, and not the picture
+
     def blend(self, plain: Planes, restored: Planes, strength: float) -> Planes:
         return plain + np.float32(strength) * (restored - plain)
 
@@ -144,6 +152,7 @@ class Decompressor(Cleaner):
     """Takes out what lossy compression left."""
 
     removes_artefacts = True
+    reduces_deep = False
 
 
 class Brightener(Enhancer):
@@ -162,10 +171,10 @@ class Brightener(Enhancer):
         super().__init__(restorer, model=model, strength=strength, tta=tta)
         self.preserve_highlights = preserve_highlights
 
-    def choose_strength(self, plain: Planes) -> tuple[float, tuple[str, ...]]:
+    def choose_strength(self, plain: Planes, alpha: Samples | None) -> tuple[float, tuple[str, ...]]:
         if self.strength is not None:
             return self.strength, ()
-        mean = mean_luminance(plain)
+        mean = mean_luminance(plain, alpha)
         strength = strength_for(mean)
         if strength == 1:
             return strength, ()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.picture.picture import BAND
+from restore_cli.picture.picture import BAND, Samples
 from restore_cli.picture.srgb import to_linear, to_srgb
 from restore_cli.tasks.resampling import Planes
 
@@ -21,13 +21,14 @@ def luminance(light: Planes) -> NDArray[np.float32]:
     return weighed
 
 
-def mean_luminance(planes: Planes) -> float:
-    """Return the mean luminance of sRGB planes, 0 to 1."""
+def mean_luminance(planes: Planes, alpha: Samples | None = None) -> float:
+    """Return the mean luminance of sRGB planes (h, w, c), 0 to 1; pixels count by `alpha` (h, w), where any shows."""
+    cover = np.ones(planes.shape[:2], np.uint8) if alpha is None or not alpha.any() else alpha
     total = 0.0
     for top in range(0, len(planes), BAND):
-        total += float(luminance(to_linear(planes[top : top + BAND])).sum(dtype=np.float64))
-    height, width = planes.shape[:2]
-    return total / int(height * width)
+        rows = slice(top, top + BAND)
+        total += float((luminance(to_linear(planes[rows])) * cover[rows]).sum(dtype=np.float64))
+    return total / float(cover.sum(dtype=np.float64))
 
 
 def mix(plain: Planes, restored: Planes, strength: float) -> Planes:

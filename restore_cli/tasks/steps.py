@@ -72,6 +72,8 @@ def parse_step(text: str) -> Step:
         key, _, value = part.partition("=")
         if key not in STEPS[name]:
             raise UsageError(f"the step {name} takes no {key!r}", f"it takes {', '.join(STEPS[name])}")
+        if key in values:
+            raise UsageError(f"the step {name} is told {key} twice", "give it once")
         read, expected = STEPS[name][key]
         try:
             values[key] = read(value)

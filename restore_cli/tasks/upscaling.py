@@ -160,7 +160,7 @@ class Upscaling:
             if beyond is not None:
                 beyond = np.rint(resize(beyond, self.height, self.width, box)).astype(np.int32)
             band = pixels[rows.start - top : rows.stop - top]
-            self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond))
+            self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond, compression=None))
             self.room.release()
 
     def _bands(self, top: int, bottom: int, row_bytes: int) -> list[slice]:

@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 def outcome_of(job: Job, status: Status = "done") -> Outcome:
     if status == "done" and job.target:
-        job.target.touch()
+        job.target.write_bytes(b"result")
     reason = "broken" if status == "failed" else ""
     return Outcome(str(job.source), str(job.target), status, reason, seconds=Seconds(1, 1))
 
@@ -187,7 +187,7 @@ def test_a_result_that_a_killed_run_made_and_did_not_record_counts_as_its_own(fi
     run(file, jobs)  # it begins
     for job in jobs[:2]:
         assert job.target
-        job.target.touch()  # and is killed between the end of two pictures and their records
+        job.target.write_bytes(b"result")  # and is killed between the end of two pictures and their records
     found = run(file, jobs)
     assert found.left == (jobs[2],)
     assert read_status(file).done == 2
@@ -226,7 +226,7 @@ def test_what_another_run_does_meanwhile_counts_as_done(file: Path, jobs: list[J
 
 def test_results_of_others_stay(file: Path, jobs: list[Job]) -> None:
     assert jobs[0].target
-    jobs[0].target.touch()
+    jobs[0].target.write_bytes(b"result")
     assert run(file, jobs, "skipped").left == tuple(jobs)
     assert run(file, jobs, settings={"strength": 0.5}).left[0] == jobs[0]
 

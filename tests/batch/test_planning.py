@@ -288,6 +288,33 @@ def test_results_are_not_restored_again(inputs: list[str], options: dict[str, ob
     assert sorted(str(path.absolute().relative_to(tree)) for path in again.results) == sorted(made)
 
 
+def test_an_original_that_would_be_replaced_is_told_before_anything_is_done(tree: Path) -> None:
+    (tree / "photos/inner/a.jpg").write_bytes(b"")
+    for inputs in (["photos/a.jpg", "photos/inner/a.jpg"], ["photos/inner", "photos"]):
+        with pytest.raises(UsageError, match="would both be written"):
+            plan(*inputs, output="photos/inner", overwrite=True, recursive=False)
+
+
+def test_a_template_never_leads_out_of_its_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree / "photos" / "inner")
+    found = plan("../a.jpg", "../inner/c.tif", "../../photos/b.PNG", output="clean/{parent}/{stem}.{ext}")
+    base = tree / "photos" / "inner" / "clean"
+    assert targets(found, base) == ["a.jpg", "inner/c.tif", "photos/b.PNG"]
+
+
+def test_pictures_of_one_name_and_several_kinds_are_kept_apart_by_a_template(tree: Path) -> None:
+    (tree / "photos/a.png").write_bytes(b"")
+    found = plan("photos/a.jpg", "photos/a.png", format_name="webp", output="out/{name}.{ext}")
+    assert targets(found, tree) == ["out/a.jpg.webp", "out/a.png.webp"]
+
+
+def test_the_results_of_a_linked_folder_lie_beside_the_link(tree: Path) -> None:
+    (tree / "deep").mkdir()
+    (tree / "photos/inner/deep").rename(tree / "deep" / "real")
+    (tree / "link").symlink_to(tree / "deep" / "real")
+    assert targets(plan("link"), tree) == ["link_x4/f_x4.webp"]
+
+
 def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
     (tree / "photos/a.png").write_bytes(b"")
     for number in (1, 2, 3, 4):

@@ -102,6 +102,12 @@ def test_a_step_takes_the_scale_of_weights_of_ones_own(dark: Path, here: Path, c
     assert (found["target"], found["scale"]) == ("dark_x3.png", 3)
 
 
+def test_a_network_that_does_not_enlarge_is_no_upscaler(dark: Path, small_weights: Path, capsys: Capture) -> None:
+    assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "2"]) == 3
+    assert "own.safetensors does not upscale" in capsys.readouterr().err
+    assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "1", "-q"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -122,6 +128,10 @@ def test_a_step_takes_the_scale_of_weights_of_ones_own(dark: Path, here: Path, c
         ("run dark.png --step lowlight -m darkir-s", 2, "--model does not say for which step"),
         ("run dark.png --step upscale:model=own.safetensors", 3, "own.safetensors"),
         ("run dark.png", 2, "Missing option '--step'"),
+        ("run dark.png --step lowlight --key params", 2, "--key is for a weights file"),
+        ("lowlight dark.png --key params", 2, "--key is for a weights file"),
+        ("upscale dark.png -m safmn-x2 --key params", 2, "--key is for a weights file"),
+        ("dejpeg dark.png --memory-limit 60M", 1, "the memory limit of 60 MiB is too small"),
     ],
 )
 def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark: Path, capsys: Capture) -> None:

@@ -76,6 +76,19 @@ def test_what_is_said_of_a_batch(folder: Path, capsys: Capture) -> None:
     first, failure = capsys.readouterr().out.splitlines()
     assert first == "1 done, 0 skipped, 1 failed, 0 left"
     assert failure.split("\t")[:2] == ["failed", str(folder / "b.png")]
+    assert run(["status", "batch.db", "--json"]) == 0
+    (failed,) = json.loads(capsys.readouterr().out)["failures"]
+    assert failed["source"] == str(folder / "b.png")
+    assert "cannot read photos/b.png" in failed["reason"]
+
+
+def test_a_result_that_was_emptied_is_made_again(folder: Path) -> None:
+    (folder / "b.png").unlink()
+    assert restore() == 0
+    result = Path("out") / "a.png"
+    result.write_bytes(b"")
+    assert restore() == 0
+    assert result.stat().st_size > 0
 
 
 def test_a_batch_that_stands_still_is_seen(folder: Path, capsys: Capture) -> None:

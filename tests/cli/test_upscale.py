@@ -249,7 +249,10 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "folder/a.png -> out/a.png (restore)" in capsys.readouterr().out
     assert not Path("out").exists()
     assert run(["upscale", "folder", "nosuch.png", "--dry-run", "--json"]) == 1
-    assert len(records(capsys.readouterr().out)) == 4
+    found = {record["source"]: (record["status"], record["error"]) for record in records(capsys.readouterr().out)}
+    assert len(found) == 4
+    assert found["folder/a.png"] == ("planned", None)
+    assert found["nosuch.png"] == ("failed", "there is no file nosuch.png")
 
 
 def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,7 +262,10 @@ def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.Ca
     assert not Path("m").exists()
     assert run([*arguments, "-q"]) == 0
     assert run([*arguments, "--dry-run"]) == 0
-    assert "(skip, it was done with these settings before)" in capsys.readouterr().out
+    assert (
+        "(skip, it was done with these settings before (without --manifest, --overwrite replaces it))"
+        in capsys.readouterr().out
+    )
     assert run([*arguments, "--format", "png", "--dry-run"]) == 0
     assert "(restore)" in capsys.readouterr().out, "other settings, so it is done again"
     assert run([*arguments[:4], "--dry-run"]) == 0
@@ -619,6 +625,39 @@ def test_a_dry_run_tells_of_what_cannot_be_read(here: Path, capsys: pytest.Captu
     Path("a.png").write_bytes(b"nothing of the kind")
     assert run(["upscale", "a.png", "--dry-run"]) == 1
     assert capsys.readouterr().out == "a.png -> a_x4.png (fail)\n"
+    assert run(["upscale", "a.png", "--dry-run", "--json"]) == 1
+    (found,) = records(capsys.readouterr().out)
+    assert (found["status"], found["reason"]) == ("failed", None)
+    assert "cannot read a.png" in found["error"]
+
+
+def test_a_dry_run_tells_of_a_folder_that_cannot_be_written(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert run(["upscale", str(photo), "-o", "new/folder/", "--dry-run"]) == 1
+    assert "cannot write to new/folder: permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", ""], "-o names no file"),
+        (["--from-file", ""], "--from-file names no file"),
+        (["--manifest", ""], "--manifest names no file"),
+        (["--report", ""], "--report names no file"),
+        (["-q", "-v"], "--quiet and --verbose contradict each other"),
+        (["--fail-fast", "--max-failures", "3"], "--fail-fast and --max-failures contradict each other"),
+        (["--watch", "--dry-run"], "--watch and --dry-run contradict each other"),
+    ],
+)
+def test_options_that_are_empty_or_contradict_each_other_are_refused(
+    options: list[str], words: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = photo.read_bytes()
+    assert run(["upscale", str(photo), "--overwrite", *options]) == 2
+    assert words in stderr_lines(capsys)[0]
+    assert photo.read_bytes() == before
 
 
 @pytest.mark.parametrize("value", ["much", "-1G", "0", "2X", ""])

@@ -31,6 +31,9 @@ def test_luminance_weighs_the_colours() -> None:
     assert light.luminance(picture)[0] == pytest.approx([0.2126, 0.7152, 0.0722])
     assert light.mean_luminance(picture) == pytest.approx(1 / 3)
     assert light.mean_luminance(grey(0, 1)) == pytest.approx(0.5)
+    assert light.mean_luminance(grey(0, 1), np.array([[0, 9]], np.uint8)) == pytest.approx(1)
+    assert light.mean_luminance(grey(0, 1), np.array([[3, 1]], np.uint8)) == pytest.approx(0.25)
+    assert light.mean_luminance(grey(0, 1), np.zeros((1, 2), np.uint8)) == pytest.approx(0.5)
     assert light.mean_luminance(np.repeat(grey(0, 1), 700, axis=0)) == pytest.approx(0.5)
 
 

@@ -99,6 +99,12 @@ def test_the_second_network_is_loaded_once_and_only_if_it_is_needed(two: Two) ->
     assert two.loaded == 1
 
 
+def test_a_result_shows_no_more_how_its_file_was_compressed(two: Two) -> None:
+    once, _ = two.task(grey(10, COMPRESSED[0]))
+    _, run = two.task(once)
+    assert run.model == "clean"
+
+
 @pytest.mark.parametrize(("wanted", "model"), [(1.5, "compressed"), (2, "compressed"), (3, "clean")])
 def test_what_needs_several_passes_goes_to_the_clean_one(wanted: float, model: str) -> None:
     clean, compressed = (upscaler(1, name, scale=2, wanted=wanted) for name in ("clean", "compressed"))

@@ -103,6 +103,12 @@ def test_a_limit_below_what_is_needed_is_one_line_that_names_that(folder: Path) 
     assert peak <= 1.1 * int(needed[:-1]) * MEBIBYTE
 
 
+def test_a_limit_below_what_the_program_takes_is_told_as_such(folder: Path) -> None:
+    done, _ = restore(folder, "60M", "e.png", source="small.jpg", command=("dejpeg",))
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: the memory limit of 60 MiB is too small")
+
+
 def test_what_must_be_encoded_whole_is_refused_before_the_work(folder: Path) -> None:
     done, _ = restore(folder, "500M", "d.webp")
     assert done.returncode == 4

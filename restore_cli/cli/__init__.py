@@ -23,6 +23,13 @@ SPINS = "20000"
 for milliseconds. Where other programs use the processor, too, it asks in vain while those others wait for a core, and
 small pictures take twice as long. On an idle machine only pictures as small as 64 pixels a side notice: by a twentieth.
 """
+REWORDED = (
+    ("Value error, ", ""),
+    ("Input should be a valid number, unable to parse string as a number", "it is not a number"),
+    ("Input should be a valid integer, unable to parse string as an integer", "it is not a whole number"),
+    ("Input should be", "it should be"),
+)
+"""What pydantic, which Typer leaves the checking of values to, says to programmers, and what is said to users."""
 FLAGS = {"help": False, "install_completion": False, "show_completion": False}
 """Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
 
@@ -43,11 +50,11 @@ app.command("upscale")(upscale.upscale)
 app.command("lowlight")(lowlight.lowlight)
 for task in enhance.PURPOSES:
     app.command(task)(enhance.make_command(task))
-app.command("run")(run_steps.run)
-app.command("evaluate")(evaluate.evaluate)
-app.command("status")(status.status)
-app.command("bench")(bench.bench)
-app.command("train")(train.train)
+app.command("run", short_help="Carry out several steps in one go.")(run_steps.run)
+app.command("evaluate", short_help="Compare restored pictures with references: PSNR and SSIM.")(evaluate.evaluate)
+app.command("status", short_help="Tell how far a batch is, by its manifest.")(status.status)
+app.command("bench", short_help="Measure how fast models run on this machine.")(bench.bench)
+app.command("train", short_help="Train or fine-tune a network on photographs.")(train.train)
 app.add_typer(models.app, name="models")
 
 
@@ -87,7 +94,7 @@ def run(arguments: list[str]) -> int:
         Display().error(RestoreError("the current folder is gone", "go to another one"))
         return RestoreError.exit_code
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments, prog_name="restore", standalone_mode=False) or 0
         sys.stdout.flush()
         return code
     except RestoreError as error:
@@ -96,7 +103,10 @@ def run(arguments: list[str]) -> int:
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
-        Display().error(UsageError(error.format_message(), _help_hint(error)))  # type: ignore[attr-defined]
+        message = error.format_message()  # type: ignore[attr-defined]
+        for theirs, ours in REWORDED:
+            message = message.replace(theirs, ours)
+        Display().error(UsageError(message, _help_hint(error, arguments)))
         return UsageError.exit_code
     except BrokenPipeError:
         _give_up_standard_output()
@@ -119,6 +129,11 @@ def _give_up_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _help_hint(error: Exception) -> str:
+def _help_hint(error: Exception, arguments: list[str]) -> str:
+    file = next((word for word in arguments if word.startswith("-") and len(word) > 1 and os.path.exists(word)), None)
+    if file is not None:
+        return f"the file is ./{file}"
     context = getattr(error, "ctx", None)
-    return f"'{context.command_path if context else 'restore'} --help' shows what there is"
+    known = {command.name for command in app.registered_commands}
+    command = next((f" {word}" for word in arguments[:1] if word in known), "")
+    return f"'{context.command_path if context else f'restore{command}'} --help' shows what there is"

@@ -38,7 +38,7 @@ def _show_help(context: typer.Context) -> None:
         print(context.get_help())
 
 
-@app.command("list")
+@app.command("list", short_help="Show all models, and which are at hand.")
 def list_models(json: Json = False, debug: Debug = False) -> None:
     """Show every model known by name, and which are at hand; in a pipe, one line of tab-separated fields each.
 
@@ -66,7 +66,7 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
         print(f"{label + ':':12} {value}")
 
 
-@app.command("pull")
+@app.command("pull", short_help="Fetch models, to work without a network later.")
 def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
     """Fetch models, check their hashes and convert them, so that they run without a network."""
     cards = [find_card(name) for name in names]
@@ -90,7 +90,7 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
         raise typer.Exit(WeightsError.exit_code)
 
 
-@app.command("verify")
+@app.command("verify", short_help="Check the hashes of models at hand.")
 def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
     """Check the hashes of models at hand; of all of them without a name.
 
@@ -136,7 +136,7 @@ def path(name: Name, debug: Debug = False) -> None:
     print(found)
 
 
-@app.command("convert")
+@app.command("convert", short_help="Turn a weights file into safetensors.")
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A .pth, .pt, .ckpt or .safetensors file.")],
     target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],

@@ -40,6 +40,11 @@ class Format:
     default_quality: int | None = None
     """Quality 1 to 100 where the format is lossy."""
 
+    @property
+    def takes_quality(self) -> bool:
+        """Whether it gives up detail, always or where a quality is asked for."""
+        return self.default_quality is not None or self.name == "jp2"
+
     def __reduce__(self) -> tuple[Callable[[str], Format | None], tuple[str]]:
         """Let a format stay the one that it is in another process."""
         return format_by_name, (self.name,)

@@ -131,7 +131,6 @@ def test_a_network_that_does_not_enlarge_is_no_upscaler(dark: Path, small_weight
         ("run dark.png --step lowlight --key params", 2, "--key is for a weights file"),
         ("lowlight dark.png --key params", 2, "--key is for a weights file"),
         ("upscale dark.png -m safmn-x2 --key params", 2, "--key is for a weights file"),
-        ("dejpeg dark.png --memory-limit 60M", 1, "the memory limit of 60 MiB is too small"),
     ],
 )
 def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark: Path, capsys: Capture) -> None:

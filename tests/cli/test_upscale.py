@@ -427,6 +427,33 @@ def test_debug_shows_the_traceback(photo: Path) -> None:
         run(["upscale", str(photo), "--model", "safmn-4x", "--debug"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words", "hint"),
+    [
+        (["upscale", "a.png", "--speed", "slow"], "'--speed': 'slow' is not one of", "'restore upscale --help'"),
+        (["upscale", "a.png", "--scale", "x2"], "it is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--long-edge", "4K"], "it is not a whole number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--quality", "0"], "it should be greater than", "'restore upscale --help'"),
+        (["upscale", "a.png", "-o"], "requires an argument", "'restore upscale --help'"),
+        (["upscale", "-strange.png"], "-s", "the file is ./-strange.png"),
+    ],
+)
+def test_values_that_are_none_are_told_in_plain_words(
+    arguments: list[str], words: str, hint: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("-strange.png").write_bytes(b"")
+    assert run(arguments) == 2
+    error, helps = stderr_lines(capsys)
+    assert words in error
+    assert hint in helps
+
+
+def test_a_quality_for_a_lossless_format_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for format, is_told in (("png", True), ("jpeg", False)):
+        assert run(["upscale", str(photo), "--quality", "50", "--format", format, "--dry-run"]) == 0
+        assert ("--quality changes nothing: PNG is lossless" in capsys.readouterr().err) == is_told
+
+
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     assert "upscale" in capsys.readouterr().out

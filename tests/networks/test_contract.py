@@ -111,6 +111,25 @@ def test_names_a_wrong_shape(network: type[Network]) -> None:
         build_network(state)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"feats.0.ccm.ccm.0.weight": torch.empty(10**12, 0)},
+        {"to_feat.weight": torch.empty(0, 3, 3, 3)},
+        {"feats.30000.norm1.weight": torch.zeros(3)},
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_at_once(odd: dict[str, torch.Tensor]) -> None:
+    state = build(SAFMN).state_dict()
+    with pytest.raises(StateDictError):
+        build_network(state | odd)
+
+
+def test_channels_that_cannot_be_parted_are_refused() -> None:
+    with pytest.raises(ValueError, match="38 channels cannot be parted into 4 groups"):
+        SAFMN(dim=38, n_blocks=1)
+
+
 @each_network
 def test_geometry_is_declared(network: type[Network]) -> None:
     built = build(network)

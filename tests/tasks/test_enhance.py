@@ -188,3 +188,25 @@ def test_an_error_of_one_picture_stands_in_its_place() -> None:
     )
     assert isinstance(finite, NotFiniteError)
     assert isinstance(error, NotFiniteError)
+
+
+@pytest.mark.parametrize(("task", "precision"), [(Enhancer, "fp32"), (Brightener, "fp32"), (Cleaner, "bf16")])
+def test_deep_pictures_are_computed_in_float32_but_for_noise(task: type[Enhancer], precision: str) -> None:
+    restorer = Restorer(Brighter(1.5), Device(torch.device("cpu"), has_bf16=True))
+    for dtype, expected in ((np.uint8, "bf16"), (np.uint16, precision)):
+        pictures = [Picture(dark(16, 24, 3, dtype=dtype)) for _ in range(2)]
+        assert task(restorer, strength=1.0)(pictures[0])[1].precision == expected
+        for result in task(restorer, strength=1.0).restore_group(pictures):
+            assert not isinstance(result, RestoreError)
+            assert result[1].precision == expected
+
+
+def test_hidden_pixels_do_not_decide_how_dark_a_picture_is() -> None:
+    alpha = np.zeros((32, 32), np.uint8)
+    alpha[8:24, 8:24] = 255
+    for seen, hidden, is_brightened in ((10, 255, True), (200, 0, False)):
+        pixels = np.full((32, 32, 3), hidden, np.uint8)
+        pixels[8:24, 8:24] = seen
+        result, run = Brightener(restorer(2.0))(Picture(pixels, alpha))
+        assert (result.pixels[8:24, 8:24] != seen).all() == is_brightened
+        assert ("not dark" in "".join(run.notes)) != is_brightened

@@ -63,7 +63,7 @@ class FileOptions:
         typer.Option(
             "--output",
             "-o",
-            help="File or folder to write, - for standard output, or a template of {stem}, {parent}, {ext} "
+            help="File or folder to write, - for standard output, or a template of {stem}, {name}, {parent}, {ext} "
             "and, where one model runs, {model} and {scale}.",
             metavar="PATH",
         ),

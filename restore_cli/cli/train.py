@@ -20,7 +20,8 @@ from restore_cli.training import CHECKPOINT_SUFFIX, PLOT_SUFFIX
 from restore_cli.training.recipe import read_recipe, recipe_names
 
 if TYPE_CHECKING:
-    from restore_cli.training.session import Limits, Report, Session
+    from restore_cli.training.run_state import Report
+    from restore_cli.training.session import Limits, Session
 
 INSTALL = "pip install 'restore-cli[train]'"
 
@@ -69,8 +70,8 @@ def train(
 ) -> None:
     """Train or fine-tune a network on your own photographs, by a recipe.
 
-    The weights that restore held-out photographs best are written to the output; beside it lie a checkpoint to --resume
-    from, and a plot. Ctrl-C ends a run in good order.
+    The weights that restore held-out photographs best, of those of all reports, are written to the output; beside it
+    lie a checkpoint to --resume from, and a plot. Ctrl-C ends a run in good order.
     """
     display = Display(quiet=quiet, json=json)
     if list_recipes:
@@ -102,10 +103,13 @@ def train(
         seconds=60 * minutes if minutes else None,
         interval=60 * interval,
     )
-    choices = preparation.Choices(photographs, validation, start, device, threads)
-    run = preparation.prepare(chosen, choices, weights, limits, display.note)
+    choices = preparation.Choices(photographs, validation, start, resume, device, threads)
+    with preparation.memory_watched():
+        run = preparation.prepare(chosen, choices, weights, limits, display.note)
     if resume:
-        _resume(run, display)
+        _tell_where(run, display)
+    else:  # an earlier run that is replaced shall not be gone on with
+        run.checkpoint.unlink(missing_ok=True)
 
     def report(state: Report) -> None:
         _tell(state, limits, display)
@@ -114,18 +118,18 @@ def train(
         except OSError as error:
             display.note(f"the plot cannot be written: {error.strerror}")
 
-    if _run(run, report, display):
+    with preparation.memory_watched():
+        interrupted = _run(run, report, display)
+    if interrupted:
         display.note(f"interrupted after step {run.learner.step}; --resume goes on")
         raise typer.Exit(INTERRUPTED)
 
 
-def _resume(run: Session, display: Display) -> None:
-    """Go on from the checkpoint, or begin at the start where there is none, and say which."""
-    if not run.checkpoint.exists():
+def _tell_where(run: Session, display: Display) -> None:
+    """Say where a run goes on that should be resumed, or that it begins at the start."""
+    if not run.history:
         display.note(f"there is no checkpoint {run.checkpoint}, so it begins at the start")
-        return
-    run.resume()
-    if run.is_done:
+    elif run.is_done:
         display.note(f"nothing is left to do after step {run.learner.step}: --steps and --minutes count from the start")
     else:
         display.note(f"going on after step {run.learner.step}")
@@ -144,13 +148,16 @@ def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
     if overwrite:
         return
     checkpoint = weights.with_suffix(CHECKPOINT_SUFFIX)
-    if resume and (os.path.exists(checkpoint) or not os.path.exists(weights)):
+    if resume and os.path.exists(checkpoint):
         return
-    if resume:
-        raise UsageError(f"there is no checkpoint {checkpoint} to go on from", "--overwrite begins afresh")
     for path in (weights, checkpoint, weights.with_suffix(PLOT_SUFFIX)):
-        if os.path.exists(path):
-            raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
+        if not os.path.exists(path):
+            continue
+        if resume:
+            raise UsageError(
+                f"there is no checkpoint {checkpoint} to go on from, but {path} exists", "--overwrite begins afresh"
+            )
+        raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
 
 
 def _list_recipes() -> None:
@@ -169,6 +176,9 @@ def _tell(report: Report, limits: Limits, display: Display) -> None:
     if display.json:
         print(json_format.dumps(asdict(report)), flush=True)
     of = f"/{limits.steps}" if limits.steps else ""
+    if report.loss is None:
+        display.say(f"step {report.step}{of}  PSNR {report.psnr:.3f} dB of what is started from")
+        return
     display.say(
         f"step {report.step}{of}  loss {report.loss:.5f}  PSNR {report.psnr:.3f} dB  "
         f"{report.images_per_second:.1f} images/s  {report.seconds / 60:.1f} min"

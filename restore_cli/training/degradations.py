@@ -23,6 +23,8 @@ from restore_cli.training.recipe import Degradations, Numbers
 
 BLURRED = 0.3
 """Share of darkened photographs that are blurred, too."""
+LEAST_DARK_BLUR = 0.5
+"""Pixels of standard deviation by which those are blurred at the least, where the range reaches that far."""
 SHARPEST_BLUR = 0.2
 """Pixels of standard deviation below which a blur changes nothing."""
 SHOT_NOISE = (1e-4, 2e-3)
@@ -101,7 +103,8 @@ class Dark:
     def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
         """Return the input for `target`."""
         if random.random() < BLURRED:
-            target = blurred(target, random.uniform(max(0.5, self.blur[0]), self.blur[1]))
+            low, high = self.blur
+            target = blurred(target, random.uniform(min(max(LEAST_DARK_BLUR, low), high), high))
         light = to_linear(to_unit(target)) * np.float32(10 ** random.uniform(*self.exposure))
         shot, read = log_uniform(SHOT_NOISE, random), log_uniform(READ_NOISE, random)
         light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)

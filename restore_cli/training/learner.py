@@ -15,9 +15,9 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import UsageError
-from restore_cli.networks import NETWORKS, ContinuousNetwork, Network, StateDict
+from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.training.loss import loss_of
-from restore_cli.training.recipe import Degradations, Recipe
+from restore_cli.training.recipe import Recipe
 from restore_cli.training.sampling import Batch, Sampler
 
 MOST_PASSED_OVER = 20
@@ -28,18 +28,11 @@ class Learner:
     """Takes steps by a recipe. The same recipe, photographs and number of threads give the same weights."""
 
     def __init__(
-        self, recipe: Recipe, sampler: Sampler, device: Device, *, start: StateDict | None, teacher: Network | None
+        self, recipe: Recipe, network: Network, sampler: Sampler, device: Device, *, teacher: Network | None
     ) -> None:
-        """Build the recipe's network on `device`; tensors of `start` that fit it are taken over.
-
-        Raises:
-            UsageError: there is no such network, its arguments are wrong, or the patches are off its grid.
-        """
-        torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.device = device
-        self.network = build_by_recipe(recipe)
-        self.taken_over = _take_over(self.network, start) if start is not None else 0
+        self.network = network
         self.network.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.step = 0
@@ -95,13 +88,7 @@ class Learner:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
-
-        Raises:
-            UsageError: it is of another recipe.
-        """
-        if state["recipe"] != self.recipe.text:
-            raise UsageError("the checkpoint was made by another recipe", "go on with the same one, or start afresh")
+        """Go on from what `state` returned, with the same recipe; what is missing raises KeyError."""
         self.step = state["step"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -149,47 +136,3 @@ class Learner:
                 mean.lerp_(current[name], 1 - kept)
             else:
                 mean.copy_(current[name])
-
-
-def build_by_recipe(recipe: Recipe) -> Network:
-    """Build the network that a recipe names, with new weights, in training mode.
-
-    Raises:
-        UsageError: there is no such network, its arguments are wrong, its scale is not that of the degradations, or the
-            patches are off its grid.
-    """
-    arguments = dict(recipe.network)
-    architecture = arguments.pop("architecture")
-    known = {network.architecture: network for network in NETWORKS}
-    if architecture not in known:
-        raise UsageError(f"no network is called {architecture!r}", f"recipes know {', '.join(known)}")
-    try:
-        network = known[architecture](**arguments)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the network {architecture} cannot be built: {error}") from error
-    _check_scale(network, recipe.degradations)
-    off = [size for size in recipe.patches.size if size % network.grid]
-    if off:
-        raise UsageError(f"patches of {off[0]} pixels do not lie on the network's grid of {network.grid}")
-    return network.train()
-
-
-def _check_scale(network: Network, degradations: Degradations) -> None:
-    """Refuse a network that does not make up for what the degradations make smaller."""
-    if isinstance(network, ContinuousNetwork):
-        fits, may = degradations.largest_scale <= network.scale, f"up to {network.scale}"
-    else:
-        fits, may = degradations.scales is None and degradations.scale == network.scale, str(network.scale)
-    if not fits:
-        asked = list(degradations.scales) if degradations.scales else degradations.scale
-        raise UsageError(f"the network {network.architecture} is for the scale {may}, the degradations are for {asked}")
-
-
-def _take_over(network: Network, start: StateDict) -> int:
-    """Copy the tensors of `start` that have the name and shape of one of the network's; return how many."""
-    own = network.state_dict()
-    fitting = {name: tensor for name, tensor in start.items() if name in own and own[name].shape == tensor.shape}
-    if not fitting:
-        raise UsageError("the checkpoint to start from has no tensor that fits the network")
-    network.load_state_dict(fitting, strict=False)
-    return len(fitting)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.batch.sources import find_sources
+from restore_cli.batch.sources import is_picture_name, pictures_in
 from restore_cli.errors import PictureError, RestoreError, UsageError
 from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.reading import read_picture
+from restore_cli.telling import Tell
 
 Samples = NDArray[np.uint8]
 """h, w, 3."""
@@ -41,39 +43,73 @@ class Collection:
     held_out: Sequence[Example]
 
 
-def collect(folders: Sequence[Path], validation: Path | None, smallest: int, tell: Callable[[str], None]) -> Collection:
-    """Decode the photographs in `folders` and the folders in them.
+def collect(
+    folders: Sequence[Path], validation: Path | None, smallest: int, tell: Tell, *, pairs: bool = True
+) -> Collection:
+    """Decode the photographs in `folders` and the folders in them, each file once.
 
-    A folder that holds `low` and `high` is taken for pairs. Pictures with a side below `smallest` are left out.
-    Without a folder `validation`, every HELD_OUT-th photograph in the order of paths is held out.
+    A folder that holds `low` and `high` is taken for pairs; with `pairs` False, for the photographs in `high`. Pictures
+    with a side below `smallest` are left out. With a folder `validation`, what lies in it is not learned from; without,
+    every HELD_OUT-th photograph in the order of paths is held out.
 
     Raises:
         UsageError: a folder is missing, or nothing is left to learn from or to validate with.
     """
-    examples = [example for folder in folders for example in _read_folder(folder, smallest, tell)]
-    if validation is not None:
-        held_out = _read_folder(validation, smallest, tell)
-    else:
+    check_folders([*folders, *([validation] if validation else ())])
+    known = set[str]()
+    held_out = _read_folder(validation, smallest, tell, known, pairs) if validation else []
+    examples = [example for folder in folders for example in _read_folder(folder, smallest, tell, known, pairs)]
+    if validation is None:
         held_out = examples[::HELD_OUT][:HELD_OUT]
         examples = [example for index, example in enumerate(examples) if index % HELD_OUT or index >= HELD_OUT**2]
     if not examples or not held_out:
         where = ", ".join(map(str, folders if not examples else [validation or folders[0]]))
+        others = " other than that of --validation" if validation else ""
         raise UsageError(
             f"there are too few photographs of at least {smallest} pixels a side in {where}",
-            "name folders of photographs with --data",
+            f"name folders of photographs with --data{others}",
         )
     return Collection(examples, held_out)
 
 
-def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> list[Example]:
-    if not os.path.isdir(folder):
-        raise UsageError(f"there is no folder {folder}")
-    found, small = [], 0
-    for path in sorted(source.path for source in find_sources([str(folder)], recursive=True, output=None).sources):
+def check_folders(folders: Iterable[Path]) -> None:
+    """Check that folders are there.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise UsageError(f"there is no folder {folder}")
+
+
+def digest_of(examples: Sequence[Example]) -> str:
+    """Return a sha256 over the samples of photographs, in their order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        for samples in (example.target, example.input):
+            if samples is not None:
+                digest.update(f"{samples.shape}\n".encode())
+                digest.update(samples.data)
+    return digest.hexdigest()
+
+
+def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs: bool) -> list[Example]:
+    """Read what is not `known` yet, by resolved paths, and add it to what is."""
+    listing = pictures_in(folder, recursive=True, output=None)
+    for refusal in listing.refusals:
+        tell(f"{refusal.error.message}; what lies in it is left out")
+    found, small, repeated = [], 0, 0
+    for path in sorted(listing.pictures):
         if path.parent.name == INPUTS and (path.parent.parent / TARGETS).is_dir():
             continue  # it is read with its target
+        place = os.path.realpath(path)
+        if place in known:
+            repeated += 1
+            continue
+        known.add(place)
         try:
-            example = _read_example(path)
+            example = _read_example(path, pairs)
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
@@ -83,20 +119,23 @@ def _read_folder(folder: Path, smallest: int, tell: Callable[[str], None]) -> li
             small += 1
     if small:
         tell(f"{small} of the pictures in {folder} with a side below {smallest} pixels are left out")
+    if repeated:
+        tell(f"{repeated} of the pictures in {folder} are left out here, since they were read before")
     return found
 
 
-def _read_example(path: Path) -> Example:
-    """Read a photograph, and the input that belongs to it if it lies in a folder of targets.
+def _read_example(path: Path, pairs: bool) -> Example:
+    """Read a photograph, and, of `pairs`, the input that belongs to it if it lies in a folder of targets.
 
     Raises:
         PictureError: one cannot be read.
         UsageError: there is no such input, or its size differs.
     """
     target, folder = _read(path), path.parent.parent / INPUTS
-    if path.parent.name != TARGETS or not folder.is_dir():
+    if not pairs or path.parent.name != TARGETS or not folder.is_dir():
         return Example(target)
-    partner = next((other for other in sorted(folder.iterdir()) if other.stem == path.stem), None)
+    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name))
+    partner = next((other for other in others if other.stem == path.stem), None)
     if partner is None:
         raise UsageError(f"{path} has no partner in {folder}")
     made = _read(partner)
@@ -112,4 +151,4 @@ def _read(path: Path) -> Samples:
     except RestoreError as error:
         raise PictureError(error.message, error.hint) from error
     levels = pixels if pixels.dtype == np.uint8 else to_8_bit(pixels)
-    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels.astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels, np.uint8)

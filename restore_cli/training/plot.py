@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from restore_cli.training.session import Report
+from restore_cli.training.run_state import Report
 
 
 def plot_history(history: Sequence[Report], title: str, path: Path) -> None:
@@ -15,10 +16,11 @@ def plot_history(history: Sequence[Report], title: str, path: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     left = figure.subplots()
     right = left.twinx()
-    steps, losses = [report.step for report in history], [report.loss for report in history]
-    (loss,) = left.plot(steps, losses, color="tab:blue", label="loss")
-    (psnr,) = right.plot(steps, [report.psnr for report in history], color="tab:orange", label="PSNR (held out)")
-    left.set_yscale("log" if min(losses) > 0 else "linear")
+    steps, scores = [report.step for report in history], [report.psnr for report in history]
+    losses = [math.nan if report.loss is None else report.loss for report in history]
+    (loss,) = left.plot(steps, losses, color="tab:blue", marker="s", markersize=4, label="loss")
+    (psnr,) = right.plot(steps, scores, color="tab:orange", marker="o", markersize=2, label="PSNR (held out)")
+    left.set_yscale("linear" if any(value <= 0 for value in losses) else "log")
     left.set_xlabel("steps")
     left.set_ylabel("loss")
     right.set_ylabel("PSNR of luma (dB)")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from restore_cli.device import find_device, prepare_host
-from restore_cli.errors import UsageError
-from restore_cli.networks import ContinuousNetwork, Network, build_network
+from restore_cli.device import find_device, is_out_of_memory, prepare_host
+from restore_cli.errors import DeviceError, UsageError
+from restore_cli.networks import ContinuousNetwork, Network
+from restore_cli.picture.naming import shown
 from restore_cli.telling import Tell
+from restore_cli.training.building import build_by_recipe, take_over
 from restore_cli.training.learner import Learner
-from restore_cli.training.photographs import collect
+from restore_cli.training.photographs import check_folders, collect, digest_of
 from restore_cli.training.recipe import Recipe
+from restore_cli.training.run_state import AFRESH, RunState, read_state
 from restore_cli.training.sampling import Sampler, smallest_side
-from restore_cli.training.session import Limits, Session
-from restore_cli.weights import load
+from restore_cli.training.session import Limits, Session, checkpoint_of
+from restore_cli.weights import build, load
+
+NO_START = "none"
+"""What the metadata say of weights that started from no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Choices:
     validation: Path | None
     start: str | None
     """Checkpoint to start from instead of the recipe's."""
+    resume: bool
+    """Go on from the checkpoint of the output, if there is one."""
     device: str
     threads: int | None
 
@@ -36,37 +45,86 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     """Load photographs and weights and build what learns; `tell` is told what the user should know.
 
     Raises:
-        UsageError: the recipe does not fit the network or the teacher, or there are too few photographs.
-        WeightsError: the checkpoint to start from or the teacher cannot be loaded.
+        UsageError: the recipe does not fit the network or the teacher, the checkpoint is of another recipe or start, or
+            there are too few photographs.
+        WeightsError: the weights to start from, the teacher or the checkpoint to go on from cannot be loaded.
         DeviceError: there is no such device.
     """
     prepare_host(choices.threads)
     device = find_device(choices.device)
+    check_folders([*choices.data, *([choices.validation] if choices.validation else ())])
+    network = build_by_recipe(recipe)
+    checkpoint = checkpoint_of(output)
+    state = read_state(checkpoint, recipe) if choices.resume and checkpoint.exists() else None
     start = choices.start or recipe.start
-    state = load(start, announce=tell).state if start else None
+    if state is not None:
+        _check_start(state, choices.start)
+    elif start is not None:
+        _begin_with(start, network, tell)
     teacher = _load_teacher(recipe, device.torch_device, tell)
-    collection = collect(choices.data, choices.validation, smallest_side(recipe), tell)
-    sampler = Sampler(recipe, collection)
-    learner = Learner(recipe, sampler, device, start=state, teacher=teacher)
+    keeps_size = recipe.degradations.largest_scale == 1
+    collection = collect(choices.data, choices.validation, smallest_side(recipe), tell, pairs=keeps_size)
+    learned = len(collection.learned)
     tell(
-        f"{len(collection.learned)} photographs to learn from, {len(collection.held_out)} to validate with, "
-        f"{sum(parameter.numel() for parameter in learner.network.parameters()):,} parameters"
-        + (f", {learner.taken_over} tensors taken over from {start}" if start else "")
+        f"{learned} photographs to learn from, {len(collection.held_out)} to validate with, "
+        f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"
     )
-    about = {
-        "network": learner.network.architecture,
-        "data": ", ".join(folder.resolve().name for folder in choices.data)
-        + f" ({len(collection.learned)} photographs)",
-        "seed": str(recipe.seed),
-        "start": start or "none",
-    }
-    return Session(learner, sampler.validation(), output, limits, about)
+    sampler = Sampler(recipe, collection)
+    session = Session(
+        Learner(recipe, network, sampler, device, teacher=teacher),
+        sampler.validation(network.grid),
+        output,
+        limits,
+        about={
+            "network": network.architecture,
+            "data": ", ".join(shown(folder.resolve().name) for folder in choices.data) + f" ({learned} photographs)",
+            "seed": str(recipe.seed),
+            "start": shown(start or NO_START),
+        },
+        learned=digest_of(collection.learned),
+        measures_start=choices.start is not None,
+    )
+    if state is not None:
+        session.resume(state, tell)
+    return session
+
+
+@contextmanager
+def memory_watched() -> Iterator[None]:
+    """Turn what is raised for lack of memory into an error that tells so.
+
+    Raises:
+        DeviceError: the device or the host is out of memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        hint = "lower patches.batch or the sizes of patches and network in the recipe, or name fewer photographs"
+        raise DeviceError("there is too little memory to train", hint) from error
+
+
+def _check_start(state: RunState, start: str | None) -> None:
+    """Refuse to go on with a run as if it had begun with other weights."""
+    recorded = state.about.get("start")
+    if start is not None and recorded not in (None, shown(start)):
+        began = "new weights" if recorded == NO_START else recorded
+        raise UsageError(f"the run to go on with began with {began}, not with {start}", f"leave --start out; {AFRESH}")
+
+
+def _begin_with(start: str, network: Network, tell: Tell) -> None:
+    fitting, all_of_them = take_over(network, load(start, announce=tell).state), len(network.state_dict())
+    if 2 * fitting < all_of_them:
+        tell(f"only {fitting} of {all_of_them} tensors fit those of {start}: most of the network begins anew")
+    else:
+        tell(f"{fitting} of {all_of_them} tensors are taken over from {start}")
 
 
 def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
-    teacher = build_network(load(recipe.teacher, announce=tell).state)
+    teacher = build(load(recipe.teacher, announce=tell))
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
             f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "

@@ -1,26 +1,57 @@
 """A recipe for weights, as a short TOML file: which network, for what, on which patches, and how it learns.
 
-Nothing here imports torch, so that recipes are listed, and mistakes in them told, at once.
+Nothing here imports torch, so that recipes are listed at once, and so are mistakes told that can be seen without the
+network and the photographs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from restore_cli.errors import UsageError
+from restore_cli.training.tables import build
 
 SUFFIX = ".toml"
 RESIZING = ("bicubic", "photo")
 """Kinds of degradation that make pictures smaller."""
 Numbers = tuple[float, float]
 """The least and the greatest of a range."""
+NOT_NEGATIVE: Numbers = (0.0, math.inf)
+SHARE: Numbers = (0.0, 1.0)
+RANGES: Mapping[str, Numbers] = {
+    "seed": (0, 2**63 - 1),
+    "degradations.scales": (1.0, math.inf),
+    "degradations.blur": (0.0, 100.0),
+    "degradations.noise": (0.0, 255.0),
+    "degradations.quality": (1, 100),
+    "degradations.exposure": (-10.0, 10.0),
+    "degradations.pairs": SHARE,
+    "patches.drawn": SHARE,
+    "loss.l1": NOT_NEGATIVE,
+    "loss.fft": NOT_NEGATIVE,
+    "loss.ssim": NOT_NEGATIVE,
+    "loss.teacher": NOT_NEGATIVE,
+    "loss.teacher_fft": NOT_NEGATIVE,
+    "loss.psnr": NOT_NEGATIVE,
+    "loss.teacher_psnr": NOT_NEGATIVE,
+    "optimiser.rate": NOT_NEGATIVE,
+    "optimiser.floor": SHARE,
+    "optimiser.warmup": NOT_NEGATIVE,
+    "optimiser.betas": (0.0, 0.99999),
+    "optimiser.weight_decay": NOT_NEGATIVE,
+    "optimiser.clip": (1e-6, math.inf),
+    "optimiser.average": SHARE,
+}
+"""The least and the greatest that a number in a recipe can be, both included; infinity itself is too much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +64,8 @@ class Degradations:
     scales: Numbers | None = None
     """A range of scales, one drawn for each batch, for networks that serve any; of kind bicubic."""
     blur: Numbers = (0.0, 1.6)
-    """Standard deviation of a Gaussian blur in pixels; of kinds photo and dark."""
+    """Standard deviation of a Gaussian blur in pixels; of kinds photo and dark. Of dark photographs only some are
+    blurred, and those by half a pixel at the least, where the range reaches that far."""
     noise: Numbers = (0.0, 10.0)
     """Standard deviation of noise in levels; of kinds photo and noise."""
     quality: tuple[int, int] = (40, 95)
@@ -135,7 +167,7 @@ def read_recipe(name_or_path: str) -> Recipe:
     """
     if name_or_path.endswith(SUFFIX):
         try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
+            text = Path(name_or_path).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise UsageError(f"cannot read the recipe {name_or_path}: {getattr(error, 'strerror', error)}") from error
         return parse_recipe(text, name_or_path)
@@ -166,13 +198,16 @@ def parse_recipe(text: str, source: str) -> Recipe:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"the recipe {source} is no TOML: {error}") from error
-    recipe: Recipe = _build(Recipe, table, f"the recipe {source}", given={"text": text})
+    recipe: Recipe = build(Recipe, table, f"the recipe {source}", given={"text": text})
     if "architecture" not in recipe.network:
         raise UsageError(f"the recipe {source} names no network.architecture")
     loss = recipe.loss
     if (max(loss.teacher, loss.teacher_fft, loss.teacher_psnr) > 0) != (recipe.teacher is not None):
-        raise UsageError(f"the recipe {source} must give both a teacher and loss.teacher, or neither")
-    _check_ranges(recipe.degradations, source)
+        losses = "loss.teacher, loss.teacher_psnr or loss.teacher_fft"
+        raise UsageError(f"the recipe {source} must give both a teacher and {losses}, or neither")
+    _check_ranges(recipe, source)
+    if not any(dataclasses.astuple(loss)):
+        raise UsageError(f"the recipe {source} has no loss above 0, so nothing can be learned")
     patches = recipe.patches
     if not patches.size or min(*patches.size, patches.batch, patches.places, recipe.steps) < 1:
         raise UsageError(f"the recipe {source} has a size, batch, number of places or number of steps below 1")
@@ -181,57 +216,20 @@ def parse_recipe(text: str, source: str) -> Recipe:
     return recipe
 
 
-def _check_ranges(degradations: Degradations, source: str) -> None:
+def _check_ranges(recipe: Recipe, source: str) -> None:
+    degradations = recipe.degradations
     if degradations.kind not in RESIZING and degradations.largest_scale > 1:
         raise UsageError(f"the recipe {source} has a scale, but {degradations.kind} changes no picture's size")
-    if degradations.largest_scale < 1 or min(degradations.scales or (1,)) < 1:
+    if degradations.largest_scale < 1:
         raise UsageError(f"the recipe {source} has a scale below 1")
+    for place, (least, most) in RANGES.items():
+        value = attrgetter(place)(recipe)
+        numbers = list(value) if isinstance(value, tuple) else [] if value is None else [value]
+        if not all(least <= number <= most and math.isfinite(number) for number in numbers):
+            wanted = f"from {least:g} to {most:g}" if math.isfinite(most) else f"a number from {least:g} up"
+            shown = numbers if isinstance(value, tuple) else value
+            raise UsageError(f"{place} of the recipe {source} is {shown}, not {wanted}")
     for entry in dataclasses.fields(degradations):
         value = getattr(degradations, entry.name)
         if isinstance(value, tuple) and value[0] > value[1]:
             raise UsageError(f"{entry.name} of the recipe {source} is {list(value)}, which is no range")
-
-
-def _build(cls: Any, table: Mapping[str, Any], where: str, given: Mapping[str, Any]) -> Any:
-    """Make a dataclass of a TOML table, and of the tables in it."""
-    hints = get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.name not in given}
-    unknown = sorted(table.keys() - fields.keys())
-    if unknown:
-        raise UsageError(f"{where} has an unknown key {unknown[0]!r}", f"it takes {', '.join(fields)}")
-    values = {name: _convert(value, hints[name], f"{name} of {where}") for name, value in table.items()}
-    for name, entry in fields.items():
-        if name not in values and entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING:
-            raise UsageError(f"{where} lacks the key {name!r}")
-    return cls(**values, **given)
-
-
-def _convert(value: Any, hint: Any, what: str) -> Any:
-    """Return a TOML value as the type that a field declares."""
-    if dataclasses.is_dataclass(hint):
-        if isinstance(value, dict):
-            return _build(hint, value, what, given={})
-        raise UsageError(f"{what} is {value!r}, not a table")
-    options = [option for option in get_args(hint) if option is not type(None)]
-    if get_origin(hint) is Literal:
-        if value in options:
-            return value
-        raise UsageError(f"{what} is {value!r}, not one of {', '.join(options)}")
-    if get_origin(hint) is tuple:
-        count = None if options[-1] is Ellipsis else len(options)
-        items = value if isinstance(value, list) else [value]
-        if count is not None and len(items) != count:
-            raise UsageError(f"{what} is {value!r}, not a list of {count} numbers")
-        return tuple(_convert(item, options[0], what) for item in items)
-    if get_origin(hint) is not None and type(None) in get_args(hint):
-        return _convert(value, options[0], what)
-    if get_origin(hint) is not None:  # a mapping, whose keys are the network's affair
-        if isinstance(value, dict):
-            return value
-        raise UsageError(f"{what} is {value!r}, not a table")
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is hint:
-        return value
-    kind = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}[hint]
-    raise UsageError(f"{what} is {value!r}, not {kind}")

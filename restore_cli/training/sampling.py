@@ -62,10 +62,10 @@ class Sampler:
         count = max(1, round(self.patches.batch * (self.patches.size[0] / size) ** 2))
         return _stack([self._draw_patch(size, scale, random) for _ in range(count)])
 
-    def validation(self) -> list[Batch]:
-        """Return one batch of one picture for each that is held out, always the same."""
+    def validation(self, grid: int) -> list[Batch]:
+        """Return one batch of one picture for each that is held out, always the same; inputs lie on the `grid`."""
         random = np.random.default_rng(VALIDATION_SEED)
-        return [_stack([self._validate_with(example, random)]) for example in self._held_out]
+        return [_stack([self._validate_with(example, grid, random)]) for example in self._held_out]
 
     def _draw_scale(self, random: Generator) -> float:
         """Draw a scale; every second one of a range is whole, since those are asked for most."""
@@ -106,16 +106,16 @@ class Sampler:
             return self._pairs[random.integers(len(self._pairs))]
         return self._singles[int(np.searchsorted(self._upto, random.random(), side="right"))]
 
-    def _validate_with(self, example: Example, random: Generator) -> tuple[Samples, Samples]:
-        scale = self.degradations.largest_scale
-        height, width = (min(VALIDATION_SIDE, length) for length in example.target.shape[:2])
-        height, width = (int(length // scale * scale) for length in (height, width))
-        top, left = (example.target.shape[0] - height) // 2, (example.target.shape[1] - width) // 2
+    def _validate_with(self, example: Example, grid: int, random: Generator) -> tuple[Samples, Samples]:
+        scale, sides = self.degradations.largest_scale, example.target.shape[:2]
+        rows, columns = (max(1, int(min(VALIDATION_SIDE, side) / scale) // grid) * grid for side in sides)
+        height, width = round(rows * scale), round(columns * scale)
+        top, left = (sides[0] - height) // 2, (sides[1] - width) // 2
         cut = slice(top, top + height), slice(left, left + width)
-        if example.input is not None:
-            return example.input[cut], example.target[cut]
         target = example.target[cut]
-        return self._degrade(target, round(height / scale), round(width / scale), random), target
+        if example.input is not None:
+            return example.input[cut], target
+        return self._degrade(target, rows, columns, random), target
 
 
 class Drawings:

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from restore_cli.errors import UsageError, WeightsError
+from restore_cli.device import is_out_of_memory
+from restore_cli.errors import UsageError
 from restore_cli.metrics import compare
 from restore_cli.picture.picture import to_samples
+from restore_cli.telling import Tell
 from restore_cli.training import CHECKPOINT_SUFFIX
 from restore_cli.training.learner import Learner
+from restore_cli.training.run_state import Report, RunState, damaged, write_state
 from restore_cli.training.sampling import Batch
-from restore_cli.weights import save_state, write_whole
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a run stands at the end of an interval."""
-
-    step: int
-    seconds: float
-    """Spent learning since the first step, interruptions left out."""
-    loss: float
-    """Mean of the steps since the last report."""
-    psnr: float
-    """Of luma, in decibels: mean over the pictures that are held out, restored with the averaged weights."""
-    images_per_second: float
+from restore_cli.weights import digest_of, save_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +37,56 @@ class Session:
     """Trains, and keeps beside the weights at `output` a checkpoint from which it goes on."""
 
     def __init__(
-        self, learner: Learner, validation: Sequence[Batch], output: Path, limits: Limits, about: dict[str, str]
+        self,
+        learner: Learner,
+        validation: Sequence[Batch],
+        output: Path,
+        limits: Limits,
+        *,
+        about: Mapping[str, str],
+        learned: str,
+        measures_start: bool,
     ) -> None:
-        """`about` goes into the metadata of the weights."""
+        """`about` goes into the metadata of the weights; `learned` is a digest of what is learned from.
+
+        `measures_start` asks for a report before the first step, whose weights count as the best so far.
+        """
         self.learner = learner
         self.output = output
-        self.checkpoint = output.with_suffix(CHECKPOINT_SUFFIX)
+        self.checkpoint = checkpoint_of(output)
         self.limits = limits
         self.history: list[Report] = []
         self._validation = validation
-        self._about = about
+        self._about = dict(about)
+        self._learned = learned
+        self._validated = digest_of(
+            {f"{number}.input": batch.input for number, batch in enumerate(validation)}
+            | {f"{number}.target": batch.target for number, batch in enumerate(validation)}
+        )
+        self._measures_start = measures_start
         self._seconds = 0.0
+        self._best = -math.inf
 
-    def resume(self) -> None:
-        """Go on from the checkpoint.
+    def resume(self, state: RunState, tell: Tell) -> None:
+        """Go on from `state`; `tell` is told if the photographs are others than before.
 
         Raises:
-            WeightsError: it cannot be read.
-            UsageError: it is of another recipe.
+            WeightsError: the checkpoint is damaged.
         """
         try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            history = [Report(**fields) for fields in json.loads(state["history"])]
-            learner, seconds = state["learner"], float(state["seconds"])
+            self.learner.load_state(state.learner)
         except Exception as error:  # a damaged file can raise whatever its content runs into
-            raise WeightsError(
-                f"cannot read the checkpoint {self.checkpoint}", "start afresh without --resume"
-            ) from error
-        self.learner.load_state(learner)
-        self.history, self._seconds = history, seconds
+            if is_out_of_memory(error):
+                raise
+            raise damaged(self.checkpoint) from error
+        self.history, self._seconds, self._best = list(state.history), state.seconds, state.best
+        now, self._about = self._about, self._about | dict(state.about)
+        if state.learned not in (None, self._learned):
+            tell("it goes on with other photographs to learn from than before")
+            self._about["data"] += f", then {now['data']}"
+        if state.validated not in (None, self._validated):
+            tell("it goes on with other pictures to validate with, so the best PSNR before does not count any more")
+            self._best = -math.inf
 
     @property
     def is_done(self) -> bool:
@@ -88,7 +96,7 @@ class Session:
     def run(
         self, on_report: Callable[[Report], None], on_step: Callable[[float], None], stop: Callable[[], bool]
     ) -> None:
-        """Train until a limit is reached or `stop` says so; then the checkpoint and the weights are written.
+        """Train until a limit is reached or `stop` says so; a checkpoint is written then, and weights that are better.
 
         `on_step` gets the share that is done, 0 to 1.
 
@@ -96,6 +104,8 @@ class Session:
             UsageError: the loss is not finite any more.
             UnwritableWeightsError: a file cannot be written.
         """
+        if self._measures_start and not self.history:
+            self._report([], 0.0, on_report)
         losses: list[float] = []
         images, since, last = 0, 0.0, time.perf_counter()
         while (share := self._share()) < 1 and not stop():
@@ -122,11 +132,12 @@ class Session:
         return max(shares)
 
     def _report(self, losses: Sequence[float], speed: float, on_report: Callable[[Report], None]) -> None:
+        loss = float(np.mean(losses)) if losses else None
         psnr = validate(self.learner, self._validation)
-        report = Report(self.learner.step, round(self._seconds, 1), float(np.mean(losses)), psnr, round(speed, 2))
-        best = max((earlier.psnr for earlier in self.history), default=-np.inf)
+        report = Report(self.learner.step, round(self._seconds, 1), loss, psnr, round(speed, 2))
         self.history.append(report)
-        if psnr >= best:
+        if psnr >= self._best:
+            self._best = psnr
             self._write_weights(report)
         self._write_checkpoint()
         on_report(report)
@@ -141,12 +152,21 @@ class Session:
         save_state(self.learner.average.state_dict(), self.output, metadata)
 
     def _write_checkpoint(self) -> None:
-        content: dict[str, Any] = {
-            "learner": self.learner.state(),
-            "history": json.dumps([asdict(report) for report in self.history]),
-            "seconds": self._seconds,
-        }
-        write_whole(self.checkpoint, lambda temporary: torch.save(content, temporary))
+        state = RunState(
+            learner=self.learner.state(),
+            history=self.history,
+            seconds=self._seconds,
+            best=self._best,
+            about=self._about,
+            learned=self._learned,
+            validated=self._validated,
+        )
+        write_state(state, self.checkpoint)
+
+
+def checkpoint_of(output: Path) -> Path:
+    """Return where the checkpoint of a run lies that writes the weights `output`."""
+    return output.with_suffix(CHECKPOINT_SUFFIX)
 
 
 def validate(learner: Learner, batches: Sequence[Batch]) -> float:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from restore_cli.cli import run
+
+Train = Callable[..., int]
 
 TINY = """\
 name = "tiny"
@@ -66,3 +72,19 @@ def recipe_file(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def train(photographs: Path, recipe_file: Path) -> Train:
+    """Run the command with the tiny recipe and few words."""
+
+    def train(output: Path, *arguments: str, data: Path = photographs) -> int:
+        words = ["train", str(recipe_file), "--data", str(data), "--device", "cpu", "--threads", "1"]
+        return run([*words, "-o", str(output), "--quiet", *arguments])
+
+    return train
+
+
+def reports(capsys: pytest.CaptureFixture[str]) -> list[dict[str, float]]:
+    """Return the records that `--json` printed."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

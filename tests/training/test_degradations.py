@@ -81,3 +81,11 @@ def test_photographs_are_compressed_before_or_after_they_are_reduced() -> None:
     errors = [np.abs(degrade(x, 64, 64, random).astype(int) - plain(x, 64, 64, random)).mean() for _ in range(30)]
     assert min(errors) > 0
     assert max(errors) > 1.5 * min(errors)
+
+
+def test_dark_pictures_need_not_be_blurred() -> None:
+    random = np.random.default_rng(7)
+    for blur in ((0.0, 0.0), (0.0, 0.3)):  # a third of them would be blurred
+        degrade = build_degradation(Degradations(kind="dark", exposure=(0.0, 0.0), blur=blur))
+        made = [degrade(draw(64, 64, 5), 64, 64, random) for _ in range(12)]
+        assert all(picture.shape == (64, 64, 3) for picture in made)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from restore_cli.errors import UsageError
-from restore_cli.training.photographs import collect
+from restore_cli.training.photographs import Example, collect, digest_of
 
 from .conftest import draw
 
@@ -89,3 +91,57 @@ def test_too_few_photographs_are_an_error_of_usage(tmp_path: Path, photographs: 
         collect([tmp_path / "empty"], None, 8, no_notes)
     with pytest.raises(UsageError, match=r"too few photographs of at least 8 pixels a side in .*empty"):
         collect([photographs], tmp_path / "empty", 8, no_notes)
+
+
+def test_a_file_counts_once_and_is_not_learned_from_where_it_validates(photographs: Path) -> None:
+    again = Path(f"{photographs}/../{photographs.name}")
+    (photographs / "link.png").symlink_to(photographs / "00.png")
+    notes: list[str] = []
+    collection = collect([photographs, again, photographs / "more"], None, 40, notes.append)
+    assert len(collection.learned) + len(collection.held_out) == 26
+    assert [note.split()[0] for note in notes] == ["1", "27", "13"]
+    assert "were read before" in notes[0]
+    collection = collect([photographs], photographs / "more", 40, notes.append)
+    assert (len(collection.learned), len(collection.held_out)) == (13, 13)
+    learned = {example.target.tobytes() for example in collection.learned}
+    assert not learned & {example.target.tobytes() for example in collection.held_out}
+    with pytest.raises(UsageError, match="too few photographs") as caught:
+        collect([photographs], photographs, 40, notes.append)
+    assert "other than that of --validation" in caught.value.hint
+
+
+def test_folders_that_cannot_be_read_are_told_of(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    notes: list[str] = []
+    collection = collect([photographs], None, 40, notes.append)
+    assert len(collection.learned) + len(collection.held_out) == 13
+    assert notes == [f"cannot read {photographs / 'more'}: Permission denied; what lies in it is left out"]
+
+
+def test_partners_are_pictures_and_looked_for_only_where_they_are_used(tmp_path: Path) -> None:
+    for name, level in (("low", 8), ("high", 1)):
+        (tmp_path / name).mkdir()
+        for index in range(2):
+            Image.fromarray(draw(40, 40, index) // level).save(tmp_path / name / f"{index}.png")
+    (tmp_path / "low" / "0.json").write_text("{}")
+    (example,) = collect([tmp_path], None, 8, no_notes).held_out
+    assert example.input is not None
+    assert np.array_equal(example.input, example.target // 8)
+    (tmp_path / "low" / "1.png").unlink()
+    collection = collect([tmp_path], None, 8, no_notes, pairs=False)
+    for index, side in enumerate((collection.held_out, collection.learned)):
+        assert side[0].input is None
+        assert np.array_equal(side[0].target, draw(40, 40, index))
+
+
+def test_a_digest_tells_photographs_apart() -> None:
+    one, other = Example(draw(40, 48, 1)), Example(draw(40, 48, 1), input=draw(40, 48, 2))
+    assert digest_of([one]) == digest_of([Example(draw(40, 48, 1))])
+    assert len({digest_of(each) for each in ([one], [other], [one, other], [other, one])}) == 4

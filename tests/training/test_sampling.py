@@ -99,6 +99,23 @@ def test_pairs_are_not_reduced() -> None:
         assert batch.input.equal(batch.target)
 
 
+@pytest.mark.parametrize(
+    ("degradations", "grid", "side"),
+    [
+        ('kind = "noise"', 16, 192),
+        ('kind = "noise"', 8, 200),
+        ('kind = "bicubic"\nscale = 3', 8, 192),
+        ('kind = "bicubic"\nscales = [1.0, 3.5]', 8, 196),
+        ('kind = "noise"', 200, 200),
+    ],
+)
+def test_inputs_to_validate_with_lie_on_the_grid(degradations: str, grid: int, side: int) -> None:
+    recipe = parse_recipe(TINY.replace('kind = "bicubic"\nscale = 2', degradations), "tiny")
+    (batch,) = Sampler(recipe, Collection((FLAT,), (Example(draw(201, 203, 1)),))).validation(grid)
+    assert batch.target.shape[2:] == (side, side)
+    assert all(length % grid == 0 for length in batch.input.shape[2:])
+
+
 def _spans(of: Sampler) -> list[int]:
     """Return how many levels lie between the darkest and the brightest row or column of each patch."""
     targets = [target for batch in batches(of, 30) for target in batch.target]

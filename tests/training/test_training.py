@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,24 +19,7 @@ from restore_cli.networks import build_network
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.training.recipe import recipe_names
 
-from .conftest import TINY
-
-Train = Callable[..., int]
-
-
-@pytest.fixture
-def train(photographs: Path, recipe_file: Path) -> Train:
-    """Run the command with the tiny recipe and few words."""
-
-    def train(output: Path, *arguments: str) -> int:
-        words = ["train", str(recipe_file), "--data", str(photographs), "--device", "cpu", "--threads", "1"]
-        return run([*words, "-o", str(output), "--quiet", *arguments])
-
-    return train
-
-
-def reports(capsys: pytest.CaptureFixture[str]) -> list[dict[str, float]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+from .conftest import TINY, Train, reports
 
 
 def test_a_short_run_lowers_the_loss(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,8 +111,9 @@ def test_weights_start_from_others(
     recipe_file.write_text(TINY.replace("rate = 1e-2", "rate = 1e-4"))
     assert train(second, "--steps", "1", "--start", str(first), "--json") == 0
     assert train(tmp_path / "c.safetensors", "--steps", "1", "--json") == 0
-    tuned, fresh = (report["psnr"] for report in reports(capsys))
-    assert tuned > fresh + 10
+    begun, tuned, fresh = reports(capsys)
+    assert (begun["step"], begun["loss"]) == (0, None)
+    assert min(begun["psnr"], tuned["psnr"]) > fresh["psnr"] + 10
     other = tmp_path / "other.safetensors"
     save_file({"nothing": torch.zeros(3)}, other)
     assert train(tmp_path / "d.safetensors", "--start", str(other)) == 2
@@ -208,8 +190,9 @@ def test_nothing_is_replaced_by_a_run_that_has_nothing_to_go_on_from(
         path.write_bytes(b"mine")
     assert train(weights, "--resume") == 2
     assert "there is no checkpoint" in capsys.readouterr().err
-    assert train(tmp_path / "otter.safetensors") == 2
-    assert "otter.png exists" in capsys.readouterr().err
+    for arguments in ((), ("--resume",)):
+        assert train(tmp_path / "otter.safetensors", *arguments) == 2
+        assert "otter.png exists" in capsys.readouterr().err
     assert weights.read_bytes() == picture.read_bytes() == b"mine"
 
 
@@ -222,9 +205,18 @@ def test_a_checkpoint_of_another_recipe_or_damaged_is_refused(
     assert train(output, "--resume") == 2
     assert "another recipe" in capsys.readouterr().err
     recipe_file.write_text(TINY)
-    output.with_suffix(".checkpoint").write_bytes(b"PK nonsense")
+    checkpoint = output.with_suffix(".checkpoint")
+    whole = torch.load(checkpoint, weights_only=True)
+    torch.save(whole | {"learner": {"step": 2}}, checkpoint)
     assert train(output, "--resume") == 3
-    assert "cannot read the checkpoint" in capsys.readouterr().err
+    torch.save(whole | {"learner": {"recipe": TINY}}, checkpoint)
+    assert train(output, "--resume") == 3
+    assert capsys.readouterr().err.count("cannot read the checkpoint") == 2
+    checkpoint.write_bytes(b"PK nonsense")
+    assert train(output, "--resume") == 3
+    said = capsys.readouterr().err
+    assert "cannot read the checkpoint" in said
+    assert "--overwrite" in said
 
 
 def test_a_loss_that_explodes_ends_the_run_in_a_line(

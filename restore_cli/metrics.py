@@ -37,7 +37,8 @@ class Score:
 def compare(restored: NDArray[Any], reference: NDArray[Any], *, channel: Channel = "y", border: int = 0) -> Score:
     """Compare integer samples (h, w, 1 or 3; any depth) after cutting `border` pixels off every side.
 
-    `y` compares BT.601 luma in its studio range, 16 to 235, as MATLAB's rgb2ycbcr makes it; `rgb` all channels.
+    `y` compares BT.601 luma in its studio range, 16 to 235, and does not round it, as BasicSR does not; MATLAB's
+    rgb2ycbcr rounds that of 8-bit samples. `rgb` compares all channels.
 
     Raises:
         UsageError: sizes differ, or the border or the SSIM window leaves nothing.
@@ -56,11 +57,11 @@ def compare(restored: NDArray[Any], reference: NDArray[Any], *, channel: Channel
 
 
 def _planes(samples: NDArray[Any], channel: Channel) -> Values:
-    values: Values = samples.astype(np.float64) * (255 / np.iinfo(samples.dtype).max)
+    values: Values = samples.astype(np.float64) * 255 / np.iinfo(samples.dtype).max  # in this order 257 becomes 1
     if channel == "rgb":
         return values
-    if values.shape[2] == 1:
-        return 16 + values * (219 / 255)
+    if values.shape[2] == 1:  # so that grey is rounded as the same grey in three channels
+        values = values.repeat(3, axis=2)
     luma: Values = 16 + values @ np.array(LUMA)[:, None]
     return luma
 

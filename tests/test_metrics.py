@@ -44,8 +44,23 @@ def test_16_bits_are_measured_like_8() -> None:
 def test_grey_is_measured_against_colour() -> None:
     grey = noise(20, 20, 1)
     colour = grey.repeat(3, axis=2)
-    assert compare(grey, colour).psnr > 100
+    assert compare(grey, colour).psnr == math.inf
     assert compare(grey, colour, channel="rgb").psnr == math.inf
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_equal_pictures_of_other_depths_and_channels_are_equal(channels: int) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    deep = levels.repeat(channels, axis=2).astype(np.uint16) * 257
+    for channel in ("y", "rgb"):
+        assert compare(levels.repeat(3, axis=2), deep, channel=channel).psnr == math.inf
+
+
+def test_luma_is_not_rounded() -> None:
+    """One level of blue moves it by a tenth of a level, which rounding to 8 bits would hide or make a whole one."""
+    reference = np.full((20, 20, 3), 100, np.uint8)
+    changed = reference + np.array([0, 0, 1], np.uint8)
+    assert compare(changed, reference).psnr == pytest.approx(20 * math.log10(255 / (24.966 / 255)))
 
 
 def test_border_is_left_out() -> None:

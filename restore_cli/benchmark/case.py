@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import signal
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +18,11 @@ import torch
 from PIL import Image
 
 from restore_cli.benchmark.roofline import Roofline, count_work, measure_peak
-from restore_cli.device import Device, Precision, find_device, prepare_host
-from restore_cli.errors import DeviceError
+from restore_cli.device import Device, Precision, find_device, is_out_of_memory, prepare_host
+from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.memory import peak_memory
 from restore_cli.networks import Network
+from restore_cli.padding import pad_to_grid
 from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer
@@ -54,6 +57,11 @@ class Case:
     """Where a .pth file holds its weights."""
     roofline: bool = False
     """Also measure what the machine can do at the most."""
+
+    @property
+    def title(self) -> str:
+        """What errors call it."""
+        return f"{self.model} at {self.width}x{self.height}{' in its plain form' if self.plain else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +99,24 @@ class Timing:
 def measure_apart(case: Case, runs: int) -> Timing:
     """Do `measure` in a process of its own, whose memory and settings are those of the case alone.
 
+    Ctrl-C ends that process, too.
+
     Raises:
         RestoreError: as `measure` does.
         DeviceError: the process was ended from outside, as systems do that are out of memory.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         try:
-            return pool.submit(measure, case, runs).result()
+            with _interrupts_held():
+                future = pool.submit(measure, case, runs)
+            return future.result()
         except BrokenProcessPool as error:
-            raise DeviceError(
-                f"{case.model} at {case.width}x{case.height} was ended by the system", "it may be out of memory"
-            ) from error
+            raise DeviceError(f"{case.title} was ended by the system", "it may be out of memory") from error
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
 def measure(case: Case, runs: int) -> Timing:
@@ -111,7 +125,32 @@ def measure(case: Case, runs: int) -> Timing:
     Raises:
         WeightsError: the weights are missing or wrong.
         DeviceError: the device is absent or out of memory, or the precision does not suit the network.
+        NotFiniteError: the network made infinities or NaN of the picture.
     """
+    try:
+        return _measure(case, runs)
+    except (DeviceError, NotFiniteError) as error:
+        raise type(error)(f"{case.title}: {error.message}", error.hint) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(f"{case.title} is out of memory", "use a smaller --size") from error
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; a process that is started meanwhile never sees it, not even in its first moments."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _measure(case: Case, runs: int) -> Timing:
     if not case.plain:
         prepare_host(case.threads)
     elif case.threads is not None:
@@ -170,7 +209,9 @@ def _plainly(network: Network, device: Device) -> Run:
     def run(pixels: Samples) -> tuple[Samples, str, int | None]:
         with torch.enable_grad():
             x = torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None].contiguous()  # 1, 3, h, w
-            restored = network(x.to(device.torch_device))[0].permute(1, 2, 0).cpu()
+            height, width = (network.scale * length for length in x.shape[2:])
+            x = pad_to_grid(x, network.grid if network.pads_to_grid else 1)
+            restored = network(x.to(device.torch_device))[0, :, :height, :width].permute(1, 2, 0).cpu()
         return to_samples(restored.numpy(), 8), "fp32", None
 
     return run

@@ -13,12 +13,13 @@ import typer
 from restore_cli.catalog import CARDS, find_card, names_file
 from restore_cli.cli.options import Debug, Device, Threads
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
-from restore_cli.errors import UsageError
+from restore_cli.display import Display
+from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
 from restore_cli.picture.replacing import folders_for, why_unwritable
 from restore_cli.tasks.sizing import parse_frame
 
 if TYPE_CHECKING:
-    from restore_cli.benchmark.case import Timing
+    from restore_cli.benchmark.case import Case, Timing
 
 COLUMNS = "{:28} {:>11} {:8} {:9} {:>6} {:>9} {:>8} {:>8} {:>8}"
 HEADER = ("model", "size", "device", "precision", "tile", "ms", "MP/s", "memory", "speed-up")
@@ -39,14 +40,21 @@ def bench(
     ] = None,
     key: Annotated[str | None, typer.Option(metavar="NAME", help="Where a .pth file holds its weights.")] = None,
     size: Annotated[
-        list[str] | None, typer.Option(metavar="WxH", help="Size of the input, may be given several times.")
+        list[str] | None,
+        typer.Option(metavar="WxH", help="Size of the input, may be given several times; by default 1024x1024."),
     ] = None,
     precision: Annotated[
-        list[PrecisionChoice] | None, typer.Option(help="Numbers to compute with, may be given several times.")
+        list[PrecisionChoice] | None,
+        typer.Option(
+            metavar="|".join(PrecisionChoice),
+            help="Numbers to compute with, may be given several times; by default auto.",
+        ),
     ] = None,
     tile: Annotated[
         list[str] | None,
-        typer.Option(parser=parse_tile, metavar="auto|off|N", help="Side of a tile, may be given several times."),
+        typer.Option(
+            parser=parse_tile, metavar="auto|off|N", help="Side of a tile, may be given several times; by default auto."
+        ),
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -60,8 +68,8 @@ def bench(
         ),
     ] = False,
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that are counted, after one that is not.")] = 3,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the speeds.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per measurement.")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw the speeds into a PNG.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per measurement or failure.")] = False,
     debug: Debug = False,
 ) -> None:
     """Measure how fast models run on this machine, and in how much memory.
@@ -73,39 +81,77 @@ def bench(
     With --roofline: operations and bytes of memory per pixel of the input, where every layer reads its input and writes
     its result once; the machine's peak, by a large matrix product and a large copy in the same precision; which of the
     two is the limit, and how much of that is reached.
+
+    What cannot be measured, as where memory runs out, is told of and left out. Ctrl-C ends the run; what was measured
+    until then is told and drawn all the same.
     """
     models = model or [card.name for card in CARDS if card.embedded]
     for name in models:
         if not names_file(name):
             find_card(name)
     sizes = [parse_frame(text) for text in size or ["1024x1024"]]
+    if plot:
+        _check_plot(plot)
     draw = _import_plot() if plot else None
-    if plot and (reason := why_unwritable(plot)):
-        raise UsageError(f"the plot {plot} cannot be written: {reason}", "name another file with --plot")
 
     from restore_cli.benchmark.case import Case, measure_apart
     from restore_cli.cli.loading import tile_policy
+    from restore_cli.device import find_device
+    from restore_cli.weights import build, load_path
 
+    find_device(device)
+    for name in models:
+        if names_file(name):
+            build(load_path(Path(name), key))
+    cases: list[Case] = []
+    for name, (width, height) in product(models, sizes):
+        common = Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
+        cases += [replace(common, plain=True)] if baseline else []
+        cases += [
+            replace(common, precision=numbers.value, tile=tile_policy(side))
+            for numbers, side in product(precision or [PrecisionChoice.AUTO], tile or ["auto"])
+        ]
+
+    display, code = Display(json=json), 0
     if not json:
         extra = ROOFLINE_COLUMNS.format(*ROOFLINE_HEADER) if roofline else ""
         print(COLUMNS.format(*HEADER) + extra, flush=True)
     told: list[Timing] = []
-    for name, (width, height) in product(models, sizes):
-        common = Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
-        plain = measure_apart(replace(common, plain=True), runs) if baseline else None
-        if plain:
-            _tell(plain, 1.0, json=json)
-            told.append(plain)
-        for numbers, side in product(precision or [PrecisionChoice.AUTO], tile or ["auto"]):
-            timing = measure_apart(replace(common, precision=numbers.value, tile=tile_policy(side)), runs)
-            _tell(timing, plain.median / timing.median if plain else None, json=json)
+    plain: dict[tuple[str, int, int], float] = {}
+    try:
+        for case in cases:
+            try:
+                timing = measure_apart(case, runs)
+            except RestoreError as error:
+                if debug:
+                    raise
+                _tell_failure(case, error, display)
+                code = code or error.exit_code
+                continue
+            measured = (case.model, case.width, case.height)
+            if case.plain:
+                plain[measured] = timing.median
+            _tell(timing, plain[measured] / timing.median if measured in plain else None, json=json)
             told.append(timing)
-    if draw and plot:
+    except KeyboardInterrupt:
+        display.note(f"interrupted after {len(told)} of {len(cases)} measurements")
+        code = INTERRUPTED
+    if draw and plot and told:
         try:
             with folders_for(plot):
                 draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
         except OSError as error:
             raise UsageError(f"the plot {plot} cannot be written: {error.strerror}") from error
+    if code:
+        raise typer.Exit(code)
+
+
+def _check_plot(plot: Path) -> None:
+    reason = why_unwritable(plot)
+    if reason is None and plot.suffix.lower() != ".png":
+        reason = "it does not end in .png"
+    if reason:
+        raise UsageError(f"the plot {plot} cannot be written: {reason}", "name another file with --plot")
 
 
 def _import_plot() -> Any:
@@ -119,6 +165,12 @@ def _import_plot() -> Any:
 def _name(timing: Timing) -> str:
     how = "plain" if timing.case.plain else timing.precision
     return f"{timing.case.model} {timing.case.width}x{timing.case.height} {how}"
+
+
+def _tell_failure(case: Case, error: RestoreError, display: Display) -> None:
+    display.error(error)
+    if display.json:
+        print(json_format.dumps({"case": asdict(case), "error": error.message}), flush=True)
 
 
 def _tell(timing: Timing, ratio: float | None, *, json: bool) -> None:

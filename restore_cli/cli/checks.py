@@ -28,8 +28,6 @@ def check_options(request: Request) -> None:
         raise UsageError("--quiet and --verbose contradict each other", "give one of them")
     if batch.fail_fast and batch.max_failures is not None:
         raise UsageError("--fail-fast and --max-failures contradict each other", "give one of them")
-    if batch.watch and report.dry_run:
-        raise UsageError("--watch and --dry-run contradict each other", "leave --watch out to see what is there now")
     if request.files.null and request.files.from_file is None:
         raise UsageError("-0 tells how names in a list end, and there is no list", "name it with --from-file")
     if batch.retry_failed and batch.manifest is None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json as json_format
+import math
 import os
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from restore_cli.batch.sources import is_picture_name
+from restore_cli.batch.sources import pictures_in
 from restore_cli.card import TaskName
 from restore_cli.cli.options import Debug
 from restore_cli.display import Display
@@ -19,11 +21,14 @@ from restore_cli.errors import PictureError, RestoreError, UsageError
 from restore_cli.tasks.sizing import SIZING_SUFFIX
 
 if TYPE_CHECKING:
+    from restore_cli.metrics import Score
     from restore_cli.picture.picture import Samples
 
 
 SUFFIXES = re.compile(rf"(?:{SIZING_SUFFIX}|_(?:{'|'.join(get_args(TaskName))}))+$")
 """What names of results carry that lie beside their inputs."""
+Key = tuple[Path, str]
+"""The folders between the one that was named and a picture, and its name without the ending."""
 
 
 class ChannelChoice(StrEnum):
@@ -34,13 +39,17 @@ class ChannelChoice(StrEnum):
 
 
 def evaluate(
-    restored: Annotated[Path, typer.Argument(help="A restored picture, or a folder of them.")],
-    reference: Annotated[Path, typer.Argument(help="Its reference, or a folder with references of the same names.")],
+    restored: Annotated[Path, typer.Argument(metavar="RESTORED", help="A restored picture, or a folder of them.")],
+    reference: Annotated[
+        Path,
+        typer.Argument(metavar="REFERENCE", help="Its reference, or a folder with references of the same names."),
+    ],
     channel: Annotated[
-        ChannelChoice, typer.Option(help="Compare BT.601 luma, or red, green and blue.")
+        ChannelChoice, typer.Option(metavar="y|rgb", help="Compare BT.601 luma (not rounded), or red, green and blue.")
     ] = ChannelChoice.Y,
     border: Annotated[
-        int, typer.Option(min=0, help="Pixels to leave out along every side; papers take the scale.")
+        int,
+        typer.Option(min=0, metavar="PIXELS", help="Pixels to leave out along every side; papers take the scale."),
     ] = 0,
     modcrop: Annotated[
         int,
@@ -48,49 +57,54 @@ def evaluate(
             min=1, metavar="N", help="First cut references to multiples of N pixels, as test sets for xN need."
         ),
     ] = 1,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per pair, the mean last.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON record per pair, the mean last; a PSNR of null is infinite.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
-    """Compare restored pictures with references: PSNR and SSIM of each pair, the mean last.
+    """Compare restored pictures with references: PSNR and SSIM of each pair, of folders the mean last.
 
-    Folders are paired by name; endings may differ, and NAME_x4, as results are called, belongs to NAME. What has no
-    partner or cannot be compared is told of and left out of the mean.
+    Folders are paired by name, and so are the folders in them; endings may differ, and NAME_x4, as results are called,
+    belongs to NAME. What has no partner or cannot be compared is told of and left out of the mean.
+
+    The PSNR of identical pictures is infinite: inf dB, in JSON null. The mean PSNR is that of all other pairs, and how
+    many were identical is told.
     """
-    pairs, alone = pair_up(restored, reference)
+    pairs, problems = pair_up(restored, reference)
 
-    from restore_cli.metrics import Score, compare
+    from restore_cli.metrics import compare
     from restore_cli.picture.reading import read_picture
 
-    display, scores = Display(json=json), []
-    for path in alone:
-        display.error(RestoreError(f"no partner for {path}"))
+    display, scores, in_folders = Display(json=json), [], os.path.isdir(restored)
+    for problem in problems:
+        display.error(problem)
     for ours, theirs in pairs:
+        name = ours.relative_to(restored).as_posix() if in_folders else ours.name
         try:
             a, b = read_picture(ours), read_picture(theirs)
             score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
         except RestoreError as error:
             if not isinstance(error, PictureError):
                 error = UsageError(f"{ours} and {theirs}: {error.message}", error.hint)
-            if len(pairs) == 1 and not alone:
+            if not in_folders:
                 raise error from None
             display.error(error)
             if json:
-                print(json_format.dumps({"name": ours.name, "error": error.message}))
+                print(json_format.dumps({"name": name, "error": error.message}))
             continue
         scores.append(score)
-        _print_score(ours.name, score.psnr, score.ssim, json)
-    if os.path.isdir(restored) and scores:
-        mean = Score(*(sum(values) / len(scores) for values in zip(*((s.psnr, s.ssim) for s in scores), strict=True)))
-        _print_score("mean", mean.psnr, mean.ssim, json)
-    if alone or len(scores) < len(pairs):
+        _print_score(name, score.psnr, score.ssim, json)
+    if in_folders and scores:
+        _print_mean(scores, display)
+    if problems or len(scores) < len(pairs):
         raise typer.Exit(RestoreError.exit_code)
 
 
-def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
-    """Pair two files, or the pictures of two folders by name; also return those without a partner.
+def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], list[RestoreError]]:
+    """Pair two files, or the pictures of two folders and those in them by name; also return what is wrong with others.
 
     Raises:
-        RestoreError: a file is missing, no picture has a partner, or two share a name.
+        RestoreError: a file is missing, a folder has no pictures, none of them has a partner, or two share a name.
         UsageError: one is a folder and the other is not.
     """
     for path in (restored, reference):
@@ -102,15 +116,14 @@ def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], l
         )
     if not os.path.isdir(restored):
         return [(restored, reference)], []
-    ours, theirs = _by_stem(restored), _by_stem(reference)
-    if not ours:
-        raise RestoreError(f"there are no pictures in {restored}")
-    partners = {stem: stem if stem in theirs else SUFFIXES.sub("", stem) for stem in sorted(ours)}
-    pairs = [(ours[stem], theirs[partner]) for stem, partner in partners.items() if partner in theirs]
+    (ours, problems), (theirs, others) = _by_key(restored, reference), _by_key(reference, restored)
+    partners = {key: key if key in theirs else (key[0], SUFFIXES.sub("", key[1])) for key in sorted(ours)}
+    pairs = [(ours[key], theirs[partner]) for key, partner in partners.items() if partner in theirs]
     if not pairs:
         raise RestoreError(f"no picture in {restored} has the name of one in {reference}", "endings and _x4 aside")
     paired = {path for pair in pairs for path in pair}
-    return pairs, sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
+    alone = sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
+    return pairs, [*problems, *others, *(RestoreError(f"no partner for {path}") for path in alone)]
 
 
 def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
@@ -118,19 +131,35 @@ def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
     return pixels[:height, :width]
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if is_picture_name(path.name) and os.path.isfile(path):
-            if path.stem in files:
-                raise RestoreError(f"{files[path.stem]} and {path} share a name", "keep one of them in the folder")
-            files[path.stem] = path
-    return files
+def _by_key(folder: Path, other: Path) -> tuple[dict[Key, Path], list[RestoreError]]:
+    """Return the pictures below `folder` but not in `other`, and why folders cannot be read."""
+    files: dict[Key, Path] = {}
+    listing = pictures_in(folder, True, other.resolve())
+    problems = [refusal.error for refusal in listing.refusals]
+    if not listing.pictures:
+        raise problems[0] if problems else RestoreError(f"there are no pictures in {folder}")
+    for path in listing.pictures:
+        key = (path.parent.relative_to(folder), path.stem)
+        if key in files:
+            raise RestoreError(f"{files[key]} and {path} share a name", "keep one of them in the folder")
+        files[key] = path
+    return files, problems
 
 
-def _print_score(name: str, psnr: float, ssim: float, json: bool) -> None:
+def _print_mean(scores: Sequence[Score], display: Display) -> None:
+    finite = [score.psnr for score in scores if math.isfinite(score.psnr)]
+    identical = len(scores) - len(finite)
+    psnr = sum(finite) / len(finite) if finite else math.inf
+    ssim = sum(score.ssim for score in scores) / len(scores)
+    _print_score("mean", psnr, ssim, display.json, identical=identical)
+    if identical:
+        left_out = "; the mean PSNR is that of the others" if finite else ""
+        display.note(f"identical pairs: {identical} of {len(scores)}{left_out}")
+
+
+def _print_score(name: str, psnr: float, ssim: float, json: bool, **counts: int) -> None:
     if json:
-        value = None if psnr == float("inf") else round(psnr, 4)
-        print(json_format.dumps({"name": name, "psnr": value, "ssim": round(ssim, 6)}))
+        value = None if math.isinf(psnr) else round(psnr, 4)
+        print(json_format.dumps({"name": name, "psnr": value, "ssim": round(ssim, 6), **counts}))
     else:
         print(f"{name}\t{psnr:.3f} dB\t{ssim:.4f}")

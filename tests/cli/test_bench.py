@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,14 +77,133 @@ def test_the_roofline_is_told(capsys: Capture) -> None:
         ("--model nosuch", 2, "no model is called 'nosuch'"),
         ("--tile 3", 2, "'--tile'"),
         ("--model none.safetensors", 3, "there is no weights file none.safetensors"),
+        ("--model denoise --model none.safetensors", 3, "there is no weights file none.safetensors"),
         ("--model denoise --device cuda:77", 4, "cuda:77 is not present"),
+        ("--device cuda:77", 4, "cuda:77 is not present"),
+        ("--plot speeds.jpg", 2, "speeds.jpg cannot be written: it does not end in .png"),
     ],
 )
 def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, capsys: Capture) -> None:
     assert run(["bench", *arguments.split()]) == code
-    first, *rest = capsys.readouterr().err.splitlines()
+    said = capsys.readouterr()
+    first, *rest = said.err.splitlines()
     assert words in first
     assert len(rest) <= 1
+    assert said.out == ""
+
+
+def measure_instead(
+    monkeypatch: pytest.MonkeyPatch, failing: str, failure: BaseException, *, of_plain: bool = False
+) -> None:
+    """Let nothing be measured: each case takes a second, and that of a model fails."""
+
+    def measure_apart(case: benchmark.Case, runs: int) -> benchmark.Timing:
+        if case.model == failing and case.plain == of_plain:
+            raise failure
+        return benchmark.Timing(case, "cpu", "fp32", None, (1.0,) * runs, None)
+
+    monkeypatch.setattr(benchmark, "measure_apart", measure_apart)
+
+
+@pytest.mark.parametrize("of_plain", [False, True])
+def test_a_case_that_fails_leaves_the_others(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, of_plain: bool
+) -> None:
+    measure_instead(monkeypatch, "dejpeg-s", DeviceError("too large", "use less"), of_plain=of_plain)
+    models = ["-m", "denoise", "-m", "dejpeg-s", "-m", "safmn-x4"]
+    plot = tmp_path / "speeds.png"
+    assert run(["bench", *models, *SMALL, "--baseline", "--json", "--plot", str(plot)]) == 4
+    said = capsys.readouterr()
+    assert said.err == "error: too large\nhint: use less\n"
+    records = [json.loads(line) for line in said.out.splitlines()]
+    assert [record["case"]["model"] for record in records] == [name for name in models if name != "-m" for _ in "12"]
+    assert [record.get("error") for record in records].count("too large") == 1
+    speed_ups = {record["case"]["model"]: record["speed_up"] for record in records if "speed_up" in record}
+    assert speed_ups == {"denoise": 1, "dejpeg-s": None if of_plain else 1, "safmn-x4": 1}
+    assert plot.exists()
+
+
+def test_what_was_measured_before_an_interruption_is_drawn(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    measure_instead(monkeypatch, "dejpeg-s", KeyboardInterrupt())
+    plot = tmp_path / "speeds.png"
+    assert run(["bench", "-m", "denoise", "-m", "dejpeg-s", "-m", "safmn-x4", *SMALL, "--plot", str(plot)]) == 130
+    said = capsys.readouterr()
+    assert said.err == "note: interrupted after 1 of 3 measurements\n"
+    assert len(said.out.splitlines()) == 2
+    assert plot.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C reaches process groups elsewhere in other ways")
+def test_an_interruption_ends_the_measuring_process_in_silence() -> None:
+    command = ["-m", "restore_cli", "bench", "-m", "safmn-x4", "--size", "4000x4000"]  # takes minutes
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.3)  # the measuring process begins
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # as it should be
+                os.killpg(process.pid, signal.SIGKILL)
+    assert said == "note: interrupted after 0 of 1 measurements\n"
+    assert process.returncode == 130
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_interruption_is_no_affair_of_the_measuring_process() -> None:
+    """From its first moment on; else it would print tracebacks."""
+
+    def interrupt() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.001)
+        with contextlib.suppress(ProcessLookupError):
+            for _ in range(100):
+                os.kill(children[0].pid, signal.SIGINT)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
+    assert len(benchmark.measure_apart(benchmark.Case("safmn-x4", 8, 9), 1).seconds) == 1
+    thread.join()
+
+
+def test_the_plain_form_takes_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    results: list[tuple[int, ...]] = []
+
+    def see(result: np.ndarray, bits: int) -> np.ndarray:
+        results.append(result.shape)
+        return result
+
+    monkeypatch.setattr(benchmark, "to_samples", see)
+    for model, scale in (("dejpeg-s", 1), ("safmn-x2", 2)):
+        benchmark.measure(benchmark.Case(model, 19, 17, plain=True), 1)
+        assert results.pop() == (17 * scale, 19 * scale, 3)
+
+
+def test_the_plain_form_out_of_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> NoReturn:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(benchmark, "to_unit", fail)
+    with pytest.raises(DeviceError, match="safmn-x4 at 8x9 in its plain form is out of memory"):
+        benchmark.measure(benchmark.Case("safmn-x4", 8, 9, plain=True), 1)
+
+
+def test_a_precision_that_does_not_suit_is_told_with_its_case() -> None:
+    with pytest.raises(DeviceError, match="dejpeg-s at 8x9: this network does not stay correct in fp16"):
+        benchmark.measure(benchmark.Case("dejpeg-s", 8, 9, precision="fp16"), 1)
+
+
+def test_the_help_names_its_values(capsys: Capture) -> None:
+    assert run(["bench", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--precision auto|fp32|bf16|fp16" in said
+    assert "<" not in said
 
 
 def die(case: benchmark.Case, runs: int) -> NoReturn:

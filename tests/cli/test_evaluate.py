@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +45,89 @@ def test_two_folders_with_the_mean_last(capsys: pytest.CaptureFixture[str]) -> N
 def test_equal_files_have_no_finite_psnr(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "ours/a.png", "ours/a.png", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"name": "a.png", "psnr": None, "ssim": 1.0}
+
+
+def test_identical_pairs_are_counted_and_left_out_of_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("theirs/b.tif").unlink()
+    Path("theirs/b.png").write_bytes(Path("ours/b.png").read_bytes())
+    assert run(["evaluate", "ours", "theirs", "--json"]) == 0
+    captured = capsys.readouterr()
+    first, second, mean = (json.loads(line) for line in captured.out.splitlines())
+    assert (first["name"], second["name"], second["psnr"]) == ("a.png", "b.png", None)
+    assert mean == {
+        "name": "mean",
+        "psnr": first["psnr"],
+        "ssim": pytest.approx((first["ssim"] + 1) / 2),
+        "identical": 1,
+    }
+    assert captured.err == "note: identical pairs: 1 of 2; the mean PSNR is that of the others\n"
+    assert run(["evaluate", "ours", "ours"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "mean\tinf dB\t1.0000"
+    assert captured.err == "note: identical pairs: 2 of 2\n"
+
+
+def test_a_folder_of_one_pair_is_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ours/a.png").unlink()
+    Path("theirs/a.tif").unlink()
+    assert run(["evaluate", "ours", "theirs", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {
+        "name": "b.png",
+        "error": "ours/b.png and theirs/b.tif: the pictures have different sizes: 20x28 and 22x30",
+    }
+    assert captured.err.startswith("error: ours/b.png and theirs/b.tif: ")
+
+
+def test_folders_in_folders_are_paired_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for target, source in (
+        ("ours/sub/deep/a_x4.png", "ours/a.png"),
+        ("theirs/sub/deep/a.tif", "theirs/a.tif"),
+        ("ours/other/a.png", "ours/a.png"),
+        ("theirs/.hidden/a.tif", "theirs/a.tif"),
+    ):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_bytes(Path(source).read_bytes())
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: no partner for ours/other/a.png\n"
+    names = [line.split("\t")[0] for line in captured.out.splitlines()]
+    assert names == ["a.png", "b.png", "sub/deep/a_x4.png", "mean"]
+
+
+def test_results_in_the_folder_of_their_references_are_no_references(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("ours").rename("theirs/large")
+    for arguments in (["theirs/large", "theirs"], ["theirs", "theirs/large"]):
+        assert run(["evaluate", *arguments, "--modcrop", "2"]) == 1  # b differs in size
+        captured = capsys.readouterr()
+        assert "no partner" not in captured.err
+        assert [line.split("\t")[0].split(".")[0] for line in captured.out.splitlines()] == ["a", "mean"]
+
+
+def test_a_folder_that_cannot_be_read_is_told_of(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("ours/sub").mkdir()
+    scan = os.scandir
+
+    def refuse(folder: str) -> Any:
+        if str(folder).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "error: cannot read ours/sub: Permission denied\n"
+    assert len(captured.out.splitlines()) == 3
+
+
+def test_the_help_names_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for words in ("{RESTORED} {REFERENCE}", "--border PIXELS", "--modcrop N", "--channel y|rgb", "in JSON null"):
+        assert words in said
+    assert "int range" not in said
 
 
 @pytest.mark.parametrize(

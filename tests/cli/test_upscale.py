@@ -675,7 +675,7 @@ def test_a_dry_run_tells_of_a_folder_that_cannot_be_written(
         (["--report", ""], "--report names no file"),
         (["-q", "-v"], "--quiet and --verbose contradict each other"),
         (["--fail-fast", "--max-failures", "3"], "--fail-fast and --max-failures contradict each other"),
-        (["--watch", "--dry-run"], "--watch and --dry-run contradict each other"),
+        (["--watch", "--dry-run"], "cannot be watched, it is no folder"),
     ],
 )
 def test_options_that_are_empty_or_contradict_each_other_are_refused(

@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x4: clean pictures; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="0d3610a701a11415e8c28231ae82abd9907a1dede52aa62701839ee239368c13",
-        bytes=972_200,
+        sha256="5f24693b237aa5225267fef3b16ca607705d321306fc3b70aa0e3506365e7fda",
+        bytes=972_240,
         parameters=239_520,
     ),
     _own(
@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x3: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="1358b9136f6cd530e0e753d8caeaeb821fa80aeb940ed0cae8bddd8f9a6ff0c2",
-        bytes=944_940,
+        sha256="4bcbb3fbcfda000781f769e1b208fb2b43b6c7a7d1eef4128057a4420ebad359",
+        bytes=944_980,
         parameters=232_695,
     ),
     _own(

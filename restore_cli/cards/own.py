@@ -46,8 +46,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x2: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="ec8422b204c082e828267ed99a106edd028f72fd58c2ec2a0fad608df3a90846",
-        bytes=925_480,
+        sha256="39916aded485ee0d7b55854e9e77c6e5f2783b20c1dd1376cb8b4b2e388ac5d9",
+        bytes=925_576,
         parameters=227_820,
     ),
     _own(
@@ -71,8 +71,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at other scales: clean pictures; trained for this project",
         made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
         source=SAFMN_CODE,
-        sha256="6dac22642de746a514a7cc23c2a3d3b6600bac4062bb855c06a00a8134cc2d22",
-        bytes=1_032_948,
+        sha256="2814a99801cb7bd8c7d32b4c1029468f521054a1d3e57aacf31e1a9170bb68d6",
+        bytes=1_033_036,
         parameters=254_427,
     ),
     _own(

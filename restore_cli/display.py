@@ -235,7 +235,7 @@ def _describe(outcome: Outcome, verbose: bool) -> str:
     if verbose:
         tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"
         seconds = outcome.seconds
-        kind = f"; the file: {outcome.compression}" if outcome.compression else ""
-        text += f"  ({outcome.model}, {outcome.device}, {outcome.precision}, {tile}{kind};"
+        kind = f" for {outcome.compression}" if outcome.compression else ""
+        text += f"  ({outcome.model}{kind}, {outcome.device}, {outcome.precision}, {tile};"
         text += f" read {seconds.read:.2f}, run {seconds.run:.2f}, write {seconds.write:.2f})"
     return text

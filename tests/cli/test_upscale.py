@@ -214,7 +214,7 @@ def test_a_folder_is_mirrored_and_a_bad_picture_does_not_stop_it(
         "folder/inner/b.png": "done",
     }
     assert "error: cannot read folder/damaged.png" in captured.err
-    assert "2 done, 1 failed, 1 other files passed over" in captured.err
+    assert "2 done, 1 failed, 1 other file passed over" in captured.err
     results = sorted(str(path.relative_to(folder.parent)) for path in Path("folder_x4").absolute().rglob("*.*"))
     assert results == ["folder_x4/a_x4.png", "folder_x4/inner/b_x4.png"]
 

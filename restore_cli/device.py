@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -147,6 +148,21 @@ def succeeds_in_memory(work: Callable[[], None]) -> bool:
             raise
         return False
     return True
+
+
+@contextmanager
+def explaining_lack_of_memory(message: str, hint: str) -> Iterator[None]:
+    """Turn what is raised inside for lack of memory into an error with these words.
+
+    Raises:
+        DeviceError: a device or the host ran out of memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise DeviceError(message, hint) from error
 
 
 def _is_present(kind: str, index: int = 0) -> bool:

@@ -79,15 +79,15 @@ class Display:
 
     def planned(self, source: str, target: str, foreseen: Outcome | None) -> None:
         """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
-        if self.json:
-            told = {"status": "planned", "reason": None, "error": None, "hint": ""}
-            known = foreseen.record() if foreseen is not None else {}
-            text = json.dumps({"source": source, "target": target} | {key: known.get(key, told[key]) for key in told})
+        record: dict[str, object] = {"source": source, "target": target}
+        if foreseen is None:
+            what = "restore"
+            record |= {"status": "planned", "reason": None, "error": None, "hint": ""}
         else:
-            skip = f"skip, {foreseen.reason}" if foreseen is not None else ""
-            what = "restore" if foreseen is None else skip if foreseen.status == "skipped" else "fail"
-            text = f"{source} -> {target} ({what})"
-        sys.stdout.write(f"{text}\n")
+            what = f"skip, {foreseen.reason}" if foreseen.status == "skipped" else "fail"
+            known = foreseen.record()
+            record |= {key: known[key] for key in ("status", "reason", "error", "hint")}
+        sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({what})") + "\n")
 
     def summary(self, totals: Totals, seconds: float, *, passed_over: int, interrupted: bool) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.

@@ -15,12 +15,12 @@ from restore_cli.device import (
     Device,
     Precision,
     choose_precision,
+    explaining_lack_of_memory,
     find_device,
-    is_out_of_memory,
     prepare_host,
     succeeds_in_memory,
 )
-from restore_cli.errors import DeviceError, NotFiniteError, RestoreError
+from restore_cli.errors import NotFiniteError, RestoreError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
@@ -258,10 +258,6 @@ class Restorer:
         network = copy.deepcopy(self._float32_network)
         if precision is not Precision.FP32:
             network = network.reduce_precision(precision.dtype)
-        try:
+        with explaining_lack_of_memory(f"the network does not fit {self.device.name}", "use --device cpu"):
             network.to(self.device.torch_device)
             return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise DeviceError(f"the network does not fit {self.device.name}", "use --device cpu") from error
-            raise

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from restore_cli.benchmark.roofline import Roofline, count_work, measure_peak
-from restore_cli.device import Device, Precision, find_device, is_out_of_memory, prepare_host
+from restore_cli.device import Device, Precision, explaining_lack_of_memory, find_device, prepare_host
 from restore_cli.errors import DeviceError, NotFiniteError
 from restore_cli.memory import peak_memory
 from restore_cli.networks import Network
@@ -127,14 +127,11 @@ def measure(case: Case, runs: int) -> Timing:
         DeviceError: the device is absent or out of memory, or the precision does not suit the network.
         NotFiniteError: the network made infinities or NaN of the picture.
     """
-    try:
-        return _measure(case, runs)
-    except (DeviceError, NotFiniteError) as error:
-        raise type(error)(f"{case.title}: {error.message}", error.hint) from error
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise DeviceError(f"{case.title} is out of memory", "use a smaller --size") from error
+    with explaining_lack_of_memory(f"{case.title} is out of memory", "use a smaller --size"):
+        try:
+            return _measure(case, runs)
+        except (DeviceError, NotFiniteError) as error:
+            raise type(error)(f"{case.title}: {error.message}", error.hint) from error
 
 
 @contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 import typer
 
@@ -54,11 +52,13 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
     if job.source is None:
         return None
     from restore_cli.picture.reading import measure_picture
+    from restore_cli.picture.replacing import unwritable_folder
     from restore_cli.picture.writing import check_size
 
     try:
-        if job.target is not None:
-            _check_folder(job.target.parent)
+        if job.target is not None and unwritable_folder(job.target) is not None:
+            folder = shown(job.target.parent)
+            raise UnwritablePictureError(f"cannot write to {folder}: permission denied", "name another place with -o")
         height, width = measure_picture(job.source, max_pixels=files.max_pixels)
         size = output_size(height, width)
         if size is None:
@@ -68,16 +68,3 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
     except RestoreError as error:
         return failure(job, error)
     return None
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that results cannot be written to, or that cannot be made.
-
-    Raises:
-        UnwritablePictureError: it is so.
-    """
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
-    if not os.access(nearest, os.W_OK):
-        raise UnwritablePictureError(
-            f"cannot write to {shown(folder)}: permission denied", "name another place with -o"
-        )

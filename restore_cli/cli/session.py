@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from restore_cli.batch.outcome import Stopwatch, refused
-from restore_cli.batch.planning import Job, Planner
+from restore_cli.batch.planning import Job, Plan, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.checks import check_options, check_records, check_streams
 from restore_cli.cli.crew import Crew
@@ -26,7 +26,6 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
-from restore_cli.picture.formats import Format
 from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:
@@ -71,9 +70,8 @@ def run_session(
     with _open_manifest(request, settings) as manifest:
         if plan.results:
             display.note(_passed_over(plan.results))
-        formats = {job.format for job in plan.jobs if job.format is not None}
-        if request.files.quality is not None and formats and not any(format.takes_quality for format in formats):
-            display.note(f"--quality changes nothing: {_names_of(formats)} is lossless")
+        if request.files.quality is not None:
+            _tell_idle_quality(plan, display)
         if report.dry_run:
             show_plan(plan, request.files, display, output_size, _judge_by(manifest, batch))
             return
@@ -166,8 +164,12 @@ def _passed_over(results: Sequence[Path]) -> str:
     return f"{results[0]} and {len(results) - 1} more are results of other pictures here, so nothing is done to them"
 
 
-def _names_of(formats: Iterable[Format]) -> str:
-    return ", ".join(sorted(format.name.upper() for format in formats))
+def _tell_idle_quality(plan: Plan, display: Display) -> None:
+    """Tell of a quality that was asked for where all results are of lossless formats."""
+    formats = {job.format for job in plan.jobs if job.format is not None}
+    if formats and not any(format.takes_quality for format in formats):
+        names = ", ".join(sorted(format.name.upper() for format in formats))
+        display.note(f"--quality changes nothing: {names} is lossless")
 
 
 def _settings_of(files: FileOptions) -> dict[str, Any]:

@@ -58,8 +58,14 @@ def why_unwritable(target: Path) -> str | None:
     """Return why a file cannot be written, as far as can be told beforehand; None where nothing speaks against it."""
     if os.path.isdir(target):
         return "it is a folder"
+    folder = unwritable_folder(target)
+    return None if folder is None else f"{shown(folder)} cannot be written"
+
+
+def unwritable_folder(target: Path) -> Path | None:
+    """Return the innermost folder above `target` that exists, if nothing can be written there; None if it can."""
     folder = next(folder for folder in Path(os.path.abspath(target)).parents if os.path.exists(folder))
-    return None if folder.is_dir() and os.access(folder, os.W_OK) else f"{shown(folder)} cannot be written"
+    return None if folder.is_dir() and os.access(folder, os.W_OK) else folder
 
 
 @contextmanager

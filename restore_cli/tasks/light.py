@@ -23,7 +23,7 @@ def luminance(light: Planes) -> NDArray[np.float32]:
 
 def mean_luminance(planes: Planes, alpha: Samples | None = None) -> float:
     """Return the mean luminance of sRGB planes (h, w, c), 0 to 1; pixels count by `alpha` (h, w), where any shows."""
-    cover = np.ones(planes.shape[:2], np.uint8) if alpha is None or not alpha.any() else alpha
+    cover = np.broadcast_to(np.uint8(1), planes.shape[:2]) if alpha is None or not alpha.any() else alpha
     total = 0.0
     for top in range(0, len(planes), BAND):
         rows = slice(top, top + BAND)

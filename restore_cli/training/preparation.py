@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from restore_cli.device import find_device, is_out_of_memory, prepare_host
-from restore_cli.errors import DeviceError, UsageError
+from restore_cli.device import explaining_lack_of_memory, find_device, prepare_host
+from restore_cli.errors import UsageError
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.picture.naming import shown
 from restore_cli.telling import Tell
@@ -89,20 +89,16 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     return session
 
 
-@contextmanager
-def memory_watched() -> Iterator[None]:
-    """Turn what is raised for lack of memory into an error that tells so.
+def memory_watched() -> AbstractContextManager[None]:
+    """Return a context in which lack of memory is an error that tells so.
 
     Raises:
         DeviceError: the device or the host is out of memory.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        hint = "lower patches.batch or the sizes of patches and network in the recipe, or name fewer photographs"
-        raise DeviceError("there is too little memory to train", hint) from error
+    return explaining_lack_of_memory(
+        "there is too little memory to train",
+        "lower patches.batch or the sizes of patches and network in the recipe, or name fewer photographs",
+    )
 
 
 def _check_start(state: RunState, start: str | None) -> None:

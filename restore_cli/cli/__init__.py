@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 import restore_cli
 from restore_cli.cli import bench, enhance, evaluate, lowlight, models, status, train, upscale
 from restore_cli.cli import run as run_steps
+from restore_cli.cli.help import GroupedCommand
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
 
@@ -46,15 +48,16 @@ app = typer.Typer(
         | {"models": FLAGS | dict.fromkeys(("list", "show", "path"), FLAGS)},
     },
 )
-app.command("upscale")(upscale.upscale)
-app.command("lowlight")(lowlight.lowlight)
+command = partial(app.command, cls=GroupedCommand)
+command("upscale")(upscale.upscale)
+command("lowlight")(lowlight.lowlight)
 for task in enhance.PURPOSES:
-    app.command(task)(enhance.make_command(task))
-app.command("run", short_help="Carry out several steps in one go.")(run_steps.run)
-app.command("evaluate", short_help="Compare restored pictures with references: PSNR and SSIM.")(evaluate.evaluate)
-app.command("status", short_help="Tell how far a batch is, by its manifest.")(status.status)
-app.command("bench", short_help="Measure how fast models run on this machine.")(bench.bench)
-app.command("train", short_help="Train or fine-tune a network on photographs.")(train.train)
+    command(task)(enhance.make_command(task))
+command("run", short_help="Carry out several steps in one go.")(run_steps.run)
+command("evaluate", short_help="Compare restored pictures with references: PSNR and SSIM.")(evaluate.evaluate)
+command("status", short_help="Tell how far a batch is, by its manifest.")(status.status)
+command("bench", short_help="Measure how fast models run on this machine.")(bench.bench)
+command("train", short_help="Train or fine-tune a network on photographs.")(train.train)
 app.add_typer(models.app, name="models")
 
 

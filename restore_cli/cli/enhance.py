@@ -62,8 +62,8 @@ def make_command(task: TaskName) -> Callable[..., None]:
         tta: Tta = False,
         *,
         files: FileOptions,
-        batch: BatchOptions,
         engine: EngineOptions,
+        batch: BatchOptions,
         report: ReportOptions,
     ) -> None:
         enhance(task, Request(inputs, files, batch, engine, report), strength=strength, tta=tta)

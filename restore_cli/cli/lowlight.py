@@ -29,8 +29,8 @@ def lowlight(
     tta: Tta = False,
     *,
     files: FileOptions,
-    batch: BatchOptions,
     engine: EngineOptions,
+    batch: BatchOptions,
     report: ReportOptions,
 ) -> None:
     """Make dark, noisy pictures clear.

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ import typer
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS, find_card
+from restore_cli.cli.help import GroupedCommand
 from restore_cli.cli.options import Debug
 from restore_cli.cli.values import complete_model
 from restore_cli.display import Display
@@ -24,11 +26,15 @@ from restore_cli.places import find_published, find_weights
 INDENT = "    "
 
 app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
+command = partial(app.command, cls=GroupedCommand)
 
-
-Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=complete_model)]
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete_model)]
-AnyNames = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", autocompletion=complete_model)]
+NAMED = "As 'restore models list' shows it."
+Name = Annotated[str, typer.Argument(metavar="NAME", help=NAMED, autocompletion=complete_model)]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help=NAMED, autocompletion=complete_model)]
+AnyNames = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help="Models to check; all at hand by default.", autocompletion=complete_model),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON record per model.")]
 
 
@@ -38,7 +44,7 @@ def _show_help(context: typer.Context) -> None:
         print(context.get_help())
 
 
-@app.command("list", short_help="Show all models, and which are at hand.")
+@command("list", short_help="Show all models, and which are at hand.")
 def list_models(json: Json = False, debug: Debug = False) -> None:
     """Show every model known by name, and which are at hand; in a pipe, one line of tab-separated fields each.
 
@@ -55,7 +61,7 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
             print(card.name, card.task, card.scales, size, _speed(card), _state(card), card.summary, sep="\t")
 
 
-@app.command("show")
+@command("show")
 def show(name: Name, json: Json = False, debug: Debug = False) -> None:
     """Show one model: its origin, licence, attribution and hash."""
     card = find_card(name)
@@ -66,7 +72,7 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
         print(f"{label + ':':12} {value}")
 
 
-@app.command("pull", short_help="Fetch models, to work without a network later.")
+@command("pull", short_help="Fetch models, to work without a network later.")
 def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
     """Fetch models, check their hashes and convert them, so that they run without a network."""
     cards = [find_card(name) for name in names]
@@ -90,7 +96,7 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
         raise typer.Exit(WeightsError.exit_code)
 
 
-@app.command("verify", short_help="Check the hashes of models at hand.")
+@command("verify", short_help="Check the hashes of models at hand.")
 def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
     """Check the hashes of models at hand; of all of them without a name.
 
@@ -126,7 +132,7 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
         raise typer.Exit(WeightsError.exit_code)
 
 
-@app.command("path")
+@command("path")
 def path(name: Name, debug: Debug = False) -> None:
     """Print where a model's file lies."""
     card = find_card(name)
@@ -136,11 +142,13 @@ def path(name: Name, debug: Debug = False) -> None:
     print(found)
 
 
-@app.command("convert", short_help="Turn a weights file into safetensors.")
+@command("convert", short_help="Turn a weights file into safetensors.")
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A .pth, .pt, .ckpt or .safetensors file.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.safetensors")],
-    key: Annotated[str | None, typer.Option(help="Where IN holds its weights, such as params_ema.")] = None,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
+    key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where IN holds its weights, such as params_ema.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
     debug: Debug = False,
 ) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
 
@@ -48,6 +49,8 @@ Tta = Annotated[
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
     """What is read besides the arguments, where results go and how they are stored."""
+
+    heading: ClassVar = "Files"
 
     from_file: Annotated[
         str | None,
@@ -106,6 +109,8 @@ class FileOptions:
 class EngineOptions:
     """Which network runs, and where."""
 
+    heading: ClassVar = "Network"
+
     model: Annotated[
         str | None,
         typer.Option(
@@ -148,6 +153,8 @@ class EngineOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
     """How much of a batch is done."""
+
+    heading: ClassVar = "Batch"
 
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first picture that fails.")] = False
     max_failures: Annotated[int | None, typer.Option(min=1, metavar="N", help="Stop when N pictures have failed.")] = (
@@ -202,6 +209,8 @@ class BatchOptions:
 class ReportOptions:
     """What the user is told."""
 
+    heading: ClassVar = "Reports"
+
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture on standard output.")] = False
     report: Annotated[
         Path | None,
@@ -238,7 +247,18 @@ def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=_under_heading(hints[field.name], group.heading),
         )
         for field in dataclasses.fields(group)
     ]
+
+
+def _under_heading(hint: Any, heading: str) -> Any:
+    """Return the annotation of an option as one that stands under `heading` in the help."""
+    kind, option = get_args(hint)
+    option = copy.copy(option)  # several groups and commands may share it
+    option.rich_help_panel = heading
+    return Annotated[kind, option]

@@ -33,8 +33,8 @@ def run(
         ),
     ],
     files: FileOptions,
-    batch: BatchOptions,
     engine: EngineOptions,
+    batch: BatchOptions,
     report: ReportOptions,
 ) -> None:
     """Carry out several steps, with nothing rounded to 8 bits or encoded between them.

@@ -47,8 +47,8 @@ def upscale(
     tta: Tta = False,
     *,
     files: FileOptions,
-    batch: BatchOptions,
     engine: EngineOptions,
+    batch: BatchOptions,
     report: ReportOptions,
 ) -> None:
     """Make pictures larger and sharper.

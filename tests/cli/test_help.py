@@ -1,0 +1,39 @@
+"""How the help of commands is laid out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from restore_cli.cli import run
+from restore_cli.cli.enhance import PURPOSES
+
+Capture = pytest.CaptureFixture[str]
+HEADING = re.compile(r"^(\w+):$", re.MULTILINE)
+
+
+def sections_of(command: str, capsys: Capture) -> dict[str, str]:
+    """Return the text below each heading of a command's help."""
+    assert run([*command.split(), "--help"]) == 0
+    parts = HEADING.split(capsys.readouterr().out)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("command", ["upscale", "lowlight", *PURPOSES, "run"])
+def test_shared_options_stand_under_the_same_headings(command: str, capsys: Capture) -> None:
+    sections = sections_of(command, capsys)
+    assert list(sections) == ["Arguments", "Options", "Files", "Network", "Batch", "Reports"]
+    for heading, option in [("Files", "--output"), ("Network", "--tile"), ("Batch", "--watch"), ("Reports", "--json")]:
+        assert [name for name, text in sections.items() if f"{option} " in text] == [heading]
+    own = {"upscale": "--scale", "run": "--step"}.get(command, "--strength")
+    assert own in sections["Options"]
+
+
+@pytest.mark.parametrize(
+    "command", ["upscale", "evaluate", "train", "status", "models verify", "models show", "models convert"]
+)
+def test_arguments_have_names_and_no_types(command: str, capsys: Capture) -> None:
+    arguments = sections_of(command, capsys)["Arguments"]
+    assert re.match(r"\n  [A-Z]+  +\S", arguments), "a name and what it is"
+    assert "<" not in arguments

@@ -71,10 +71,13 @@ def _resize_whole(planes: Values, height: int, width: int, kernel: Image.Resampl
 Readable = TypeVar("Readable", bound=Values)
 
 
-def bleed_colour(pixels: Readable, alpha: NDArray[Any], room: Room | None = None) -> Readable | Planes:
+def bleed_colour(
+    pixels: Readable, alpha: NDArray[Any], room: Room | None = None, *, limits: tuple[float, float] = (0, 1)
+) -> Readable | Planes:
     """Give fully transparent pixels the colour of the nearest visible ones, so that no edge is seen there.
 
-    `pixels` is h, w, c; `alpha` is h, w, above 0 where they are visible. Colours of visible pixels stay as they are.
+    `pixels` is h, w, c, within `limits`; `alpha` is h, w, above 0 where they are visible. Colours of visible pixels
+    stay as they are.
     The colours are averaged over ever larger squares until all holes are filled (pull), and handed down again (push);
     all of it lies in `room`, and is done in bands.
     """
@@ -91,7 +94,7 @@ def bleed_colour(pixels: Readable, alpha: NDArray[Any], room: Room | None = None
         _fill(colour, known, filled, room)
         filled = colour
     for rows in rows_in_bands(len(filled), filled[0].nbytes):
-        filled[rows].clip(0, 1, out=filled[rows])
+        filled[rows].clip(*limits, out=filled[rows])
         room.release()
     return filled
 

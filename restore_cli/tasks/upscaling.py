@@ -25,6 +25,8 @@ from restore_cli.telling import Progress
 from restore_cli.tiling import Box
 
 FLOAT_BYTES = 4
+DEEP_DIFFERENCES = (-65_535, 65_535)
+"""The least and the most by which two 16-bit samples differ."""
 
 
 class Upscaling:
@@ -54,8 +56,11 @@ class Upscaling:
         self.whole_bytes = whole_bytes
         self.room = picture.room
         self.plain: Values = UnitValues(picture.pixels)
+        self.beyond_srgb: Values | None = picture.beyond_srgb
         if picture.alpha is not None:
             self.plain = bleed_colour(self.plain, picture.alpha, self.room)
+            if self.beyond_srgb is not None:
+                self.beyond_srgb = bleed_colour(self.beyond_srgb, picture.alpha, self.room, limits=DEEP_DIFFERENCES)
 
     def run(self, sizes: Sequence[Size], progress: Progress) -> Run:
         """Put the picture through the network once for each of `sizes`, which it has after each pass."""
@@ -153,12 +158,12 @@ class Upscaling:
         picture = self.picture
         for rows in self._bands(top, top + len(pixels), pixels[0].nbytes):
             box = Box(rows.start, 0, rows.stop - rows.start, self.width)
-            alpha, beyond = picture.alpha, picture.beyond_srgb
+            alpha, beyond = picture.alpha, None
             if alpha is not None:
                 resized = resize(UnitValues(alpha[..., None]), self.height, self.width, box)
                 alpha = to_samples(resized[..., 0], 8 * picture.pixels.itemsize)
-            if beyond is not None:
-                beyond = np.rint(resize(beyond, self.height, self.width, box)).astype(np.int32)
+            if self.beyond_srgb is not None:
+                beyond = np.rint(resize(self.beyond_srgb, self.height, self.width, box)).astype(np.int32)
             band = pixels[rows.start - top : rows.stop - top]
             self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond, compression=None))
             self.room.release()

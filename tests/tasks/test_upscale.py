@@ -211,6 +211,16 @@ def test_what_lies_beyond_srgb_grows_with_the_picture() -> None:
     assert (result.beyond_srgb == -300).all()
 
 
+def test_what_lies_beyond_srgb_under_transparency_does_not_bleed_out() -> None:
+    alpha, beyond = np.zeros((16, 16), np.uint16), np.full((16, 16, 3), 9_000, np.int32)
+    alpha[4:12, 4:12], beyond[4:12, 4:12] = 65_535, -40
+    grey = np.full((16, 16, 3), 30_000, np.uint16)
+    result, _ = upscaler(Sizing(scale=3))(Picture(grey, alpha, beyond))
+    assert result.alpha is not None
+    assert result.beyond_srgb is not None
+    assert (result.beyond_srgb[result.alpha > 0] == -40).all()
+
+
 def test_a_picture_as_large_as_asked_for_is_left_alone() -> None:
     assert upscaler(Sizing(long_edge=20)).output_size(10, 20) is None
     assert upscaler(Sizing(long_edge=30)).output_size(10, 20) == (15, 30)

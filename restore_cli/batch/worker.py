@@ -31,8 +31,9 @@ from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
+from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.reading import open_picture, read_picture
+from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import Add, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
@@ -180,7 +181,7 @@ class Worker:
             with self._target(opened) as add:
                 add(restored.result)
         job, picture, (height, width) = opened.job, opened.picture, opened.size
-        lost = losses(restored.result, opened.format, strip_metadata=self.duty.strip_metadata)
+        lost = losses(restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.duty.strip_metadata)
         return Outcome(
             source=name_of_source(job),
             target=str(job.target) if job.target else "-",

@@ -44,7 +44,7 @@ def into_srgb(
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
     """Convert samples (h, w, 1 or 3) in `profile` to 16-bit sRGB; also return what sRGB cannot hold, or None.
 
-    Both lie in `room`.
+    Both lie in `room`. What lies outside sRGB is lost of a profile that does not lead back.
 
     Raises:
         ValueError: the profile is damaged, or made for another number of channels.
@@ -53,26 +53,36 @@ def into_srgb(
     channels = samples.shape[2]
     if channels_of(profile) != channels:
         raise ValueError(f"no profile for {channels} channels")
-    own = read_matrix_profile(profile)
+    own, returns = read_matrix_profile(profile), leads_back(profile, channels)
     pixels, beyond = room.empty(samples.shape, np.uint16), room.empty(samples.shape, np.int32)
     most = 0
     try:
         for rows in rows_in_bands(len(samples), LARGEST_ITEM * samples.shape[1] * channels):
             deep = to_16_bit(samples[rows])
             pixels[rows] = _import(deep, profile) if own is None else convert(deep, own, srgb_profile(channels))
-            band = np.subtract(deep, out_of_srgb(pixels[rows], profile), out=beyond[rows], dtype=np.int32)
-            most = max(most, int(band.max()), -int(band.min()))
+            if returns:
+                band = np.subtract(deep, out_of_srgb(pixels[rows], profile), out=beyond[rows], dtype=np.int32)
+                most = max(most, int(band.max()), -int(band.min()))
             room.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
     return pixels, beyond if most >= VISIBLE else None
 
 
+def leads_back(profile: bytes, channels: int) -> bool:
+    """Tell whether colours can be converted into a profile for so many channels; those of scanners lead out of it."""
+    try:
+        out_of_srgb(np.zeros((1, 1, channels), np.uint8), profile)
+    except pyvips.Error:
+        return False
+    return True
+
+
 def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
     """Convert sRGB pixels (h, w, 1 or 3) to 16-bit samples of the same shape in `profile`.
 
     Raises:
-        pyvips.Error: the profile is damaged; `into_srgb` would have told so.
+        pyvips.Error: the profile does not lead there, or is damaged, as `into_srgb` would have told.
     """
     channels, own, deep = pixels.shape[2], read_matrix_profile(profile), to_16_bit(pixels)
     if own is not None:

@@ -19,19 +19,23 @@ NAMED_TEXTS = 3
 """Texts that are named, at the most."""
 
 
-def losses(picture: Picture, format: Format, *, strip_metadata: bool = False) -> tuple[str, ...]:
-    """Say what is lost when `picture` is written as `format`, apart from what `strip_metadata` asks for."""
+def losses(picture: Picture, format: Format, *, opaque: bool = False, strip_metadata: bool = False) -> tuple[str, ...]:
+    """Say what is lost when `picture` is written as `format`, apart from what `strip_metadata` asks for.
+
+    `opaque` says that no pixel of it is transparent, although there is an alpha.
+    """
     name, metadata, lost = format.name.upper(), picture.metadata, []
-    depth = stored_depth(picture, format)
+    depth, has_transparency = stored_depth(picture, format), picture.alpha is not None and not opaque
     if depth != picture.depth:
         lost.append(f"{name} is written with {depth} bits a sample, not {picture.depth}")
-    if picture.alpha is not None and not format.alpha:
+    if has_transparency and not format.alpha:
         lost.append(f"{name} holds no transparency, so the picture lies on white")
-    if format.name == "avif" and picture.depth > AVIF_DEPTH:
+    if format.name == "avif" and picture.depth > AVIF_DEPTH and picture.format != "avif":
         lost.append(f"AVIF holds {AVIF_DEPTH} bits a sample, not {picture.depth}")
     if format.name == "gif":
-        lost.append("GIF holds 256 colours, so the picture is reduced to so many")
-        if picture.alpha is not None:
+        if picture.pixels.shape[2] > 1:
+            lost.append("GIF holds 256 colours, so the picture is reduced to so many")
+        if has_transparency:
             lost.append("GIF holds no half-transparent pixels, so each becomes opaque or vanishes")
     if metadata.icc and profile_to_write(picture, format) is None and not is_srgb(metadata.icc):
         lost.append(f"{name} holds no such colour profile, so colours are written as sRGB")

@@ -81,6 +81,11 @@ class Picture:
             object.__setattr__(self, "depth", 8 * pixels.itemsize)
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether no pixel is transparent."""
+        return self.alpha is None or bool((self.alpha == np.iinfo(self.alpha.dtype).max).all())
+
+    @property
     def height(self) -> int:
         """Rows of pixels."""
         return int(self.pixels.shape[0])

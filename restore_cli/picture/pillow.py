@@ -16,6 +16,8 @@ from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
 READABLE = ("BMP", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""
+UNSURE_ALPHA = ("bmp", "dib", "tga")
+"""Formats in which many programs leave the bytes of an alpha empty that they do not have."""
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 INCH = 25.4
 """Millimetres."""
@@ -61,8 +63,8 @@ class PillowImage:
         """
         try:
             samples = _to_array(self._image)
-            if self.format == "tga" and samples.shape[2] == 4 and not samples[..., 3].any():
-                samples = samples[..., :3]  # what some programs write that have no alpha
+            if self.format in UNSURE_ALPHA and samples.shape[2] == 4 and not samples[..., 3].any():
+                samples = samples[..., :3]  # it would be invisible
         except (MemoryError, UnreadablePictureError):
             raise
         except Exception as error:  # as above

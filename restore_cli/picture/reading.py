@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -18,8 +17,8 @@ from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
 from restore_cli.picture.metadata.exif import TRANSPOSED
-from restore_cli.picture.metadata.tiff_tags import is_camera_raw
-from restore_cli.picture.naming import shown
+from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
+from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
@@ -28,15 +27,6 @@ from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
 
-HELPS = "see whether another program opens it; if not, copy or download it again"
-"""The hint for a file that cannot be read, where nothing better is known."""
-
-HINTS = {
-    errno.ENOENT: "it is gone, or a link that leads nowhere",
-    errno.ELOOP: "it is a link that leads to itself",
-    errno.EACCES: "whoever owns it can let you read it",
-}
-"""The hint for what the system says."""
 LEFT_OUT = (
     (
         re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
@@ -46,7 +36,10 @@ LEFT_OUT = (
     (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
 )
 """What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
+ONE_WAY_PROFILE = "it is converted to sRGB, since its colour profile leads one way only"
 HEAD_BYTES = 1 << 18
+END_OF_IMAGE = b"\xff\xd9"
+"""The last marker of a JPEG."""
 
 Check = Callable[[int, int], None]
 """Called with the height and width of an upright picture before its samples are decoded; raises to refuse it."""
@@ -94,49 +87,6 @@ class _MeasuredError(Exception):
     """Carries a height and a width past the decoder."""
 
 
-@contextmanager
-def explained(source: Path | bytes) -> Iterator[None]:
-    """Turn what goes wrong with reading `source` into an error that names it.
-
-    Raises:
-        UnreadablePictureError: of the kind that was raised.
-    """
-    name = shown(source) if isinstance(source, Path) else "standard input"
-    try:
-        yield
-    except UnreadablePictureError as error:
-        raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
-    except pyvips.Error as error:
-        if "labq" in str(error):
-            raise UnreadablePictureError(
-                f"cannot read {name}: L*a*b* of 8 bits is not supported", "save it as RGB"
-            ) from error
-        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
-        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
-    except OSError as error:
-        hint = HINTS.get(error.errno or 0, "")
-        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", hint) from error
-
-
-def open_picture(source: Path | bytes) -> IO[bytes]:
-    """Open a file, or the bytes of one, so that it can be read from its start more than once.
-
-    Raises:
-        OSError: it cannot be opened.
-        UnreadablePictureError: no file can have its name.
-    """
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    try:
-        file = source.open("rb")
-    except ValueError as error:
-        raise UnreadablePictureError("no file can have this name") from error
-    if file.seekable():
-        return file
-    with file:  # a pipe
-        return io.BytesIO(file.read())
-
-
 def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
     head = file.read(16)
     if not head:
@@ -154,8 +104,11 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
 
 
 def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, check: Check) -> Picture:
-    if format == "tiff" and is_camera_raw(file):
+    kind = read_samples_kind(file) if format == "tiff" else TiffSamples()
+    if kind.is_camera_raw:
         raise UnreadablePictureError("it is a camera's raw file", "develop it with a raw converter, and save a TIFF")
+    if kind.unsupported is not None:
+        raise UnreadablePictureError(f"{kind.unsupported} is not supported", "save it as RGB")
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
@@ -163,23 +116,38 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
     samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
     if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
+    colours = vips.colours_of(image)
     notes = _note_pages(said.pages) + warnings + said.notes
+    if not kind.has_alpha and samples.shape[2] > colours:
+        samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
     notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
     upright = turn_upright(samples, said.orientation)
-    picture = _finish(upright, said.metadata, format, notes, room, colours=vips.colours_of(image))
+    picture = _finish(upright, said.metadata, format, notes, room, colours=colours)
     return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
 
 
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
-    """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
+    """Decode strictly; where the decoder merely warns, decode once more and pass its warning on.
+
+    Some cameras and editors leave the last marker out: where that is all that is missing, no sample is.
+    """
     file.seek(0)
     head = file.read(HEAD_BYTES)
     notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
     try:
         return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), room), notes
     except pyvips.Error as error:
+        warning = error
+    try:
         samples = vips.decode(vips.open_image(file, "jpeg"), room)
-        return samples, (*notes, f"parts of it may be damaged: {vips.reason(error)}")
+        return samples, (*notes, f"parts of it may be damaged: {vips.reason(warning)}")
+    except pyvips.Error:
+        file.seek(0)
+        completed = io.BytesIO(file.read() + END_OF_IMAGE)
+        with contextlib.suppress(pyvips.Error):
+            samples = vips.decode(vips.open_image(completed, "jpeg", fail_on="warning"), room)
+            return samples, (*notes, "the marker at its end is missing")
+        raise
 
 
 def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
@@ -209,12 +177,16 @@ def _note_pages(pages: int) -> Notes:
     return (f"only the first of {pages} pages or frames is used",) if pages > 1 else ()
 
 
+def _left_out(channels: int) -> str:
+    return "an extra channel is left out" if channels == 1 else f"{channels} extra channels are left out"
+
+
 def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, room: Room, *, colours: int) -> Picture:
     """Part the first `colours` samples of a pixel, 1, 3 or 4 for inks, from alpha and others, and make them sRGB."""
     depth, bands = 8 * samples.itemsize, samples.shape[2]
     alpha = room.settled(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
-        notes += (f"{bands - colours - 1} extra channels are left out",)
+        notes += (_left_out(bands - colours - 1),)
     pixels, beyond = room.settled(samples[..., :colours]), None
     if colours == 4:
         try:
@@ -224,9 +196,12 @@ def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, roo
         metadata, notes = replace(metadata, icc=None), (*notes, "CMYK is converted to sRGB")
     elif metadata.icc and not (colours == 3 and colour.is_srgb(metadata.icc)):
         try:
+            returns = colour.leads_back(metadata.icc, colours)
             pixels, beyond = colour.into_srgb(pixels, metadata.icc, room)
         except ValueError:
             metadata, notes = replace(metadata, icc=None), notes + UNFIT_PROFILE
         else:
             alpha = None if alpha is None else colour.spread_to_16_bit(alpha, room)
+            if not returns:
+                metadata, notes = replace(metadata, icc=None), (*notes, ONE_WAY_PROFILE)
     return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, room=room)

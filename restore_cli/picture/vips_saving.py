@@ -110,7 +110,7 @@ def _save_options(format: Format, quality: int | None, image: Any, lossless: boo
         case "webp" if lossless:
             return {"lossless": True, "exact": True}
         case "webp":
-            return {"Q": lossy, "smart_subsample": True}
+            return {"Q": lossy, "smart_subsample": True, "exact": True}
         case "avif":
             depth = AVIF_DEPTH if deep else 8
             return {"Q": lossy, "compression": "av1", "subsample_mode": "off", "bitdepth": depth, "effort": 3}

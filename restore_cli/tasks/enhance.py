@@ -44,6 +44,8 @@ class Enhancer:
     """Whether a result shows no more how its file was compressed."""
     reduces_deep = False
     """Whether pictures of more than 8 bits are computed in reduced precision, too, where the user leaves it open."""
+    keeps_gamut = True
+    """Whether what the network, which sees sRGB, does to a colour holds for what of it lies outside, too."""
 
     def __init__(
         self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
@@ -125,14 +127,15 @@ class Enhancer:
         restored = self.finish(plain, from_colour(x, plain.shape[2]))
         if prepared.strength < 1:
             restored = self.blend(plain, restored, prepared.strength)
-        if picture.beyond_srgb is not None:
+        beyond = picture.beyond_srgb if self.keeps_gamut else None
+        if picture.beyond_srgb is not None and beyond is None:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
         if picture.alpha is not None:
             hidden = picture.alpha == 0  # nobody sees it, but in a game it may have a meaning of its own
             pixels[hidden] = picture.pixels[hidden]
         compression = None if self.removes_artefacts else picture.compression
-        done = replace(picture, pixels=pixels, beyond_srgb=None, compression=compression)
+        done = replace(picture, pixels=pixels, beyond_srgb=beyond, compression=compression)
         return done, replace(run, notes=run.notes + notes)
 
 
@@ -157,6 +160,8 @@ class Decompressor(Cleaner):
 
 class Brightener(Enhancer):
     """Brightens dark pictures; how strongly follows from how dark a picture is, unless the user says it."""
+
+    keeps_gamut = False  # a brighter colour lies farther outside, nobody knows how far
 
     def __init__(
         self,

@@ -25,8 +25,8 @@ D50 = (0.9642, 1.0, 0.8249)
 
 
 @pytest.fixture(scope="module")
-def table_profile(profile_of: Callable[..., bytes]) -> bytes:
-    """An RGB profile of tables, as printers and scanners have them: sRGB colours at gamma 2.2, by way of Lab."""
+def tables() -> dict[bytes, bytes]:
+    """Tables out of sRGB's colours at gamma 2.2, and into them, by way of Lab."""
 
     def table(inputs: np.ndarray, outputs: np.ndarray) -> bytes:
         steps = inputs.shape[0]
@@ -60,7 +60,19 @@ def table_profile(profile_of: Callable[..., bytes]) -> bytes:
     roots = np.concatenate([roots, (middle - (decoded[..., 2] * 255 - 128) / 200)[..., None]], axis=-1)
     xyz = np.where(roots > 6 / 29, roots**3, (116 * roots - 16) * 27 / 24_389) * D50
     backward = (xyz @ np.linalg.inv(to_xyz).T).clip(0, 1) ** (1 / 2.2)
-    return profile_of(b"RGB ", {b"A2B0": table(grid, forward), b"B2A0": table(grid, backward)}, pcs=b"Lab ")
+    return {b"A2B0": table(grid, forward), b"B2A0": table(grid, backward)}
+
+
+@pytest.fixture(scope="module")
+def table_profile(profile_of: Callable[..., bytes], tables: dict[bytes, bytes]) -> bytes:
+    """An RGB profile of tables, as printers have them."""
+    return profile_of(b"RGB ", tables, pcs=b"Lab ")
+
+
+@pytest.fixture(scope="module")
+def scanner_profile(profile_of: Callable[..., bytes], tables: dict[bytes, bytes]) -> bytes:
+    """An RGB profile that has a table out of it, and none into it."""
+    return profile_of(b"RGB ", {b"A2B0": tables[b"A2B0"]}, pcs=b"Lab ")
 
 
 def write(picture: Picture, name: str, **options: Any) -> bytes:
@@ -254,3 +266,20 @@ def test_profile_of_another_picture_is_never_used(samples: np.ndarray, matrix_pr
         pixels, beyond = colour.into_srgb(samples, profile)
         picture = Picture(pixels, None, beyond, depth=8, metadata=replace(Picture(pixels).metadata, icc=profile))
         assert (raw(write(picture, "png"))[0] == samples).all()
+
+
+def test_a_profile_that_leads_one_way_becomes_srgb(
+    samples: np.ndarray, table_profile: bytes, scanner_profile: bytes, save: Any
+) -> None:
+    expected = read_picture(save(samples, "PNG", icc_profile=table_profile))
+    picture = read_picture(save(samples, "PNG", icc_profile=scanner_profile))
+    assert (picture.pixels == expected.pixels).all()
+    assert picture.metadata.icc is None
+    assert picture.notes == ("it is converted to sRGB, since its colour profile leads one way only",)
+
+
+def test_a_matrix_profile_leads_back(
+    matrix_profile: Callable[..., bytes], grey_profile: Callable[[float], bytes]
+) -> None:
+    assert colour.leads_back(matrix_profile("p3"), 3)
+    assert colour.leads_back(grey_profile(2.2), 1)

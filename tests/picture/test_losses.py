@@ -64,3 +64,25 @@ def test_a_lost_profile_is_named(samples: np.ndarray, matrix_profile: Callable[.
     assert losses(colour, format_by_name("webp")) == ()
     assert "profile" in " ".join(losses(grey, format_by_name("webp")))
     assert losses(grey, format_by_name("jpeg")) == ()
+
+
+def test_an_alpha_that_hides_nothing_is_no_loss(samples: np.ndarray) -> None:
+    picture = Picture(samples, np.full(samples.shape[:2], 255, np.uint8))
+    assert picture.is_opaque
+    for name in ("jpeg", "bmp", "gif"):
+        assert "transpar" in " ".join(losses(picture, format_by_name(name)))
+        assert "transpar" not in " ".join(losses(picture, format_by_name(name), opaque=True))
+    seen_through = np.full(samples.shape[:2], 255, np.uint8)
+    seen_through[7, 9] = 254
+    assert not Picture(samples, seen_through).is_opaque
+    assert Picture(samples).is_opaque
+
+
+def test_grey_loses_no_colours_in_gif(samples: np.ndarray) -> None:
+    assert losses(Picture(samples[..., :1]), format_by_name("gif")) == ()
+    assert losses(Picture(samples), format_by_name("gif")) != ()
+
+
+def test_avif_loses_no_bits_of_avif(deep_samples: np.ndarray) -> None:
+    assert losses(Picture(deep_samples, format="avif"), format_by_name("avif")) == ()
+    assert losses(Picture(deep_samples, format="png"), format_by_name("avif")) != ()

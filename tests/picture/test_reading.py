@@ -22,6 +22,8 @@ from restore_cli.picture.metadata.directory import (
 )
 from restore_cli.picture.reading import read_picture
 
+PHOTOMETRIC, EXTRA_SAMPLES = 0x0106, 0x0152
+"""Tags of a TIFF."""
 LOSSY = {
     *("jpeg", "jpeg-progressive", "jpeg-grey", "jpeg-restart", "tiff-jpeg", "jp2-lossy"),
     *("webp", "webp-alpha", "webp-animated", "avif", "avif-10", "avif-12"),
@@ -159,16 +161,80 @@ def test_grey_with_several_extra_channels_stays_grey(samples: np.ndarray) -> Non
     assert (picture.pixels == samples[..., :1]).all()
     assert picture.alpha is not None
     assert (picture.alpha == samples[..., 1]).all()
-    assert picture.notes == ("1 extra channels are left out",)
+    assert picture.notes == ("an extra channel is left out",)
 
 
-def test_a_tga_whose_alpha_is_empty_has_none(samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
-    empty = read_picture(save(np.dstack([samples, np.zeros_like(alpha)]), "TGA"))
+@pytest.mark.parametrize("format", ["TGA", "BMP"])
+def test_what_would_be_invisible_has_no_alpha(format: str, samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
+    encode = bmp_with_alpha if format == "BMP" else lambda picture: save(picture, format)
+    empty = read_picture(encode(np.dstack([samples, np.zeros_like(alpha)])))
     assert empty.alpha is None
     assert (empty.pixels == samples).all()
-    kept = read_picture(save(np.dstack([samples, alpha]), "TGA"))
+    kept = read_picture(encode(np.dstack([samples, alpha])))
     assert kept.alpha is not None
     assert (kept.alpha == alpha).all()
+
+
+def bmp_with_alpha(samples: np.ndarray) -> bytes:
+    """Encode h, w, 4 samples with the header of version 4, whose masks name an alpha."""
+    height, width = samples.shape[:2]
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII", 108, width, -height, 1, 32, 3, samples.size, 2835, 2835, 0, 0) + masks
+    header = header.ljust(108, b"\0")
+    content = samples[..., [2, 1, 0, 3]].tobytes()
+    return b"BM" + struct.pack("<IHHI", 14 + len(header) + len(content), 0, 0, 14 + len(header)) + header + content
+
+
+@pytest.mark.parametrize(("kind", "has_alpha"), [(0, False), (2, True), (None, True)])
+def test_what_a_tiff_calls_unspecified_is_no_alpha(
+    kind: int | None, has_alpha: bool, samples: np.ndarray, alpha: np.ndarray, save: Any
+) -> None:
+    content = with_tags(save(np.dstack([samples, alpha]), "TIFF"), {EXTRA_SAMPLES: kind})
+    picture = read_picture(content)
+    assert (picture.pixels == samples).all()
+    assert (picture.alpha is not None) == has_alpha
+    assert picture.notes == (() if has_alpha else ("an extra channel is left out",))
+
+
+@pytest.mark.parametrize(
+    ("photometric", "name"), [(6, "YCbCr without JPEG compression"), (9, r"L\*a\*b\*"), (10, r"L\*a\*b\*")]
+)
+def test_colours_that_would_be_taken_for_rgb_are_refused(
+    photometric: int, name: str, samples: np.ndarray, save: Any
+) -> None:
+    content = with_tags(save(samples, "TIFF"), {PHOTOMETRIC: photometric})
+    with pytest.raises(UnreadablePictureError, match=f"{name}.* is not supported") as caught:
+        read_picture(content)
+    assert caught.value.hint == "save it as RGB"
+
+
+def with_tags(tiff: bytes, changed: dict[int, int | None]) -> bytes:
+    """Give a TIFF other values of short numbers; None takes a tag out."""
+    layout, offset = read_header(tiff)
+    directory = read_directory(tiff, offset, layout)
+    values = {tag: read_value(tiff, entry) for tag, entry in directory.entries.items()}
+    for tag, value in changed.items():
+        values.pop(tag, None)
+        if value is not None:
+            values[tag] = Value(SHORT, struct.pack(f"{layout.order}H", value))
+    end = len(tiff) + len(tiff) % 2
+    writer = DirectoryWriter(layout, end)
+    new = writer.add(values)
+    return tiff[:4] + layout.offset.pack(new) + tiff[8:].ljust(end - 8, b"\0") + writer.content
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_jpeg_that_lacks_its_last_marker_alone_is_whole(
+    options: dict[str, bool], missing: int, samples: np.ndarray, save: Any
+) -> None:
+    content = save(samples, "JPEG", **options)
+    whole, cut = read_picture(content), read_picture(content[:-missing])
+    assert (cut.pixels == whole.pixels).all()
+    assert cut.notes == ("the marker at its end is missing",)
+    for lost in (12, len(content) // 3):
+        with pytest.raises(UnreadablePictureError, match="cut, damaged"):
+            read_picture(content[:-lost])
 
 
 @pytest.mark.parametrize(

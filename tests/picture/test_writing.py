@@ -189,6 +189,16 @@ def test_the_size_alone_decides_how_a_file_is_laid_out(name: str, side: int, exp
     assert {key: options.get(key) for key in expected} == expected
 
 
+def test_lossy_webp_keeps_colours_under_transparency(samples: np.ndarray) -> None:
+    alpha = np.zeros(samples.shape[:2], np.uint8)
+    alpha[:, 30:] = 255
+    again = read_picture(encode_picture(Picture(samples, alpha), format_by_name("webp")))
+    visible, hidden = (
+        np.abs(again.pixels - samples.astype(float))[:, part].mean() for part in ([*range(30, 60)], [*range(30)])
+    )
+    assert hidden < 3 * visible
+
+
 def test_a_lossless_webp_stays_lossless_unless_a_quality_is_asked_for(samples: np.ndarray, save: Any) -> None:
     alpha = np.zeros(samples.shape[:2], np.uint8)
     alpha[:, 5:] = 200

@@ -15,7 +15,7 @@ from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.tasks import light
-from restore_cli.tasks.enhance import BRIGHT, DARK, Brightener, Cleaner, Enhancer, strength_for
+from restore_cli.tasks.enhance import BRIGHT, DARK, Brightener, Cleaner, Decompressor, Enhancer, strength_for
 from restore_cli.tasks.task import GroupingTask
 
 
@@ -100,11 +100,19 @@ def test_alpha_stays_and_nothing_below_it_counts() -> None:
     assert (result.pixels[alpha == 0] == 255).all(), "in a game, hidden colours may have a meaning of their own"
 
 
-def test_colours_outside_srgb_are_clipped_and_said_so() -> None:
+def test_brightening_clips_colours_outside_srgb_and_says_so() -> None:
     beyond = np.full((4, 6, 3), -300, np.int32)
-    result, run = Enhancer(restorer(2), model="m")(Picture(dark(4, 6, 3), beyond_srgb=beyond))
+    result, run = Brightener(restorer(2), model="m", strength=1)(Picture(dark(4, 6, 3), beyond_srgb=beyond))
     assert result.beyond_srgb is None
     assert run.notes == ("colours outside sRGB were clipped",)
+
+
+@pytest.mark.parametrize("enhancer", [Enhancer, Cleaner, Decompressor])
+def test_other_tasks_keep_colours_outside_srgb(enhancer: type[Enhancer]) -> None:
+    beyond = np.full((4, 6, 3), -300, np.int32)
+    result, run = enhancer(restorer(2), model="m")(Picture(dark(4, 6, 3), beyond_srgb=beyond))
+    assert result.beyond_srgb is beyond
+    assert run.notes == ()
 
 
 @pytest.mark.parametrize(

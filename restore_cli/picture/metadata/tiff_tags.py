@@ -15,18 +15,12 @@ from restore_cli.picture.metadata.directory import (
     Value,
     read_directory,
     read_header,
-    read_integers,
     read_value,
 )
 from restore_cli.picture.metadata.exif import described_values, exif_of_tiff
 from restore_cli.picture.metadata.iptc import records_of
 
 IPTC, PHOTOSHOP = 0x83BB, 0x8649
-PHOTOMETRIC, SUB_DIRECTORIES, DNG_VERSION = 0x0106, 0x014A, 0xC612
-FILTERED, LINEAR = (32_803,), (34_892,)
-"""Photometric interpretations of a sensor's values: behind a mosaic of colour filters, and free of it."""
-CANON = b"CR"
-"""What follows the header of a TIFF in Canon's raw files."""
 
 
 def read_tags(file: IO[bytes]) -> tuple[bytes | None, bytes | None]:
@@ -41,24 +35,6 @@ def read_tags(file: IO[bytes]) -> tuple[bytes | None, bytes | None]:
         blocks = [read_value(content, entries[tag]).data for tag in (IPTC, PHOTOSHOP) if tag in entries]
         iptc = next((records for block in blocks if (records := records_of(block))), None)
         return exif_of_tiff(content), iptc
-
-
-def is_camera_raw(file: IO[bytes]) -> bool:
-    """Tell whether a TIFF holds what a camera's sensor saw; its first image is then no more than a small copy."""
-    with mapped(file) as content:
-        if bytes(content[8:10]) == CANON:
-            return True
-        try:
-            layout, offset = read_header(content)
-            entries = read_directory(content, offset, layout).entries
-            hidden = [
-                read_directory(content, place, layout).entries
-                for place in read_integers(content, entries.get(SUB_DIRECTORIES), layout)
-            ]
-        except ValueError:
-            return False
-        kinds = [read_integers(content, each.get(PHOTOMETRIC), layout) for each in (entries, *hidden)]
-        return DNG_VERSION in entries or any(kind[:1] in (FILTERED, LINEAR) for kind in kinds)
 
 
 def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None:

@@ -1,0 +1,69 @@
+"""Open a picture's file, and say in words for the user why it cannot be read."""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pyvips
+
+from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture import vips
+from restore_cli.picture.naming import shown
+
+HELPS = "see whether another program opens it; if not, copy or download it again"
+"""The hint for a file that cannot be read, where nothing better is known."""
+
+HINTS = {
+    errno.ENOENT: "it is gone, or a link that leads nowhere",
+    errno.ELOOP: "it is a link that leads to itself",
+    errno.EACCES: "whoever owns it can let you read it",
+}
+"""The hint for what the system says."""
+
+
+@contextmanager
+def explained(source: Path | bytes) -> Iterator[None]:
+    """Turn what goes wrong with reading `source` into an error that names it.
+
+    Raises:
+        UnreadablePictureError: of the kind that was raised.
+    """
+    name = shown(source) if isinstance(source, Path) else "standard input"
+    try:
+        yield
+    except UnreadablePictureError as error:
+        raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
+    except pyvips.Error as error:
+        if "labq" in str(error):
+            raise UnreadablePictureError(
+                f"cannot read {name}: L*a*b* of 8 bits is not supported", "save it as RGB"
+            ) from error
+        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
+        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
+    except OSError as error:
+        hint = HINTS.get(error.errno or 0, "")
+        raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", hint) from error
+
+
+def open_picture(source: Path | bytes) -> IO[bytes]:
+    """Open a file, or the bytes of one, so that it can be read from its start more than once.
+
+    Raises:
+        OSError: it cannot be opened.
+        UnreadablePictureError: no file can have its name.
+    """
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        file = source.open("rb")
+    except ValueError as error:
+        raise UnreadablePictureError("no file can have this name") from error
+    if file.seekable():
+        return file
+    with file:  # a pipe
+        return io.BytesIO(file.read())

@@ -43,6 +43,10 @@ def explained(source: Path | bytes) -> Iterator[None]:
             raise UnreadablePictureError(
                 f"cannot read {name}: L*a*b* of 8 bits is not supported", "save it as RGB"
             ) from error
+        if "HEVC" in str(error):
+            raise UnreadablePictureError(
+                f"cannot read {name}: it is HEIC, whose compression is not supported", "save it as JPEG or TIFF"
+            ) from error
         what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
         raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
+from restore_cli.picture.unsupported import unsupported_kind
 from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
@@ -40,6 +40,8 @@ ONE_WAY_PROFILE = "it is converted to sRGB, since its colour profile leads one w
 HEAD_BYTES = 1 << 18
 END_OF_IMAGE = b"\xff\xd9"
 """The last marker of a JPEG."""
+FILLINGS = (b"", bytes(64), b"\xaa" * 64, b"\x55" * 64)
+"""None, and bits that are no part of a file, each unlike those of the others."""
 
 Check = Callable[[int, int], None]
 """Called with the height and width of an upright picture before its samples are decoded; raises to refuse it."""
@@ -91,6 +93,8 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
     head = file.read(16)
     if not head:
         raise UnreadablePictureError("it is empty", "copy or download it again")
+    if (kind := unsupported_kind(head)) is not None:
+        raise UnreadablePictureError(f"it is {kind}, which is not supported", "save it as TIFF, PNG or JPEG")
     format = vips.recognise(head)
     if format is not None:
         return _read_with_vips(file, format, max_pixels, room, check)
@@ -127,10 +131,7 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
 
 
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
-    """Decode strictly; where the decoder merely warns, decode once more and pass its warning on.
-
-    Some cameras and editors leave the last marker out: where that is all that is missing, no sample is.
-    """
+    """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
@@ -142,12 +143,33 @@ def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
         samples = vips.decode(vips.open_image(file, "jpeg"), room)
         return samples, (*notes, f"parts of it may be damaged: {vips.reason(warning)}")
     except pyvips.Error:
-        file.seek(0)
-        completed = io.BytesIO(file.read() + END_OF_IMAGE)
-        with contextlib.suppress(pyvips.Error):
-            samples = vips.decode(vips.open_image(completed, "jpeg", fail_on="warning"), room)
-            return samples, (*notes, "the marker at its end is missing")
-        raise
+        complete = _decode_without_end(file, room)
+        if complete is None:
+            raise
+        return complete, (*notes, "the marker at its end is missing")
+
+
+def _decode_without_end(file: IO[bytes], room: Room) -> Samples | None:
+    """Decode a JPEG that lacks its last marker, as some cameras and editors write it; None if more is missing.
+
+    Strict decoding tells what lies behind the samples, and in most cases that some are missing; where it does not, they
+    are made of what follows, whatever that is.
+    """
+    file.seek(0)
+    content = file.read().rstrip(END_OF_IMAGE[:1])
+    if content.endswith(END_OF_IMAGE):
+        return None
+    found: Samples | None = None
+    for filling in FILLINGS:
+        filled = io.BytesIO(content + filling + END_OF_IMAGE)  # which must live until it is decoded
+        try:
+            samples = vips.decode(vips.open_image(filled, "jpeg", fail_on="error" if filling else "warning"), room)
+        except pyvips.Error:
+            return None
+        if found is not None and (samples != found).any():
+            return None
+        found = samples
+    return found
 
 
 def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:

@@ -11,8 +11,8 @@ import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import vips
-from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.opening import explained, open_picture
+from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.statements import gather_metadata
 

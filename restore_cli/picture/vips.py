@@ -53,7 +53,7 @@ def recognise(head: bytes) -> str | None:
 
 
 def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: Any) -> Any:
-    """Open a file as a `pyvips.Image`; its samples are not yet decoded.
+    """Open a file as a `pyvips.Image`; its samples are not yet decoded, and `file` must live until they are.
 
     `fail_on` is what the decoder takes for damage, `error` or `warning`; `options` are the decoder's own.
 
@@ -166,6 +166,10 @@ def in_kind(image: Any) -> Any:
 
 
 def reason(error: pyvips.Error) -> str:
-    """Return the first line of what libvips says went wrong, without the names of its parts."""
-    lines = [line for line in str(error.detail).splitlines() if line.strip()] or ["no reason given"]
+    """Return the first line of what libvips says went wrong, without the names of its parts.
+
+    That a place lies behind a file's end follows from what comes later.
+    """
+    lines = [line for line in str(error.detail).splitlines() if line.strip() and "bad seek to" not in line]
+    lines = lines or ["no reason given"]
     return lines[0].split(": ", 1)[-1].strip()

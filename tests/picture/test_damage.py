@@ -15,6 +15,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 
 HARMLESS_TAIL = {
+    "jpeg": 2,  # the end marker
     "png": 12,  # the chunk IEND, which holds nothing
     "gif": 1,  # the trailer, which holds nothing
     "bmp": 2,  # the last row is filled up to a multiple of four bytes

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.reading import read_picture
@@ -68,8 +69,13 @@ def test_a_pipe_is_read(format: str, samples: np.ndarray, save: Any) -> None:
         (b"This is a letter, not a picture.\n" * 20, "no known picture format"),
         (bytes(10_000), "no known picture format"),
         (b"\x89PNG", "no known picture format"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "no known picture format"),
-        (b"%PDF-1.4\n" + bytes(2000), "no known picture format"),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
+            r"a drawing \(SVG\), which is not supported",
+        ),
+        (b"%PDF-1.4\n" + bytes(2000), "it is a PDF, which is not supported"),
+        (b"8BPS\0\1" + bytes(2000), "it is a document of Photoshop, which is not supported"),
+        (b"\xff\x0a" + bytes(2000), "it is JPEG XL, which is not supported"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2000), "cut, damaged or of a kind that is not supported"),
         (b"P6 3 x 255\n" + bytes(99), "header is cut or damaged"),
         (b"P6 3 0 255\n" + bytes(99), "header is damaged"),
@@ -83,6 +89,29 @@ def test_what_is_no_picture_is_refused_in_one_line(content: bytes | None, reason
         read_picture(path)
     assert caught.value.message.startswith(f"cannot read {path}: ")
     assert "\n" not in caught.value.message
+
+
+def test_heic_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, encoded_avif: bytes) -> None:
+    def decode(*arguments: object) -> None:
+        raise pyvips.Error("no decoder", "heif: Support for this compression format has not been built in: HEVC\n")
+
+    monkeypatch.setattr("restore_cli.picture.vips.decode", decode)  # builds of libvips differ in what they decode
+    with pytest.raises(UnreadablePictureError, match="it is HEIC, whose compression is not supported") as caught:
+        read_picture(encoded_avif)
+    assert caught.value.hint == "save it as JPEG or TIFF"
+
+
+def test_the_reason_is_what_was_wrong_and_not_where_it_showed(encoded_avif: bytes) -> None:
+    with pytest.raises(UnreadablePictureError, match="cut, damaged") as caught:
+        read_picture(encoded_avif[:-40])
+    assert "bad seek" not in caught.value.message
+    assert "Unexpected end of file" in caught.value.message
+
+
+@pytest.fixture
+def encoded_avif(samples: np.ndarray, to_vips: Any) -> bytes:
+    content: bytes = to_vips(samples).heifsave_buffer(compression="av1", effort=1)
+    return content
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import jpeg2000
-from restore_cli.picture.metadata.avif_colours import has_other_colours
+from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
 from restore_cli.picture.metadata.exif import TRANSPOSED, orientation_of, resolution_of, upright_exif
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
@@ -18,6 +18,8 @@ from restore_cli.picture.metadata.xmp import upright_xmp
 from restore_cli.picture.picture import Metadata
 
 UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
+DISPLAY_P3 = (12, 13)
+"""Primaries and transfer (ITU-T H.273) of phones' screens and cameras."""
 TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
 LOST_TEXTS = ("some of its texts are damaged, or too long, and left out",)
 DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
@@ -52,12 +54,17 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
             notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
-        if chunks.other_colours:
+        if chunks.coded_colours == DISPLAY_P3:
+            metadata = replace(metadata, icc=vips.display_p3_profile())
+        elif chunks.other_colours:
             notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
     elif format == "jpeg":
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
-    elif format == "avif" and metadata.icc is None and has_other_colours(file):
-        notes += (TAKEN_FOR_SRGB.format("header"),)
+    elif format == "avif" and metadata.icc is None and (colours := read_colours(file)):
+        if colours == DISPLAY_P3:
+            metadata = replace(metadata, icc=vips.display_p3_profile())
+        elif not is_like_srgb(colours):
+            notes += (TAKEN_FOR_SRGB.format("header"),)
     stored = metadata.pixels_per_mm
     try:
         if format == "tiff":

@@ -144,6 +144,11 @@ def metadata_of(image: Any) -> Metadata:
     return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
 
 
+def display_p3_profile() -> bytes:
+    """Return the ICC profile of Display P3 that is part of libvips."""
+    return bytes(pyvips.Operation.call("profile_load", "p3"))
+
+
 def orientation_of(image: Any) -> int:
     """Return the EXIF orientation, 1 to 8, by which a decoded image must still be turned."""
     return int(image.get("orientation")) if image.get_typeof("orientation") else 1

@@ -12,10 +12,13 @@ LIKE_SRGB = frozenset((1, 2)), frozenset((1, 2, 6, 13, 14, 15))
 """Primaries and transfers that are those of sRGB, near enough to pass for them, or not told."""
 
 
-def has_other_colours(file: IO[bytes]) -> bool:
-    """Tell whether the first `nclx` box of a file names primaries or a transfer that are not those of sRGB."""
+def read_colours(file: IO[bytes]) -> tuple[int, int] | None:
+    """Return the primaries and the transfer that the first `nclx` box of a file names; None where there is none."""
     file.seek(0)
     _, found, said = file.read(HEAD_BYTES).partition(BOX)
-    if not found or len(said) < 4:
-        return False
-    return any(number not in usual for number, usual in zip(struct.unpack(">HH", said[:4]), LIKE_SRGB, strict=True))
+    return struct.unpack(">HH", said[:4]) if found and len(said) >= 4 else None
+
+
+def is_like_srgb(colours: tuple[int, int]) -> bool:
+    """Tell whether primaries and a transfer may pass for those of sRGB."""
+    return all(number in usual for number, usual in zip(colours, LIKE_SRGB, strict=True))

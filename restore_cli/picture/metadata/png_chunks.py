@@ -52,6 +52,8 @@ class Chunks:
     """Whether there is an ICC profile, however damaged."""
     other_colours: str | None
     """The chunk by which colours are others than those of sRGB, where there is no profile."""
+    coded_colours: tuple[int, int] | None
+    """Primaries and transfer (ITU-T H.273), where such a chunk holds and there is no profile."""
     frames: int
     """Frames of an animation; 1 where it is none."""
     states_resolution: bool
@@ -94,7 +96,18 @@ def read_chunks(file: IO[bytes]) -> Chunks:
             lost_texts = True
     has_profile = ICC in colours
     other_colours = None if has_profile else _other_than_srgb(colours)
-    return Chunks(exif, xmp, texts_to_keep(texts), lost_texts, has_profile, other_colours, frames, states_resolution)
+    coded = colours.get(CICP, b"")[:2]
+    return Chunks(
+        exif=exif,
+        xmp=xmp,
+        texts=texts_to_keep(texts),
+        lost_texts=lost_texts,
+        has_profile=has_profile,
+        other_colours=other_colours,
+        coded_colours=(coded[0], coded[1]) if len(coded) == 2 and not has_profile else None,
+        frames=frames,
+        states_resolution=states_resolution,
+    )
 
 
 def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None, texts: Sequence[Text] = ()) -> None:

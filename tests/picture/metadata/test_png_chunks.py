@@ -68,6 +68,16 @@ def test_colours_other_than_srgb_are_told_of(
     assert any("taken for sRGB" in note for note in notes) == (told is not None)
 
 
+@pytest.mark.parametrize(("coded", "is_p3"), [((12, 13), True), ((12, 16), False), ((1, 13), False)])
+def test_display_p3_by_its_numbers_is_display_p3(
+    coded: tuple[int, int], is_p3: bool, samples: np.ndarray, save: Any
+) -> None:
+    plain = save(samples, "PNG")
+    picture = read_picture(plain[:33] + chunk(b"cICP", bytes((*coded, 0, 1))) + plain[33:])
+    assert (picture.metadata.icc is not None) == is_p3
+    assert (picture.beyond_srgb is not None) == is_p3
+
+
 def test_frames_are_counted(samples: np.ndarray) -> None:
     file = io.BytesIO()
     frames = [Image.fromarray(np.roll(samples, shift, axis=0)) for shift in (1, 2)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from restore_cli.batch.sources import STANDARD_STREAM, Source
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.signatures import recognise_file
 
 Target = tuple[Path | None, Format]
 """The file to write, None for standard output, and its format."""
@@ -88,14 +89,19 @@ class Place:
         return source.path.with_name(source.path.stem + self.suffix + self._extension_for(source))
 
     def _format_for(self, source: Source) -> Format:
-        format = self.format or format_of_path(source.path) or format_by_name("png")
-        assert format is not None
-        return format
+        return self.format or format_of_path(source.path) or _format_of_content(source.path)
 
     def _extension_for(self, source: Source) -> str:
         """Return the file extension of the result: that of the input, if it stands for the result's format."""
         format = self._format_for(source)
         return source.path.suffix if format_of_path(source.path) is format else format.suffixes[0]
+
+
+def _format_of_content(path: Path) -> Format:
+    """Return the format that a file has, whose name does not tell it, if it can be written; else PNG."""
+    format = format_by_name(recognise_file(path) or "png") or format_by_name("png")
+    assert format is not None
+    return format
 
 
 class Template:

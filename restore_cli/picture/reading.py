@@ -21,8 +21,8 @@ from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
+from restore_cli.picture.signatures import HEAD_BYTES, recognise, unsupported_kind
 from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
-from restore_cli.picture.unsupported import unsupported_kind
 from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
@@ -37,7 +37,8 @@ LEFT_OUT = (
 )
 """What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
 ONE_WAY_PROFILE = "it is converted to sRGB, since its colour profile leads one way only"
-HEAD_BYTES = 1 << 18
+SEARCHED_BYTES = 1 << 18
+"""Bytes at the start of a JPEG that are searched for what else it holds."""
 END_OF_IMAGE = b"\xff\xd9"
 """The last marker of a JPEG."""
 FILLINGS = (b"", bytes(64), b"\xaa" * 64, b"\x55" * 64)
@@ -90,12 +91,12 @@ class _MeasuredError(Exception):
 
 
 def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
-    head = file.read(16)
+    head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadablePictureError("it is empty", "copy or download it again")
     if (kind := unsupported_kind(head)) is not None:
         raise UnreadablePictureError(f"it is {kind}, which is not supported", "save it as TIFF, PNG or JPEG")
-    format = vips.recognise(head)
+    format = recognise(head)
     if format is not None:
         return _read_with_vips(file, format, max_pixels, room, check)
     header = netpbm.read_header(file)
@@ -133,7 +134,7 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
     """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
     file.seek(0)
-    head = file.read(HEAD_BYTES)
+    head = file.read(SEARCHED_BYTES)
     notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
     try:
         return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), room), notes

@@ -14,6 +14,7 @@ from restore_cli.picture import vips
 from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.reading import read_picture
+from restore_cli.picture.signatures import HEAD_BYTES, recognise
 from restore_cli.picture.statements import gather_metadata
 
 MEDIA_TYPE = "image/webp"
@@ -53,7 +54,7 @@ def make_thumbnail(source: Path, side: int, *, max_pixels: int = MAX_PIXELS) -> 
         UnreadablePictureError: as `read_picture` does.
     """
     with explained(source), open_picture(source) as file:
-        format = vips.recognise(file.read(16))
+        format = recognise(file.read(HEAD_BYTES))
         if format is not None:
             return _reduce(*_open(file, format, side, max_pixels), side)
 

@@ -17,14 +17,6 @@ from restore_cli.scratch import Room, rows_in_bands
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
 pyvips.cache_set_max(0)  # a cached file would hide that it has changed, and hold memory over a long batch
 
-HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
-SIGNATURES = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    *((tiff, "tiff") for tiff in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-)
 LOADERS = {
     "jpeg": "jpegload_source",
     "png": "pngload_source",
@@ -41,15 +33,6 @@ DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 UNSAID = (1.0, 72 / 25.4)
 """Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
-
-
-def recognise(head: bytes) -> str | None:
-    """Return the name of the format to which the first 16 bytes of a file belong; None if libvips has none for it."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
-        return "avif"
-    return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
 
 
 def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: Any) -> Any:

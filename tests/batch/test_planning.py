@@ -104,6 +104,22 @@ def test_an_ending_of_no_format_becomes_png_too(tree: Path) -> None:
     assert targets(plan("photos/scan.dat", output="out"), tree) == ["out/scan.png"]
 
 
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\xff\xd8\xff\xe1", "photo_x4.jpg"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "photo_x4.webp"),
+        (b"\0\0\0\x1cftypavif", "photo_x4.avif"),
+        (b"BM", "photo_x4.png"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["", ".mpo"])
+def test_a_file_whose_name_does_not_tell_is_looked_at(ending: str, head: bytes, name: str, tree: Path) -> None:
+    source = tree / f"photo{ending}"
+    source.write_bytes(head)
+    assert targets(plan(source.name), tree) == [name]
+
+
 def test_globs(tree: Path) -> None:
     assert targets(plan("photos/**/*.[jt]*"), tree) == ["photos/a_x4.jpg", "photos/inner/c_x4.tif"]
     found = plan("photos/*")

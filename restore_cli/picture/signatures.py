@@ -1,0 +1,57 @@
+"""Which kind of file it is, by its first bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HEAD_BYTES = 16
+"""Bytes that tell."""
+HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+READ_BY_VIPS = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    *((tiff, "tiff") for tiff in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+)
+UNSUPPORTED = (
+    (b"8BPS", "a document of Photoshop"),
+    (b"%PDF", "a PDF"),
+    (b"%!PS", "PostScript"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"#?RGBE", "Radiance HDR"),
+    (b"<svg", "a drawing (SVG)"),
+    (b"<?xml", "a drawing (SVG) or another XML file"),
+    (b"P7\n", "PAM"),
+    (b"PF\n", "PFM"),
+    (b"Pf\n", "PFM"),
+    (b"FUJIFILMCCD-RAW", "a camera's raw file"),
+    (b"gimp xcf", "a picture of GIMP"),
+)
+"""Files that hold pictures, and that this program does not read."""
+
+
+def recognise(head: bytes) -> str | None:
+    """Return the name of the format, of those that libvips reads, to which the first bytes of a file belong."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        return "avif"
+    return next((name for signature, name in READ_BY_VIPS if head.startswith(signature)), None)
+
+
+def recognise_file(path: Path) -> str | None:
+    """Do what `recognise` does for a file; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return recognise(file.read(HEAD_BYTES))
+    except (OSError, ValueError):
+        return None
+
+
+def unsupported_kind(head: bytes) -> str | None:
+    """Return what users call the kind of file that begins with `head`, if it is known and not read."""
+    return next((name for signature, name in UNSUPPORTED if head.startswith(signature)), None)

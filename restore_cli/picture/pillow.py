@@ -45,6 +45,8 @@ class PillowImage:
         self.width, self.height = self._image.size
         self.format = (self._image.format or "").lower().replace("jpeg2000", "jp2")
         self.pages = getattr(self._image, "n_frames", 1)
+        self.sizes = len(self._image.info.get("sizes", ())) if self.format == "ico" else 1
+        """In how many sizes the file holds the picture; the largest is read."""
         self.cmyk = self._image.mode == "CMYK"
         self.bits = (jpeg2000.bits_per_sample(file) or 8) if self.format == "jp2" else 8
         """Bits per sample in the file; decoding may give less."""

@@ -21,7 +21,7 @@ from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
-from restore_cli.picture.signatures import HEAD_BYTES, recognise, unsupported_kind
+from restore_cli.picture.signatures import HEAD_BYTES, is_image_sequence, recognise, unsupported_kind
 from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
 from restore_cli.scratch import Room
 
@@ -123,6 +123,8 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     colours = vips.colours_of(image)
     notes = _note_pages(said.pages) + warnings + said.notes
+    if format == "avif" and is_image_sequence(file):
+        notes += ("only the first of its frames is used",)
     if not kind.has_alpha and samples.shape[2] > colours:
         samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
     notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
@@ -179,6 +181,8 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check
     check(image.height, image.width)
     samples = image.decode()
     notes = _note_pages(image.pages)
+    if image.sizes > 1:
+        notes += (f"only the largest of its {image.sizes} sizes is used",)
     if image.bits > 8 * samples.itemsize:
         notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
     metadata, damaged = image.metadata(), Notes()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 HEAD_BYTES = 16
 """Bytes that tell."""
 HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+SEQUENCE_BRANDS = (b"avis", b"msf1", b"hevc", b"hevx")
 READ_BY_VIPS = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -50,6 +52,12 @@ def recognise_file(path: Path) -> str | None:
             return recognise(file.read(HEAD_BYTES))
     except (OSError, ValueError):
         return None
+
+
+def is_image_sequence(file: IO[bytes]) -> bool:
+    """Tell whether an AVIF or HEIC file is first of all a sequence of pictures."""
+    file.seek(8)
+    return file.read(4) in SEQUENCE_BRANDS
 
 
 def unsupported_kind(head: bytes) -> str | None:

@@ -251,6 +251,20 @@ def test_what_else_lies_in_a_jpeg_is_told_of(said: bytes, note: str | None, samp
     assert read_picture(content[:2] + segment + content[2:]).notes == ((note,) if note else ())
 
 
+def test_the_largest_of_several_sizes_is_used_and_that_is_said(samples: np.ndarray, save: Any) -> None:
+    icon = Image.fromarray(samples).resize((64, 64))
+    picture = read_picture(save(icon, "ICO", sizes=[(16, 16), (64, 64), (32, 32)]))
+    assert (picture.height, picture.width) == (64, 64)
+    assert picture.notes == ("only the largest of its 3 sizes is used",)
+
+
+def test_frames_of_an_avif_are_told_of(samples: np.ndarray, save: Any) -> None:
+    frames = [Image.fromarray(np.roll(samples, shift, axis=0)) for shift in (5, 10)]
+    moving = save(samples, "AVIF", save_all=True, append_images=frames, speed=10)
+    assert read_picture(moving).notes == ("only the first of its frames is used",)
+    assert read_picture(save(samples, "AVIF", speed=10)).notes == ()
+
+
 def test_extra_channels_are_left_out_and_that_is_said(samples: np.ndarray) -> None:
     six = pyvips.Image.new_from_array(np.dstack([samples, samples])).copy(interpretation="srgb")
     picture = read_picture(six.tiffsave_buffer())

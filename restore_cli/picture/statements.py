@@ -46,7 +46,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     if format == "png":
         chunks = read_chunks(file)
         pages = chunks.frames
-        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
+        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, iptc=chunks.iptc, texts=chunks.texts)
         resolution = (image.xres, image.yres) if chunks.states_resolution else None  # else it is a ratio of sides
         metadata = replace(metadata, pixels_per_mm=resolution)
         if chunks.lost_texts:

@@ -15,6 +15,7 @@ from restore_cli.picture.vips_saving import AVIF_DEPTH, PLACEHOLDER_FORMATS
 
 LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
 """Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
+HOLD_IPTC = ("jpeg", "png", "tiff")
 NAMED_TEXTS = 3
 """Texts that are named, at the most."""
 
@@ -50,11 +51,11 @@ def _lost_blocks(picture: Picture, format: Format) -> list[str]:
     exif, xmp, iptc = (
         len(block or b"") for block in (picture.metadata.exif, picture.metadata.xmp, picture.metadata.iptc)
     )
-    jpeg, tiff = format.name == "jpeg", format.name == "tiff"
+    jpeg = format.name == "jpeg"
     lost = {
         "EXIF": exif > 0 and (not format.metadata or (exif > LARGEST_BLOCK and format.name in PLACEHOLDER_FORMATS)),
         "XMP": xmp > 0 and (not format.metadata or (xmp > LARGEST_XMP and jpeg)),
-        "IPTC": iptc > 0 and (not (jpeg or tiff) or (iptc > LARGEST_IPTC and jpeg)),
+        "IPTC": iptc > 0 and (format.name not in HOLD_IPTC or (iptc > LARGEST_IPTC and jpeg)),
     }
     return [name for name, is_lost in lost.items() if is_lost] + _lost_texts(picture.metadata.texts, format)
 

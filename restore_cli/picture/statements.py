@@ -11,6 +11,7 @@ from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
 from restore_cli.picture.metadata.exif import TRANSPOSED, orientation_of, resolution_of, upright_exif
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
+from restore_cli.picture.metadata.jpeg_segments import read_exif
 from restore_cli.picture.metadata.png_chunks import read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
 from restore_cli.picture.metadata.tiff_tags import read_tags
@@ -47,7 +48,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     if format == "png":
         chunks = read_chunks(file)
         pages = chunks.frames
-        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, texts=chunks.texts)
+        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, iptc=chunks.iptc, texts=chunks.texts)
         resolution = (image.xres, image.yres) if chunks.states_resolution else None  # else it is a ratio of sides
         metadata = replace(metadata, pixels_per_mm=resolution)
         if chunks.lost_texts:
@@ -59,6 +60,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         elif chunks.other_colours:
             notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
     elif format == "jpeg":
+        exif = read_exif(file)
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
     elif format == "avif" and metadata.icc is None and (colours := read_colours(file)):
         if colours == DISPLAY_P3:
@@ -71,7 +73,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             exif, iptc = read_tags(file)
             metadata = replace(metadata, iptc=iptc)
         if exif:
-            orientation = orientation_of(exif) if format == "png" else orientation
+            orientation = orientation_of(exif) if format in ("jpeg", "png") else orientation
             metadata = _with_exif(metadata, exif)
     except ValueError:
         notes += DAMAGED_EXIF

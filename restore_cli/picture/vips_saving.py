@@ -64,7 +64,7 @@ def encode(
     if format.name == "jpeg":
         insert_comments(file, [text for text in metadata.texts if fits_jpeg(text)])
     elif format.name == "png":
-        insert_chunks(file, exif, xmp, metadata.texts)
+        insert_chunks(file, exif, xmp, metadata.iptc, metadata.texts)
     elif format.name == "tiff":
         append_tags(file, exif, metadata.iptc)
 

@@ -29,6 +29,8 @@ TRANSPOSED = (5, 6, 7, 8)
 """Orientations by which rows become columns."""
 PREFIX = b"Exif\0\0"
 """Stands before the block in JPEG, and by mistake elsewhere."""
+HEADERS = (b"II*\0", b"MM\0*")
+"""What a block begins with."""
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 """Tags that point to directories of their own."""
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128

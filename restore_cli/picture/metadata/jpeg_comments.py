@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO
 
 from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.jpeg_segments import APP, COM, segments
 from restore_cli.picture.metadata.texts import COMMENT, Text
 
-COM, SOS = 0xFE, 0xDA
-"""Second bytes of markers: of a comment, and of a scan, which the samples follow."""
-APP = range(0xE0, 0xF0)
 LARGEST_COMMENT = 65_533
 """Bytes that a segment holds."""
 
@@ -19,7 +17,7 @@ LARGEST_COMMENT = 65_533
 def read_comments(file: IO[bytes]) -> list[Text]:
     """Return the comments that stand before the samples."""
     comments = []
-    for marker, at, length in _segments(file):
+    for marker, at, length in segments(file):
         if marker == COM:
             file.seek(at)
             comments.append(_decode(file.read(length).rstrip(b"\0")))
@@ -36,29 +34,13 @@ def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
     if not comments:
         return
     contents = [comment.words.encode() for comment in comments]
-    segments = b"".join(struct.pack(">BBH", 0xFF, COM, len(content) + 2) + content for content in contents)
+    inserted = b"".join(struct.pack(">BBH", 0xFF, COM, len(content) + 2) + content for content in contents)
     at = 2
-    for marker, start, length in _segments(file):
+    for marker, start, length in segments(file):
         if marker not in APP:
             break
         at = start + length
-    insert(file, at, segments)
-
-
-def _segments(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker, position and length of the content of each segment before the samples."""
-    at = 2
-    while True:
-        file.seek(at)
-        head = file.read(4)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == SOS:
-            return
-        if head[1] == 0xFF:  # a byte of filling
-            at += 1
-            continue
-        length = int.from_bytes(head[2:], "big")
-        yield head[1], at + 4, max(length - 2, 0)
-        at += 2 + max(length, 2)
+    insert(file, at, inserted)
 
 
 def _decode(content: bytes) -> str:

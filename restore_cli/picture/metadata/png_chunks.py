@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from restore_cli.picture.metadata import png_text
+from restore_cli.picture.metadata import png_text, raw_profiles
 from restore_cli.picture.metadata.inserting import insert
 from restore_cli.picture.metadata.texts import Text, texts_to_keep
 
@@ -45,6 +45,7 @@ class Chunks:
 
     exif: bytes | None
     xmp: bytes | None
+    iptc: bytes | None
     texts: tuple[Text, ...]
     lost_texts: bool
     """Whether others are damaged, or too long."""
@@ -63,7 +64,7 @@ class Chunks:
 def read_chunks(file: IO[bytes]) -> Chunks:
     """Read the chunks of a PNG, also those behind its samples."""
     exif = xmp = None
-    texts, room, lost_texts = [], LARGEST_TEXTS, False
+    texts, profiles, room, lost_texts = [], [], LARGEST_TEXTS, False
     colours: dict[bytes, bytes] = {}
     frames, states_resolution = 1, False
     for kind, length, at in _chunks(file):
@@ -90,31 +91,38 @@ def read_chunks(file: IO[bytes]) -> Chunks:
             room -= len(text)
             if keyword == XMP_KEYWORD:
                 xmp = text or xmp
+            elif keyword.startswith(raw_profiles.KEYWORD):
+                profiles.append((keyword, text))
             else:
                 texts.append(Text(keyword, png_text.words_of(kind, text)))
         else:
             lost_texts = True
+    raw = raw_profiles.read_profiles(profiles)
     has_profile = ICC in colours
-    other_colours = None if has_profile else _other_than_srgb(colours)
     coded = colours.get(CICP, b"")[:2]
     return Chunks(
-        exif=exif,
-        xmp=xmp,
+        exif=exif or raw.exif,
+        xmp=xmp or raw.xmp,
+        iptc=raw.iptc,
         texts=texts_to_keep(texts),
-        lost_texts=lost_texts,
+        lost_texts=lost_texts or raw.damaged,
         has_profile=has_profile,
-        other_colours=other_colours,
+        other_colours=None if has_profile else _other_than_srgb(colours),
         coded_colours=(coded[0], coded[1]) if len(coded) == 2 and not has_profile else None,
         frames=frames,
         states_resolution=states_resolution,
     )
 
 
-def insert_chunks(file: IO[bytes], exif: bytes | None, xmp: bytes | None, texts: Sequence[Text] = ()) -> None:
+def insert_chunks(
+    file: IO[bytes], exif: bytes | None, xmp: bytes | None, iptc: bytes | None = None, texts: Sequence[Text] = ()
+) -> None:
     """Put metadata into a finished PNG, before its samples, where all programs look for it."""
     chunks = _chunk(EXIF, exif) if exif else b""
     if xmp:
         chunks += _chunk(png_text.INTERNATIONAL, png_text.international_text(XMP_KEYWORD, xmp))
+    if iptc:
+        chunks += _chunk(png_text.PACKED, png_text.packed_text(*raw_profiles.iptc_profile(iptc)))
     chunks += b"".join(_chunk(*png_text.pack_text(text.keyword, text.words)) for text in texts)
     if chunks:
         insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)

@@ -47,6 +47,11 @@ def pack_text(keyword: str, words: str) -> tuple[bytes, bytes]:
         return INTERNATIONAL, international_text(keyword, words.encode())
 
 
+def packed_text(keyword: str, text: bytes) -> bytes:
+    """Return the content of a packed chunk of `text` in Latin-1."""
+    return keyword.encode("latin-1") + b"\0\0" + zlib.compress(text)
+
+
 def international_text(keyword: str, text: bytes) -> bytes:
     """Return the content of a chunk of `text` in UTF-8: not packed, no language, no translated keyword."""
     return keyword.encode("latin-1") + bytes(5) + text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 COMMENT = "Comment"
 """PNG's keyword for what other formats call a comment."""
-NOT_OF_THE_PICTURE = ("date:", "exif:", "Raw profile type ", "Thumb::")
+NOT_OF_THE_PICTURE = ("date:", "exif:", "Thumb::")
 """How keywords begin under which programs keep the times of a file, or copies of what else it holds."""
 
 

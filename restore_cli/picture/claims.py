@@ -15,8 +15,7 @@ from filelock import SoftFileLock, Timeout
 
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
 from restore_cli.picture.naming import shown
-from restore_cli.picture.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
-from restore_cli.picture.writing import told_as
+from restore_cli.picture.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty, told_as
 
 CLAIM_SUFFIX = ".claim"
 SECONDS_TO_SIGN = 5.0

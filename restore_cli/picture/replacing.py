@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from restore_cli.errors import UnwritablePictureError
+from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.picture.naming import shown
 
 try:
@@ -52,6 +53,18 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def told_as(what: str) -> Iterator[None]:
+    """Say what could not be written before saying why."""
+    try:
+        yield
+    except UnwritablePictureError as error:
+        raise type(error)(f"{what}: {error.message}", error.hint) from error
+    except OSError as error:
+        kind = FullDiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UnwritablePictureError
+        raise kind(f"{what}: {error.strerror or error}") from error
 
 
 def why_unwritable(target: Path) -> str | None:

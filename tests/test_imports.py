@@ -105,7 +105,7 @@ def test_a_library_is_known_in_one_place(library: str, users: set[str]) -> None:
 )
 def test_help_and_argument_errors_import_nothing_heavy(arguments: str, code: int) -> None:
     program = (
-        "import sys; from restore_cli.cli import run; code = run(sys.argv[1:]);"
+        "import sys; from restore_cli.cli.app import run; code = run(sys.argv[1:]);"
         "heavy = {'torch', 'numpy', 'PIL', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )

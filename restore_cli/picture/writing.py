@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import IO
 
 from restore_cli.errors import UnwritablePictureError
+from restore_cli.files.naming import shown
+from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, format_of_path
-from restore_cli.picture.naming import shown
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.replacing import folders_for, replacing, told_as
+from restore_cli.picture.unwritable import told_as
 
 OTHERS = "choose TIFF or PNG with --format"
 """The hint for what a format cannot hold."""

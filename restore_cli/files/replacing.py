@@ -8,11 +8,10 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
 
-from restore_cli.errors import FullDiskError, UnwritablePictureError
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 
 try:
     import fcntl
@@ -24,19 +23,20 @@ TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".restore-", ".part"
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
+def replacing(target: Path) -> Iterator[BufferedRandom]:
     """Open a new file beside `target`; once it is whole and on the disk it takes the target's place.
 
     Until then it has no name where the system has such files, so that nothing is left of a process that is killed.
 
     Raises:
-        UnwritablePictureError: something else than a file has the target's name.
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: something else than a file has the target's name, the folder cannot be written, or the disk is full.
     """
     if target.is_symlink():
         target = target.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "there is a folder of this name", str(target))
     if target.exists() and not target.is_file():
-        raise UnwritablePictureError("there is a folder of this name" if target.is_dir() else "it is no ordinary file")
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(target))
     temporary = temporary_beside(target)
     descriptor = _open_without_name(target.parent)
     has_name = descriptor is None
@@ -53,18 +53,6 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def told_as(what: str) -> Iterator[None]:
-    """Say what could not be written before saying why."""
-    try:
-        yield
-    except UnwritablePictureError as error:
-        raise type(error)(f"{what}: {error.message}", error.hint) from error
-    except OSError as error:
-        kind = FullDiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UnwritablePictureError
-        raise kind(f"{what}: {error.strerror or error}") from error
 
 
 def why_unwritable(target: Path) -> str | None:

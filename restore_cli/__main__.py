@@ -8,10 +8,10 @@ from restore_cli.errors import INTERRUPTED
 def main() -> None:
     """Run the command line and exit; Ctrl-C ends it without a traceback from its first moment on."""
     try:
-        from restore_cli import cli
+        from restore_cli.cli import app
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    cli.main()
+    app.main()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from restore_cli.batch.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 from restore_cli.errors import RestoreError
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,12 +12,13 @@ import re
 import shutil
 import urllib.error
 import urllib.request
-import uuid
 from pathlib import Path
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS
 from restore_cli.errors import DownloadError, HashMismatchError, WeightsError
+from restore_cli.files.hashing import sha256_of
+from restore_cli.files.replacing import replacing
 from restore_cli.places import find_published, hub_folder, put_path
 from restore_cli.telling import Tell
 
@@ -55,7 +56,7 @@ def verify_file(path: Path, card: ModelCard) -> None:
         WeightsError: the file cannot be read.
     """
     helps = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
-    _compare(path, card, what=str(path), helps=helps, unread=helps)
+    _compare(_hash(path, helps), card, what=str(path), helps=helps)
 
 
 def discard_published(card: ModelCard) -> None:
@@ -90,7 +91,7 @@ def _fetch_from_hub(card: ModelCard) -> Path:
         )
     )
     try:
-        _verify_answer(path, card)
+        _verify_answer(_hash(path), card)
     except HashMismatchError:
         discard_published(card)
         raise
@@ -99,37 +100,36 @@ def _fetch_from_hub(card: ModelCard) -> Path:
 
 def _fetch_from_github(card: ModelCard) -> Path:
     path = put_path(card)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     assert card.address is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)  # it stays: the user may be asked to put the file there
     try:
-        with urllib.request.urlopen(card.address, timeout=TIMEOUT) as answer, temporary.open("wb") as file:
+        with urllib.request.urlopen(card.address, timeout=TIMEOUT) as answer, replacing(path) as file:
             shutil.copyfileobj(answer, file)
             announced = answer.headers.get("Content-Length")
             if announced is not None and int(announced) != file.tell():
                 raise ConnectionError(f"the connection broke after {file.tell():,} of {int(announced):,} bytes")
-        _verify_answer(temporary, card)
-        os.replace(temporary, path)
+            file.seek(0)
+            _verify_answer(hashlib.file_digest(file, "sha256").hexdigest(), card)
     except urllib.error.HTTPError as error:
         error.close()  # it is the answer itself, and holds the connection
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
-def _verify_answer(path: Path, card: ModelCard) -> None:
-    helps = "something on the way may have answered in its place; try again, or from another network"
-    _compare(path, card, what=f"what came from {card.address}", helps=helps)
-
-
-def _compare(path: Path, card: ModelCard, *, what: str, helps: str, unread: str = "") -> None:
-    """Raise where the hash of `path` is not the published one; `helps` is the hint, `unread` that of no file at all."""
+def _hash(path: Path, helps: str = "") -> str:
+    """Return the hash of a file of weights; `helps` is the hint where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", unread) from error
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", helps) from error
+
+
+def _verify_answer(digest: str, card: ModelCard) -> None:
+    helps = "something on the way may have answered in its place; try again, or from another network"
+    _compare(digest, card, what=f"what came from {card.address}", helps=helps)
+
+
+def _compare(digest: str, card: ModelCard, *, what: str, helps: str) -> None:
     if card.sha256 is not None and digest != card.sha256:
         message = f"{what} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}"
         raise HashMismatchError(message, helps)

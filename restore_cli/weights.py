@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from restore_cli.card import ModelCard
@@ -24,12 +22,11 @@ from restore_cli.catalog import find_card, names_file
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.download import discard_published, download, verify_file
 from restore_cli.errors import StateDictError, UnwritableWeightsError, WeightsError
+from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.networks import Network, build_network
 from restore_cli.places import converted_path, embedded_path, find_published
 from restore_cli.telling import Tell
 
-NOT_THE_REASON = re.compile(r".*I/O error: | \(os error \d+\).*$")
-"""What safetensors says around the system's own words."""
 DIGEST = "digest"
 """Key of a converted file's metadata under which its `digest_of` stands."""
 
@@ -156,35 +153,21 @@ def save_state(state: Mapping[str, Tensor], path: Path, metadata: dict[str, str]
         UnwritableWeightsError: the file cannot be written.
     """
     tensors = {name: tensor.contiguous().clone() for name, tensor in state.items()}
-    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata))
+    write_whole(path, save(tensors, metadata))
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` write a file of tensors under a temporary name, and give it its name when it is whole.
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file of tensors, whole or not at all.
 
     Raises:
         UnwritableWeightsError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read what it writes
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch.save has errors of its own kind
-        reason = getattr(error, "strerror", None) or NOT_THE_REASON.sub("", str(error))
+        with folders_for(path), replacing(path) as file:
+            file.write(content)
+    except OSError as error:
         hint = "free some space, or name another place"
-        raise UnwritableWeightsError(f"cannot write {path}: {reason}", hint) from error
-
-
-def _umask() -> int:
-    """Return what a new file's permissions lack; it can only be learned by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        raise UnwritableWeightsError(f"cannot write {path}: {error.strerror or error}", hint) from error
 
 
 def digest_of(state: Mapping[str, Tensor]) -> str:

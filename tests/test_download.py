@@ -27,7 +27,7 @@ from restore_cli import card as card_module
 from restore_cli import catalog
 from restore_cli import download as download_module
 from restore_cli.card import ModelCard
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.download import download
 from restore_cli.errors import DownloadError, HashMismatchError
 from restore_cli.networks.safmn import SAFMN
@@ -174,7 +174,7 @@ def start(program: str, cards: list[ModelCard], *arguments: str, **environment: 
     )
 
 
-COMMAND_LINE = "from restore_cli.cli import run; sys.exit(run(sys.argv[1:]))"
+COMMAND_LINE = "from restore_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"
 DOWNLOADS = """
 from restore_cli.download import download
 from restore_cli.errors import WeightsError

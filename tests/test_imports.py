@@ -105,9 +105,20 @@ def test_a_library_is_known_in_one_place(library: str, users: set[str]) -> None:
 )
 def test_help_and_argument_errors_import_nothing_heavy(arguments: str, code: int) -> None:
     program = (
-        "import sys; from restore_cli.cli import run; code = run(sys.argv[1:]);"
+        "import sys; from restore_cli.cli.app import run; code = run(sys.argv[1:]);"
         "heavy = {'torch', 'numpy', 'PIL', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments.split()], capture_output=True, text=True)
     assert done.returncode == code, done.stderr
+
+
+@pytest.mark.parametrize("module", ["batch.supervision", "batch.status"])
+def test_who_only_supervises_imports_nothing_heavy(module: str) -> None:
+    program = (
+        f"import sys, restore_cli.{module};"
+        "heavy = {'torch', 'numpy', 'PIL', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

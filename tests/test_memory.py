@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measures memory
 
 PROGRAM = """
 import sys
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 code = run(sys.argv[1:])
 fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(int(fields["VmHWM"].split()[0]) * 1024)

@@ -13,7 +13,7 @@ from PIL import Image
 from restore_cli.batch.manifest import Manifest
 from restore_cli.card import ModelCard, Speed
 from restore_cli.catalog import CARDS, default_upscaler
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

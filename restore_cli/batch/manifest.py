@@ -5,7 +5,6 @@ It is written after each picture, so a run that is killed loses nothing that was
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -19,6 +18,7 @@ from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Stamp, stamp_of
 from restore_cli.errors import RestoreError
+from restore_cli.files.hashing import sha256_of
 
 VERSION = 1
 """Of the table; a file of another version is refused."""
@@ -170,7 +170,7 @@ class Manifest:
                     self.settings,
                     size,
                     modified,
-                    hash_file(job.source) if stamp == now else None,
+                    _hash(job.source) if stamp == now else None,
                     width * height,
                     outcome.seconds.total,
                     time.time(),
@@ -220,11 +220,10 @@ class Manifest:
         return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
 
 
-def hash_file(path: Path) -> str | None:
-    """Return the sha256 of a file; None where it cannot be read."""
+def _hash(path: Path) -> str | None:
+    """Return the hash of a file; None where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return None
 
@@ -243,4 +242,4 @@ def _is_unchanged(path: Path, row: Row) -> bool:
     now = stamp_of(path)
     if now is None or now == (row.size, row.modified):
         return now is not None
-    return now[0] == row.size and row.hash is not None and hash_file(path) == row.hash
+    return now[0] == row.size and row.hash is not None and _hash(path) == row.hash

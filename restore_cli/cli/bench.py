@@ -15,7 +15,7 @@ from restore_cli.cli.options import Debug, Device, Threads
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
-from restore_cli.picture.replacing import folders_for, why_unwritable
+from restore_cli.files.replacing import folders_for, why_unwritable
 from restore_cli.tasks.sizing import parse_frame
 
 if TYPE_CHECKING:

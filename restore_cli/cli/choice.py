@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
 from restore_cli.cli.options import EngineOptions
 from restore_cli.errors import UsageError
+from restore_cli.files.hashing import sha256_of
 from restore_cli.tasks.sizing import Sizing
 
 
@@ -97,9 +99,10 @@ def identify_model(
 
     `compressed` is what pictures get that show how their files were compressed, if not the same.
     """
-    from restore_cli.batch.manifest import hash_file
-
-    weights = card.sha256 or card.name if card else hash_file(Path(str(engine.model)))
+    weights = card.sha256 or card.name if card else None
+    if card is None:
+        with suppress(OSError):  # whoever loads the file tells why it cannot be read
+            weights = sha256_of(Path(str(engine.model)))
     identity = {
         "weights": weights,
         "key": engine.key,

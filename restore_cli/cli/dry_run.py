@@ -14,7 +14,7 @@ from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError, UnwritablePictureError
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import OutputSize
 
 Judge = Callable[[Job], tuple[Outcome | None, Job]]
@@ -51,8 +51,8 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
     """Return the outcome of a picture that would not be restored, as far as header and folder tell."""
     if job.source is None:
         return None
+    from restore_cli.files.replacing import unwritable_folder
     from restore_cli.picture.reading import measure_picture
-    from restore_cli.picture.replacing import unwritable_folder
     from restore_cli.picture.writing import check_size
 
     try:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from restore_cli.cli.options import Debug
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 
 
 def status(

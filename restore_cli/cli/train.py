@@ -15,7 +15,7 @@ from restore_cli.cli.interruption import interruption
 from restore_cli.cli.options import Debug, Device, Quiet, Threads
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, UsageError
-from restore_cli.picture.replacing import why_unwritable
+from restore_cli.files.replacing import why_unwritable
 from restore_cli.training import CHECKPOINT_SUFFIX, PLOT_SUFFIX
 from restore_cli.training.recipe import read_recipe, recipe_names
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import SoftFileLock, Timeout
 
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
-from restore_cli.picture.naming import shown
-from restore_cli.picture.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
-from restore_cli.picture.writing import told_as
+from restore_cli.files.naming import shown
+from restore_cli.files.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
+from restore_cli.picture.unwritable import told_as
 
 CLAIM_SUFFIX = ".claim"
 SECONDS_TO_SIGN = 5.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture.replacing import TEMPORARY_PREFIX
+from restore_cli.files.replacing import TEMPORARY_PREFIX
 
 TILE, OVERLAP = 254, 1
 """What viewers expect: with an overlap on both sides a tile has 256 pixels."""

@@ -6,8 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_being_written
 from restore_cli.picture.claims import CLAIM_SUFFIX, drop_if_stale
-from restore_cli.picture.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_being_written
 
 
 def remove_leftovers(folder: Path) -> None:

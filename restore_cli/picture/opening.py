@@ -12,8 +12,8 @@ from typing import IO
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.files.naming import shown
 from restore_cli.picture import vips
-from restore_cli.picture.naming import shown
 
 HELPS = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""

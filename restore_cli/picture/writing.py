@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
-from restore_cli.errors import FullDiskError, UnwritablePictureError
+from restore_cli.errors import UnwritablePictureError
+from restore_cli.files.naming import shown
+from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, format_of_path
-from restore_cli.picture.naming import shown
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.replacing import folders_for, replacing
+from restore_cli.picture.unwritable import told_as
 
 OTHERS = "choose TIFF or PNG with --format"
 """The hint for what a format cannot hold."""
@@ -137,15 +137,3 @@ def _finished(encoder: Encoder) -> Iterator[Add]:
     except BaseException:
         encoder.abandon()
         raise
-
-
-@contextmanager
-def told_as(what: str) -> Iterator[None]:
-    """Say what could not be written before saying why."""
-    try:
-        yield
-    except UnwritablePictureError as error:
-        raise type(error)(f"{what}: {error.message}", error.hint) from error
-    except OSError as error:
-        kind = FullDiskError if error.errno in (errno.ENOSPC, errno.EDQUOT) else UnwritablePictureError
-        raise kind(f"{what}: {error.strerror or error}") from error

@@ -17,9 +17,9 @@ from jinja2 import Environment, StrictUndefined
 from restore_cli import __version__
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.totals import MEGAPIXEL, add_up
-from restore_cli.errors import RestoreError, UnwritablePictureError, UsageError
-from restore_cli.picture.naming import shown
-from restore_cli.picture.replacing import folders_for, replacing, why_unwritable
+from restore_cli.errors import RestoreError, UsageError
+from restore_cli.files.naming import shown
+from restore_cli.files.replacing import folders_for, replacing, why_unwritable
 from restore_cli.report.entry import Entry, add_thumbnails, make_entry
 
 MOST_THUMBNAILS = 500
@@ -80,10 +80,9 @@ def write_report(target: Path, outcomes: Sequence[Outcome], *, title: str, secon
     try:
         with folders_for(target), replacing(target) as file:
             file.write(page.encode())
-    except (OSError, UnwritablePictureError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise RestoreError(
-            f"cannot write the report {shown(target)}: {reason}", "the pictures are not affected"
+            f"cannot write the report {shown(target)}: {error.strerror or error}", "the pictures are not affected"
         ) from error
 
 

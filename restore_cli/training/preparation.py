@@ -11,8 +11,8 @@ import torch
 
 from restore_cli.device import explaining_lack_of_memory, find_device, prepare_host
 from restore_cli.errors import UsageError
+from restore_cli.files.naming import shown
 from restore_cli.networks import ContinuousNetwork, Network
-from restore_cli.picture.naming import shown
 from restore_cli.telling import Tell
 from restore_cli.training.building import build_by_recipe, take_over
 from restore_cli.training.learner import Learner

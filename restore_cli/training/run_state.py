@@ -98,11 +98,7 @@ def write_state(state: RunState, path: Path) -> None:
     }
     buffer = io.BytesIO()  # where torch writes a file itself, it does not say why it failed
     torch.save(content, buffer)
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(buffer.getbuffer())
-
-    write_whole(path, write)
+    write_whole(path, buffer.getbuffer())
 
 
 def damaged(path: Path) -> WeightsError:

@@ -13,10 +13,10 @@ from restore_cli.batch.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
 from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsError
+from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from restore_cli.restorer import Run
 from restore_cli.tasks.task import Task
 from restore_cli.telling import Progress

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.benchmark import case as benchmark
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.errors import DeviceError
 
 Capture = pytest.CaptureFixture[str]

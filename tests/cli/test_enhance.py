@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from restore_cli import catalog
 from restore_cli.card import ModelCard
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.metrics import compare
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser

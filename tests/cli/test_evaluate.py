@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.tasks.sizing import SIZING_SUFFIX, Sizing
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.cli.enhance import PURPOSES
 
 Capture = pytest.CaptureFixture[str]

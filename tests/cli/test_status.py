@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 
 Capture = pytest.CaptureFixture[str]
 

@@ -19,7 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from restore_cli.catalog import find_card
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.places import put_path
@@ -601,7 +601,8 @@ def test_a_killed_run_leaves_a_claim_at_most_and_can_be_started_again(
     photo: Path, here: Path, restore: Restore
 ) -> None:
     program = (
-        "import os, signal, sys; from restore_cli.picture.encoding import Encoder; from restore_cli.cli import run\n"
+        "import os, signal, sys\n"
+        "from restore_cli.cli.app import run; from restore_cli.picture.encoding import Encoder\n"
         "add = Encoder.add\n"
         "def kill(self, band):\n"
         "    add(self, band)\n"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture import replacing
+from restore_cli.files import replacing
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture

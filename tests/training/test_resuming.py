@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.training import preparation
 from restore_cli.training.learner import Learner

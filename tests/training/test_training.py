@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from restore_cli.cli import run
+from restore_cli.cli.app import run
 from restore_cli.networks import build_network
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.training.recipe import recipe_names
@@ -240,7 +240,7 @@ def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_listing_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from restore_cli.cli import run; run(['train', '--list']);"
+        "import sys; from restore_cli.cli.app import run; run(['train', '--list']);"
         "sys.exit(str({'torch', 'numpy', 'matplotlib'} & set(sys.modules) or 0))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

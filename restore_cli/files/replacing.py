@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
 
-from restore_cli.errors import UnwritablePictureError
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 
 try:
     import fcntl
@@ -23,19 +23,20 @@ TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".restore-", ".part"
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
+def replacing(target: Path) -> Iterator[BufferedRandom]:
     """Open a new file beside `target`; once it is whole and on the disk it takes the target's place.
 
     Until then it has no name where the system has such files, so that nothing is left of a process that is killed.
 
     Raises:
-        UnwritablePictureError: something else than a file has the target's name.
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: something else than a file has the target's name, the folder cannot be written, or the disk is full.
     """
     if target.is_symlink():
         target = target.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "there is a folder of this name", str(target))
     if target.exists() and not target.is_file():
-        raise UnwritablePictureError("there is a folder of this name" if target.is_dir() else "it is no ordinary file")
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(target))
     temporary = temporary_beside(target)
     descriptor = _open_without_name(target.parent)
     has_name = descriptor is None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from restore_cli.picture.naming import shown
+from restore_cli.files.naming import shown
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO
 
-from PIL import JpegImagePlugin
+from restore_cli.picture.metadata.jpeg_segments import read_quantisation
 
 LUMINANCE_TABLE_SUM = 3688
 """Sum of the quantisation steps for luminance that ITU-T T.81 gives as an example, table K.1: libjpeg's quality 50."""
+LUMINANCE = 0
+"""The table of quantisation that all known programs give to luminance."""
 AVIF_BRANDS = (b"avif", b"avis")
 
 
@@ -46,10 +48,8 @@ def _jpeg_quality(file: IO[bytes]) -> int | None:
     libjpeg makes the steps of a quality from those of 50 by a factor. Those of other programs need not be a multiple of
     the same ones, but as large ones take away as much.
     """
-    file.seek(0)
-    try:
-        steps = JpegImagePlugin.JpegImageFile(file).quantization[0]
-    except Exception:  # damaged files make Pillow's readers raise whatever Python raises in them
+    steps = read_quantisation(file, LUMINANCE)
+    if steps is None:
         return None
     factor = sum(steps) / LUMINANCE_TABLE_SUM
     return max(1, round(100 - 50 * factor if factor <= 1 else 50 / factor))

@@ -32,6 +32,17 @@ def test_a_grey_jpeg_has_a_quality(samples: np.ndarray, save: Any) -> None:
     assert read_picture(save(samples[..., 0], "JPEG", quality=60)).compression == Compression("JPEG", 60)
 
 
+def test_damaged_exif_does_not_hide_the_quality(samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(save(samples, "JPEG", quality=60, exif=b"Exif\0\0II*\0\xff\xff\xff\x7f"))
+    assert picture.compression == Compression("JPEG", 60)
+
+
+def test_steps_of_16_bits_are_read(samples: np.ndarray, save: Any) -> None:
+    wide = b"".join(step.to_bytes(2, "big") for step in [20] * 64)
+    table = b"\xff\xdb" + (3 + len(wide)).to_bytes(2, "big") + b"\x10" + wide
+    assert compression_of(io.BytesIO(b"\xff\xd8" + table), "jpeg") == Compression("JPEG", 83)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xdb\x00\x43\x00" + b"\1" * 9, b"no picture"])
 def test_of_a_damaged_jpeg_nothing_is_known(content: bytes) -> None:
     assert compression_of(io.BytesIO(content), "jpeg") is None

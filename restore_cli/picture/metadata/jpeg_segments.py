@@ -7,8 +7,9 @@ from typing import IO
 
 from restore_cli.picture.metadata.exif import HEADERS, PREFIX
 
-APP, COM, SOS = range(0xE0, 0xF0), 0xFE, 0xDA
-"""Second bytes of markers: of applications, of a comment, and of a scan, which the samples follow."""
+APP, COM, DQT, SOS = range(0xE0, 0xF0), 0xFE, 0xDB, 0xDA
+"""Second bytes of markers: of applications, a comment, tables of quantisation, a scan, which the samples follow."""
+TABLE_STEPS = 64
 APP1 = APP[1]
 
 
@@ -40,3 +41,19 @@ def read_exif(file: IO[bytes]) -> bytes | None:
         if content.startswith(PREFIX):
             block += content[len(PREFIX) :]
     return block or None
+
+
+def read_quantisation(file: IO[bytes], table: int) -> tuple[int, ...] | None:
+    """Return the steps of a table of quantisation, 0 to 3, as they are stored; None where there is none."""
+    for marker, at, length in segments(file):
+        if marker != DQT:
+            continue
+        file.seek(at)
+        content = file.read(length)
+        while content:
+            size = 2 if content[0] >> 4 else 1
+            stored, number = content[1 : 1 + TABLE_STEPS * size], content[0] & 0x0F
+            if number == table and len(stored) == TABLE_STEPS * size:
+                return tuple(int.from_bytes(stored[step : step + size], "big") for step in range(0, len(stored), size))
+            content = content[1 + TABLE_STEPS * size :]
+    return None

@@ -12,6 +12,7 @@ from restore_cli.picture.metadata.exif import TRANSPOSED, orientation_of, resolu
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.jpeg_segments import read_exif
+from restore_cli.picture.metadata.multi_picture import count_views
 from restore_cli.picture.metadata.png_chunks import read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
 from restore_cli.picture.metadata.tiff_tags import read_tags
@@ -62,6 +63,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     elif format == "jpeg":
         exif = read_exif(file)
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
+        pages = count_views(file)
     elif format == "avif" and metadata.icc is None and (colours := read_colours(file)):
         if colours == DISPLAY_P3:
             metadata = replace(metadata, icc=vips.display_p3_profile())

@@ -42,7 +42,7 @@ LEFT_OUT = (
         re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
         "its gain map for HDR screens is left out",
     ),
-    (re.compile(rb"GCamera:(?:MotionPhoto|MicroVideo)\s*=\s*[\"']1"), "the video behind it is left out"),
+    (re.compile(rb"Camera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*[\"']|>\s*)1"), "the video behind it is left out"),
     (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
 )
 """What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""

@@ -175,6 +175,11 @@ def test_a_tga_whose_alpha_is_empty_has_none(samples: np.ndarray, alpha: np.ndar
     ("said", "note"),
     [
         (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="1"/>', "the video behind it is left out"),
+        (
+            b"http://ns.adobe.com/xap/1.0/\0<x><GCamera:MotionPhoto>1</GCamera:MotionPhoto></x>",
+            "the video behind it is left out",
+        ),
+        (b"http://ns.adobe.com/xap/1.0/\0<x><Camera:MotionPhoto> 0</Camera:MotionPhoto></x>", None),
         (b"http://ns.adobe.com/xmp/extension/\0" + bytes(60), "its extended XMP is left out"),
         (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="0"/>', None),
     ],

@@ -7,9 +7,10 @@ import re
 ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""")
 WIDTH = re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)\s*(?:=\s*["']|>)\s*)\d+""")
 HEIGHT = re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)\s*(?:=\s*["']|>)\s*)\d+""")
+ELSEWHERE = rb"hdrgm:\w+|G?Camera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP"
 LEFT_BEHIND = re.compile(
-    rb"<(xmp:Thumbnails|(?:G?Container):Directory)\b.*?</\1\s*>|"
-    rb"""\s(?:hdrgm:\w+|GCamera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP)\s*=\s*(?:"[^"]*"|'[^']*')""",
+    rb"<(xmp:Thumbnails|(?:G?Container):Directory|" + ELSEWHERE + rb")(?=[\s/>])(?:[^<>]*/>|.*?</\1\s*>)|"
+    rb"\s(?:" + ELSEWHERE + rb""")\s*=\s*(?:"[^"]*"|'[^']*')""",
     re.DOTALL,
 )
 """Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""

@@ -15,6 +15,11 @@ from restore_cli.picture.metadata.xmp import sized_xmp, upright_xmp
         (b"<a><xmp:Thumbnails><rdf:Alt>\n/9j/4AAQ</rdf:Alt></xmp:Thumbnails></a>", b"<a></a>"),
         (b'<a hdrgm:Version="1.0" b="2"/>', b'<a b="2"/>'),
         (b"<a><Container:Directory><c/></Container:Directory></a>", b"<a></a>"),
+        (b"<a><GCamera:MotionPhoto>1</GCamera:MotionPhoto><b/></a>", b"<a><b/></a>"),
+        (b"<a><Camera:MotionPhotoVersion >1</Camera:MotionPhotoVersion><b/></a>", b"<a><b/></a>"),
+        (b"<a><hdrgm:GainMapMax><rdf:Seq><rdf:li>1</rdf:li></rdf:Seq></hdrgm:GainMapMax ></a>", b"<a></a>"),
+        (b'<a><hdrgm:Gamma/><b/><hdrgm:Gamma c="1" /><b></b></a>', b"<a><b/><b></b></a>"),
+        (b"<a><xmpNote:HasExtendedXMP>AB</xmpNote:HasExtendedXMP></a>", b"<a></a>"),
         (b'<a dc:title="tiff orientation 6"/>', b'<a dc:title="tiff orientation 6"/>'),
     ],
 )

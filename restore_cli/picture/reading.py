@@ -17,7 +17,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.picture.metadata.exif import TRANSPOSED
+from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
 from restore_cli.picture.metadata.tiff_tags import is_camera_raw
 from restore_cli.picture.naming import shown
 from restore_cli.picture.orientation import turn_upright

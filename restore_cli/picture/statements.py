@@ -8,7 +8,8 @@ from typing import IO, Any
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import jpeg2000
 from restore_cli.picture.metadata.avif_colours import has_other_colours
-from restore_cli.picture.metadata.exif import TRANSPOSED, orientation_of, resolution_of, upright_exif
+from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
+from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.jpeg_segments import read_exif
@@ -67,12 +68,13 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             metadata = replace(metadata, iptc=iptc)
         if exif:
             orientation = orientation_of(exif) if format in ("jpeg", "png") else orientation
-            metadata = _with_exif(metadata, exif)
+            metadata = _with_exif(metadata, exif, _upright_size(image, orientation))
     except ValueError:
         notes += DAMAGED_EXIF
     if stored is not None and orientation in TRANSPOSED:
         metadata = replace(metadata, pixels_per_mm=(stored[1], stored[0]))
-    return Statements(replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp)), orientation, pages, notes)
+    metadata = replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp), size=_upright_size(image, orientation))
+    return Statements(metadata, orientation, pages, notes)
 
 
 def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metadata, tuple[str, ...]]:
@@ -88,11 +90,17 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
         return metadata, DAMAGED_EXIF
 
 
-def _with_exif(metadata: Metadata, exif: bytes) -> Metadata:
+def _upright_size(image: Any, orientation: int) -> tuple[int, int]:
+    return (image.height, image.width) if orientation in TRANSPOSED else (image.width, image.height)
+
+
+def _with_exif(metadata: Metadata, exif: bytes, size: tuple[int, int] | None = None) -> Metadata:
     """Return `metadata` with a block that speaks of an upright picture, and its resolution if no other is known.
+
+    `size` is that of the picture where it is turned as its EXIF says.
 
     Raises:
         ValueError: the block is damaged.
     """
-    exif = upright_exif(exif)
+    exif = upright_exif(exif, size)
     return replace(metadata, exif=exif, pixels_per_mm=metadata.pixels_per_mm or resolution_of(exif))

@@ -48,8 +48,9 @@ def encode(
     across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
     image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    exif = _exif_to_write(metadata, format, image.width, image.height)
-    xmp = metadata.xmp and sized_xmp(metadata.xmp, image.width, image.height)
+    size = (image.width, image.height)
+    exif = _exif_to_write(metadata, format, size)
+    xmp = metadata.xmp and sized_xmp(metadata.xmp, size, metadata.size)
     placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
     blobs = {
         "icc": metadata.icc,
@@ -73,11 +74,11 @@ def encode(
         append_tags(file, exif, metadata.iptc)
 
 
-def _exif_to_write(metadata: Metadata, format: Format, width: int, height: int) -> bytes | None:
+def _exif_to_write(metadata: Metadata, format: Format, size: tuple[int, int]) -> bytes | None:
     resolution = metadata.pixels_per_mm if format.name in EXIF_ALONE else None
     if metadata.exif is None:
         return resolution and resolution_exif(resolution)
-    exif = sized_exif(metadata.exif, width, height)
+    exif = sized_exif(metadata.exif, size, metadata.size)
     return with_resolution(exif, resolution) if resolution else exif
 
 

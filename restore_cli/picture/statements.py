@@ -6,22 +6,25 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from restore_cli.picture import vips
-from restore_cli.picture.metadata import jpeg2000
+from restore_cli.picture.metadata import gif_blocks, jpeg2000
 from restore_cli.picture.metadata.avif_colours import has_other_colours
 from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
 from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
-from restore_cli.picture.metadata.iptc import records_of
+from restore_cli.picture.metadata.iptc import other_resources, records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
-from restore_cli.picture.metadata.jpeg_segments import read_exif
+from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_exif
 from restore_cli.picture.metadata.png_chunks import read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
-from restore_cli.picture.metadata.tiff_tags import read_tags
+from restore_cli.picture.metadata.tiff_tags import is_on_a_map, read_tags
 from restore_cli.picture.metadata.xmp import upright_xmp
 from restore_cli.picture.picture import Metadata
 
 UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
 TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
 LOST_TEXTS = ("some of its texts are damaged, or too long, and left out",)
+LEFT_CREDENTIALS = ("its content credentials (C2PA, JUMBF) are left out",)
+LEFT_RESOURCES = "its Photoshop resources ({}) are left out"
+LEFT_MAP = ("its GeoTIFF tags, which place it on a map, are left out",)
 DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
 
 
@@ -36,13 +39,14 @@ class Statements:
     pages: int
     """Pages or frames of the file."""
     notes: tuple[str, ...]
-    """What was damaged and is left out."""
+    """What is left out, since it is damaged or has no place in a picture."""
 
 
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     """Gather what `file` says that libvips reads: from its `pyvips.Image`, and where that lacks it, from the file."""
     metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
     exif, pages, notes = metadata.exif, vips.pages_of(image), tuple[str, ...]()
+    notes += _note_resources(metadata.iptc or b"")
     metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
     if format == "png":
         chunks = read_chunks(file)
@@ -50,6 +54,8 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, iptc=chunks.iptc, texts=chunks.texts)
         resolution = (image.xres, image.yres) if chunks.states_resolution else None  # else it is a ratio of sides
         metadata = replace(metadata, pixels_per_mm=resolution)
+        if chunks.has_credentials:
+            notes += LEFT_CREDENTIALS
         if chunks.lost_texts:
             notes += LOST_TEXTS
         if chunks.has_profile and metadata.icc is None:
@@ -58,7 +64,11 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
             notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
     elif format == "jpeg":
         exif = read_exif(file)
+        notes += LEFT_CREDENTIALS if has_jumbf(file) else ()
         metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
+    elif format == "gif":
+        comments, xmp = gif_blocks.read_blocks(file)
+        metadata = replace(metadata, xmp=xmp, texts=texts_to_keep(comments))
     elif format == "avif" and metadata.icc is None and has_other_colours(file):
         notes += (TAKEN_FOR_SRGB.format("header"),)
     stored = metadata.pixels_per_mm
@@ -66,6 +76,7 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         if format == "tiff":
             exif, iptc = read_tags(file)
             metadata = replace(metadata, iptc=iptc)
+            notes += LEFT_MAP if is_on_a_map(file) else ()
         if exif:
             orientation = orientation_of(exif) if format in ("jpeg", "png") else orientation
             metadata = _with_exif(metadata, exif, _upright_size(image, orientation))
@@ -88,6 +99,11 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
         return _with_exif(metadata, exif), ()
     except ValueError:
         return metadata, DAMAGED_EXIF
+
+
+def _note_resources(block: bytes) -> tuple[str, ...]:
+    names = other_resources(block)
+    return (LEFT_RESOURCES.format(", ".join(names)),) if names else ()
 
 
 def _upright_size(image: Any, orientation: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +192,46 @@ def test_iptc_arrives(source: str, target: str, described: Any, iptc: bytes) -> 
     assert iptc_of(content) == iptc
     assert read_picture(content).metadata.iptc == iptc
     assert b"preview" not in content
+
+
+# What is left out
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+RESOURCES = b"8BIM\x04\x0a\0\0\0\0\0\1\1\0" + b"8BIM\x04\x0b\0\0\0\0\0\4http"
+UNMARKED = b"8BIM\x04\x0a\0\0\0\0\0\1\0\0"
+JUMBF = b"JP\0\1\0\0\0\1\0\0\0\x6cjumb" + bytes(100)
+CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (segment(0xED, b"Photoshop 3.0\0" + RESOURCES), "its Photoshop resources (copyright flag, URL) are left out"),
+        (segment(0xED, b"Photoshop 3.0\0" + UNMARKED), None),
+        (segment(0xEB, JUMBF), CREDENTIALS),
+        (segment(0xEB, b"HDR_RI ver=11"), None),
+    ],
+)
+def test_what_a_jpeg_says_and_no_result_holds_is_told_of(
+    said: bytes, note: str | None, samples: np.ndarray, save: Any
+) -> None:
+    plain = save(samples, "JPEG")
+    assert read_picture(plain[:2] + said + plain[2:]).notes == ((note,) if note else ())
+
+
+def test_content_credentials_of_a_png_are_told_of(samples: np.ndarray, save: Any) -> None:
+    plain, content = save(samples, "PNG"), b"caBX" + JUMBF
+    chunk = struct.pack(">I", len(JUMBF)) + content + struct.pack(">I", zlib.crc32(content))
+    assert read_picture(plain[:33] + chunk + plain[33:]).notes == (CREDENTIALS,)
+
+
+def test_the_place_of_a_tiff_on_a_map_is_told_of(samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(save(samples, "TIFF", tiffinfo={0x830E: (1.0, 1.0, 0.0)}))
+    assert picture.notes == ("its GeoTIFF tags, which place it on a map, are left out",)
 
 
 # Stripping

@@ -15,7 +15,7 @@ def read_comments(file: IO[bytes]) -> list[Text]:
     for marker, at, length in segments(file):
         if marker == COM:
             file.seek(at)
-            comments.append(_decode(file.read(length).rstrip(b"\0")))
+            comments.append(decode_comment(file.read(length).rstrip(b"\0")))
     return [Text(COMMENT, comment) for comment in comments if comment]
 
 
@@ -29,7 +29,7 @@ def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
     insert_segments(file, COM, [comment.words.encode() for comment in comments], behind=APP)
 
 
-def _decode(content: bytes) -> str:
+def decode_comment(content: bytes) -> str:
     """Return text in UTF-8, or, where it is none, in Latin-1."""
     try:
         return content.decode()

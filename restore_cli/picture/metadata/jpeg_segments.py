@@ -11,7 +11,7 @@ from restore_cli.picture.metadata.inserting import insert
 
 APP, COM, SOS = range(0xE0, 0xF0), 0xFE, 0xDA
 """Second bytes of markers: of applications, of a comment, and of a scan, which the samples follow."""
-APP0, APP1 = APP[:2]
+APP0, APP1, APP11 = APP[0], APP[1], APP[11]
 LARGEST_SEGMENT, LARGEST_XMP = 65_533, 65_502
 """Bytes of its content, and of an XMP packet in it (XMP Specification, part 3)."""
 XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
@@ -46,6 +46,17 @@ def read_exif(file: IO[bytes]) -> bytes | None:
         if content.startswith(PREFIX):
             block += content[len(PREFIX) :]
     return block or None
+
+
+def has_jumbf(file: IO[bytes]) -> bool:
+    """Tell whether there are boxes of JUMBF, in which content credentials lie (ISO/IEC 19566-5)."""
+    for marker, at, _ in segments(file):
+        if marker == APP11:
+            file.seek(at)
+            head = file.read(16)
+            if head[:2] == b"JP" and head[12:] == b"jumb":
+                return True
+    return False
 
 
 def insert_blocks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> None:

@@ -8,13 +8,13 @@ from restore_cli.picture.colour import is_srgb
 from restore_cli.picture.encoding import profile_to_write, stored_depth
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
-from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK
+from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.vips_saving import AVIF_DEPTH, PLACEHOLDER_FORMATS
+from restore_cli.picture.vips_saving import AVIF_DEPTH
 
-LARGEST_XMP, LARGEST_IPTC = 60_000, 65_500
-"""Bytes above which libvips leaves a block out of JPEG, which holds it in one segment."""
+LARGEST_IPTC = 65_500
+"""Bytes above which libvips leaves them out of JPEG, which holds them in one segment."""
 HOLD_IPTC = ("jpeg", "png", "tiff")
 NAMED_TEXTS = 3
 """Texts that are named, at the most."""
@@ -42,7 +42,7 @@ def losses(picture: Picture, format: Format, *, opaque: bool = False, strip_meta
         lost.append(f"{name} holds no such colour profile, so colours are written as sRGB")
     blocks = [] if strip_metadata else _lost_blocks(picture, format)
     if blocks:
-        lost.append(f"{name} cannot hold the picture's {', '.join(blocks)}")
+        lost.append(f"{name} is written without the picture's {', '.join(blocks)}")
     return tuple(lost)
 
 
@@ -53,7 +53,7 @@ def _lost_blocks(picture: Picture, format: Format) -> list[str]:
     )
     jpeg = format.name == "jpeg"
     lost = {
-        "EXIF": exif > 0 and (not format.metadata or (exif > LARGEST_BLOCK and format.name in PLACEHOLDER_FORMATS)),
+        "EXIF": exif > 0 and not format.metadata,
         "XMP": xmp > 0 and (not format.metadata or (xmp > LARGEST_XMP and jpeg)),
         "IPTC": iptc > 0 and (format.name not in HOLD_IPTC or (iptc > LARGEST_IPTC and jpeg)),
     }

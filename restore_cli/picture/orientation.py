@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from restore_cli.picture.metadata.exif import TRANSPOSED
+from restore_cli.picture.metadata.exif_geometry import MIRRORED_ACROSS, MIRRORED_DOWN, TRANSPOSED
 from restore_cli.picture.picture import Samples
-
-MIRRORED_ACROSS = (2, 3, 6, 7)
-"""After the transposition, where there is one."""
-MIRRORED_DOWN = (3, 4, 7, 8)
 
 
 def turn_upright(samples: Samples, orientation: int) -> Samples:

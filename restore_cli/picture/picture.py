@@ -34,6 +34,8 @@ class Metadata:
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical resolution; None where the file states none."""
     texts: tuple[Text, ...] = ()
+    size: tuple[int, int] | None = None
+    """Width and height of the picture of which the blocks speak; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.picture.metadata.exif import TRANSPOSED
+from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
 from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
 from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
@@ -32,7 +32,7 @@ LEFT_OUT = (
         re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
         "its gain map for HDR screens is left out",
     ),
-    (re.compile(rb"GCamera:(?:MotionPhoto|MicroVideo)\s*=\s*[\"']1"), "the video behind it is left out"),
+    (re.compile(rb"Camera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*[\"']|>\s*)1"), "the video behind it is left out"),
     (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
 )
 """What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""

@@ -11,7 +11,8 @@ from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata.exif import resolution_exif, sized_exif, with_resolution
 from restore_cli.picture.metadata.iptc import photoshop_block
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
-from restore_cli.picture.metadata.placeholder import LARGEST_BLOCK, Placeholder
+from restore_cli.picture.metadata.jpeg_segments import insert_blocks
+from restore_cli.picture.metadata.placeholder import Placeholder
 from restore_cli.picture.metadata.png_chunks import insert_chunks
 from restore_cli.picture.metadata.tiff_tags import append_tags
 from restore_cli.picture.metadata.xmp import sized_xmp
@@ -29,8 +30,10 @@ BIG_TIFF_BYTES = 4_000_000_000
 TILE = 256
 AVIF_DEPTH = 12
 """Bits of its deepest samples."""
-PLACEHOLDER_FORMATS = ("jpeg", "webp", "avif")
+PLACEHOLDER_FORMATS = ("webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
+EXIF_ALONE = ("jpeg", *PLACEHOLDER_FORMATS)
+"""Formats in which the resolution has its place in EXIF; JPEG has another for whole numbers alone."""
 
 
 def encode(
@@ -45,13 +48,14 @@ def encode(
     across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
     image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-    exif = _exif_to_write(metadata, format, image.width, image.height)
-    xmp = metadata.xmp and sized_xmp(metadata.xmp, image.width, image.height)
+    size = (image.width, image.height)
+    exif = _exif_to_write(metadata, format, size)
+    xmp = metadata.xmp and sized_xmp(metadata.xmp, size, metadata.size)
     placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
     blobs = {
         "icc": metadata.icc,
         "exif": placeholder and placeholder.content,
-        "xmp": None if format.name == "png" else xmp,
+        "xmp": None if format.name in ("jpeg", "png") else xmp,
         "iptc": photoshop_block(metadata.iptc) if metadata.iptc and format.name == "jpeg" else None,
     }
     kept = [name for name, blob in blobs.items() if blob]
@@ -62,6 +66,7 @@ def encode(
     if placeholder is not None:
         placeholder.replace(file)
     if format.name == "jpeg":
+        insert_blocks(file, exif, xmp)
         insert_comments(file, [text for text in metadata.texts if fits_jpeg(text)])
     elif format.name == "png":
         insert_chunks(file, exif, xmp, metadata.iptc, metadata.texts)
@@ -69,17 +74,12 @@ def encode(
         append_tags(file, exif, metadata.iptc)
 
 
-def _exif_to_write(metadata: Metadata, format: Format, width: int, height: int) -> bytes | None:
-    if metadata.exif is not None:
-        exif = sized_exif(metadata.exif, width, height)
-        if format.name not in PLACEHOLDER_FORMATS:
-            return exif
-        if metadata.pixels_per_mm is not None:
-            exif = with_resolution(exif, metadata.pixels_per_mm)
-        return exif if len(exif) <= LARGEST_BLOCK else None
-    if metadata.pixels_per_mm is not None and format.name in PLACEHOLDER_FORMATS:
-        return resolution_exif(metadata.pixels_per_mm)  # these have no other place for it
-    return None
+def _exif_to_write(metadata: Metadata, format: Format, size: tuple[int, int]) -> bytes | None:
+    resolution = metadata.pixels_per_mm if format.name in EXIF_ALONE else None
+    if metadata.exif is None:
+        return resolution and resolution_exif(resolution)
+    exif = sized_exif(metadata.exif, size, metadata.size)
+    return with_resolution(exif, resolution) if resolution else exif
 
 
 def _save(image: Any, format: Format, options: dict[str, object], file: IO[bytes]) -> None:

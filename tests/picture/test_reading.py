@@ -241,6 +241,11 @@ def test_a_jpeg_that_lacks_its_last_marker_alone_is_whole(
     ("said", "note"),
     [
         (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="1"/>', "the video behind it is left out"),
+        (
+            b"http://ns.adobe.com/xap/1.0/\0<x><GCamera:MotionPhoto>1</GCamera:MotionPhoto></x>",
+            "the video behind it is left out",
+        ),
+        (b"http://ns.adobe.com/xap/1.0/\0<x><Camera:MotionPhoto> 0</Camera:MotionPhoto></x>", None),
         (b"http://ns.adobe.com/xmp/extension/\0" + bytes(60), "its extended XMP is left out"),
         (b'http://ns.adobe.com/xap/1.0/\0<x GCamera:MotionPhoto="0"/>', None),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -130,16 +131,20 @@ def test_damaged_exif_is_left_out_with_a_note(source: str, junk: bytes, samples:
 
 
 @pytest.mark.parametrize("target", ["jpeg", "png", "webp", "avif"])
-def test_exif_of_any_size_fits_or_is_named_as_lost(target: str, samples: np.ndarray) -> None:
-    for size in (26, 100, 1000, 65_000, 65_001, 200_000):
-        block = b"II*\0\x08\0\0\0\0\0" + bytes(range(256)) * 800
-        picture = Picture(samples, metadata=Metadata(exif=block[:size]))
-        content = encode_picture(picture, format_by_name(target))
-        again = read_picture(content)
-        lost = losses(picture, format_by_name(target))
-        assert bool(lost) == (size > 65_000 and target != "png")
-        assert (block[:size] in content) == (not lost)
-        assert (again.metadata.exif is None) == bool(lost)
+@pytest.mark.parametrize("size", [26, 100, 1000, 65_000, 65_001, 65_002, 65_527, 65_528, 200_000])
+def test_exif_of_any_size_is_kept(target: str, size: int, samples: np.ndarray, xmp: bytes) -> None:
+    block = (b"II*\0\x08\0\0\0\0\0" + bytes(range(256)) * 800)[:size]
+    picture = Picture(samples, metadata=Metadata(exif=block, xmp=xmp))
+    content = encode_picture(picture, format_by_name(target))
+    again = read_picture(content)
+    assert losses(picture, format_by_name(target)) == again.notes == ()
+    assert again.metadata.exif is not None
+    assert again.metadata.exif[:size] == block
+    assert not any(again.metadata.exif[size:])
+    assert again.metadata.xmp is not None
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        assert image.info["exif"].removeprefix(b"Exif\0\0")[:size] == block
 
 
 def test_exif_of_any_size_goes_into_a_tiff(samples: np.ndarray, described: Any, tags_of: Any) -> None:
@@ -187,6 +192,46 @@ def test_iptc_arrives(source: str, target: str, described: Any, iptc: bytes) -> 
     assert iptc_of(content) == iptc
     assert read_picture(content).metadata.iptc == iptc
     assert b"preview" not in content
+
+
+# What is left out
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+RESOURCES = b"8BIM\x04\x0a\0\0\0\0\0\1\1\0" + b"8BIM\x04\x0b\0\0\0\0\0\4http"
+UNMARKED = b"8BIM\x04\x0a\0\0\0\0\0\1\0\0"
+JUMBF = b"JP\0\1\0\0\0\1\0\0\0\x6cjumb" + bytes(100)
+CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (segment(0xED, b"Photoshop 3.0\0" + RESOURCES), "its Photoshop resources (copyright flag, URL) are left out"),
+        (segment(0xED, b"Photoshop 3.0\0" + UNMARKED), None),
+        (segment(0xEB, JUMBF), CREDENTIALS),
+        (segment(0xEB, b"HDR_RI ver=11"), None),
+    ],
+)
+def test_what_a_jpeg_says_and_no_result_holds_is_told_of(
+    said: bytes, note: str | None, samples: np.ndarray, save: Any
+) -> None:
+    plain = save(samples, "JPEG")
+    assert read_picture(plain[:2] + said + plain[2:]).notes == ((note,) if note else ())
+
+
+def test_content_credentials_of_a_png_are_told_of(samples: np.ndarray, save: Any) -> None:
+    plain, content = save(samples, "PNG"), b"caBX" + JUMBF
+    chunk = struct.pack(">I", len(JUMBF)) + content + struct.pack(">I", zlib.crc32(content))
+    assert read_picture(plain[:33] + chunk + plain[33:]).notes == (CREDENTIALS,)
+
+
+def test_the_place_of_a_tiff_on_a_map_is_told_of(samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(save(samples, "TIFF", tiffinfo={0x830E: (1.0, 1.0, 0.0)}))
+    assert picture.notes == ("its GeoTIFF tags, which place it on a map, are left out",)
 
 
 # Stripping

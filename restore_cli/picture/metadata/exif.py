@@ -24,9 +24,8 @@ from restore_cli.picture.metadata.directory import (
     read_integers,
     read_value,
 )
+from restore_cli.picture.metadata.exif_geometry import TRANSPOSED, Geometry, Size
 
-TRANSPOSED = (5, 6, 7, 8)
-"""Orientations by which rows become columns."""
 PREFIX = b"Exif\0\0"
 """Stands before the block in JPEG, and by mistake elsewhere."""
 HEADERS = (b"II*\0", b"MM\0*")
@@ -51,10 +50,11 @@ INCH, CENTIMETRE = 2, 3
 MILLIMETRES_BY_UNIT = {INCH: 25.4, CENTIMETRE: 10.0}
 
 
-def upright_exif(block: bytes) -> bytes:
+def upright_exif(block: bytes, size: Size | None = None) -> bytes:
     """Set the orientation to upright and take the thumbnail out; the prefix of JPEG goes as well.
 
-    Where rows become columns, the horizontal and the vertical resolution change places.
+    Where rows become columns, the horizontal and the vertical resolution change places. With a picture that is turned,
+    and of `size` now, places in it are turned, too.
 
     Raises:
         ValueError: the block is damaged.
@@ -66,6 +66,9 @@ def upright_exif(block: bytes) -> bytes:
     first = read_directory(upright, offset, layout)
     if _transposes(upright, first, layout):
         _swap(upright, first.entries[X_RESOLUTION], first.entries[Y_RESOLUTION])
+    geometry = _geometry(upright, offset, layout)
+    if geometry is not None and size is not None:
+        geometry.turn(orientation_of(bytes(upright)), size)
     if ORIENTATION in first.entries:
         _set_integer(upright, first.entries[ORIENTATION], 1, layout)
     if first.next:
@@ -75,8 +78,12 @@ def upright_exif(block: bytes) -> bytes:
     return bytes(upright)
 
 
-def sized_exif(block: bytes, width: int, height: int) -> bytes:
-    """Set the width and height in pixels wherever an upright block states them."""
+def sized_exif(block: bytes, size: Size, before: Size | None = None) -> bytes:
+    """Set the width and height in pixels wherever an upright block states them.
+
+    Where it is known which size the picture had before, places in it and the density of its pixels are scaled.
+    """
+    width, height = size
     sized = bytearray(block)
     layout, offset = read_header(sized)
     group = _pointer(sized, offset, EXIF, layout)
@@ -84,6 +91,9 @@ def sized_exif(block: bytes, width: int, height: int) -> bytes:
     for entries in [read_directory(sized, place, layout).entries for place in places]:
         for tag in entries.keys() & {*WIDTHS, *HEIGHTS}:
             _set_integer(sized, entries[tag], width if tag in WIDTHS else height, layout)
+    geometry = _geometry(sized, offset, layout)
+    if geometry is not None and before is not None:
+        geometry.scale(before, size)
     return bytes(sized)
 
 
@@ -209,6 +219,11 @@ def _pointer(block: Buffer, offset: int, tag: int, layout: Layout) -> int | None
     except ValueError:
         return None
     return places[0]
+
+
+def _geometry(block: bytearray, offset: int, layout: Layout) -> Geometry | None:
+    group = _pointer(block, offset, EXIF, layout)
+    return None if group is None else Geometry(block, offset, group, layout)
 
 
 def _set_integer(block: bytearray, entry: Entry, number: int, layout: Layout) -> None:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import IO
 
-from restore_cli.picture.metadata.inserting import insert
-from restore_cli.picture.metadata.jpeg_segments import APP, COM, segments
+from restore_cli.picture.metadata.jpeg_segments import APP, COM, LARGEST_SEGMENT, insert_segments, segments
 from restore_cli.picture.metadata.texts import COMMENT, Text
-
-LARGEST_COMMENT = 65_533
-"""Bytes that a segment holds."""
 
 
 def read_comments(file: IO[bytes]) -> list[Text]:
@@ -20,30 +15,21 @@ def read_comments(file: IO[bytes]) -> list[Text]:
     for marker, at, length in segments(file):
         if marker == COM:
             file.seek(at)
-            comments.append(_decode(file.read(length).rstrip(b"\0")))
+            comments.append(decode_comment(file.read(length).rstrip(b"\0")))
     return [Text(COMMENT, comment) for comment in comments if comment]
 
 
 def fits_jpeg(text: Text) -> bool:
     """Tell whether JPEG has a place for `text`."""
-    return text.keyword == COMMENT and len(text.words.encode()) <= LARGEST_COMMENT
+    return text.keyword == COMMENT and len(text.words.encode()) <= LARGEST_SEGMENT
 
 
 def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
     """Put texts that JPEG has a place for into a finished file, behind the segments of applications."""
-    if not comments:
-        return
-    contents = [comment.words.encode() for comment in comments]
-    inserted = b"".join(struct.pack(">BBH", 0xFF, COM, len(content) + 2) + content for content in contents)
-    at = 2
-    for marker, start, length in segments(file):
-        if marker not in APP:
-            break
-        at = start + length
-    insert(file, at, inserted)
+    insert_segments(file, COM, [comment.words.encode() for comment in comments], behind=APP)
 
 
-def _decode(content: bytes) -> str:
+def decode_comment(content: bytes) -> str:
     """Return text in UTF-8, or, where it is none, in Latin-1."""
     try:
         return content.decode()

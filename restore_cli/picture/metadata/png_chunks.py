@@ -20,6 +20,7 @@ SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 EXIF, ICC = b"eXIf", b"iCCP"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 ANIMATION = b"acTL"
+CREDENTIALS = b"caBX"
 PIXEL_SIZE, METRE = b"pHYs", b"\1"
 """The chunk of pixels per unit across and down, and the unit in its last byte; any other is unknown."""
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
@@ -59,6 +60,8 @@ class Chunks:
     """Frames of an animation; 1 where it is none."""
     states_resolution: bool
     """Whether pixels have a size, and not only a ratio of their sides."""
+    has_credentials: bool
+    """Whether there are content credentials."""
 
 
 def read_chunks(file: IO[bytes]) -> Chunks:
@@ -66,7 +69,7 @@ def read_chunks(file: IO[bytes]) -> Chunks:
     exif = xmp = None
     texts, profiles, room, lost_texts = [], [], LARGEST_TEXTS, False
     colours: dict[bytes, bytes] = {}
-    frames, states_resolution = 1, False
+    frames, states_resolution, has_credentials = 1, False, False
     for kind, length, at in _chunks(file):
         if kind == ANIMATION:
             file.seek(at)
@@ -74,6 +77,8 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         elif kind == PIXEL_SIZE:
             file.seek(at)
             states_resolution = file.read(min(length, 9))[8:] == METRE
+        elif kind == CREDENTIALS:
+            has_credentials = True
         elif kind in COLOURS:
             file.seek(at)
             colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
@@ -111,6 +116,7 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         coded_colours=(coded[0], coded[1]) if len(coded) == 2 and not has_profile else None,
         frames=frames,
         states_resolution=states_resolution,
+        has_credentials=has_credentials,
     )
 
 

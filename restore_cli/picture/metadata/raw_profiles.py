@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from restore_cli.picture.metadata.iptc import PHOTOSHOP, photoshop_block, records_of
+from restore_cli.picture.metadata.jpeg_segments import XMP_NAMESPACE
 
 KEYWORD = "Raw profile type "
-XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
-"""Stands before XMP in a segment of JPEG, which such a text may hold as it is."""
 LINE = 72
 """Digits in a line."""
 

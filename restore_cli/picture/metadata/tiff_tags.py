@@ -21,6 +21,8 @@ from restore_cli.picture.metadata.exif import described_values, exif_of_tiff
 from restore_cli.picture.metadata.iptc import records_of
 
 IPTC, PHOTOSHOP = 0x83BB, 0x8649
+GEOTIFF = frozenset((0x830E, 0x8482, 0x85D8, 0x87AF))
+"""Tags that place a picture on a map: the scale of pixels, points, a transformation, and what they count in."""
 
 
 def read_tags(file: IO[bytes]) -> tuple[bytes | None, bytes | None]:
@@ -35,6 +37,17 @@ def read_tags(file: IO[bytes]) -> tuple[bytes | None, bytes | None]:
         blocks = [read_value(content, entries[tag]).data for tag in (IPTC, PHOTOSHOP) if tag in entries]
         iptc = next((records for block in blocks if (records := records_of(block))), None)
         return exif_of_tiff(content), iptc
+
+
+def is_on_a_map(file: IO[bytes]) -> bool:
+    """Tell whether a TIFF has tags of GeoTIFF.
+
+    Raises:
+        ValueError: the directory of the first image is damaged.
+    """
+    with mapped(file) as content:
+        layout, offset = read_header(content)
+        return not GEOTIFF.isdisjoint(read_directory(content, offset, layout).entries)
 
 
 def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None:

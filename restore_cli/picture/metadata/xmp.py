@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""")
 WIDTH = re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)\s*(?:=\s*["']|>)\s*)\d+""")
 HEIGHT = re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)\s*(?:=\s*["']|>)\s*)\d+""")
+PANORAMA = tuple(
+    re.compile(
+        rb"(GPano:(?:FullPano%(along)s|CroppedAreaImage%(along)s|CroppedArea%(from)s)Pixels"
+        rb"""\s*(?:=\s*["']|>)\s*)(\d{1,9})""" % names
+    )
+    for names in ({b"along": b"Width", b"from": b"Left"}, {b"along": b"Height", b"from": b"Top"})
+)
+"""Numbers of pixels across and down (Google's Photo Sphere XMP Metadata)."""
+ELSEWHERE = rb"hdrgm:\w+|G?Camera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP"
 LEFT_BEHIND = re.compile(
-    rb"<(xmp:Thumbnails|(?:G?Container):Directory)\b.*?</\1\s*>|"
-    rb"""\s(?:hdrgm:\w+|GCamera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP)\s*=\s*(?:"[^"]*"|'[^']*')""",
+    rb"<(xmp:Thumbnails|(?:G?Container):Directory|" + ELSEWHERE + rb")(?=[\s/>])(?:[^<>]*/>|.*?</\1\s*>)|"
+    rb"\s(?:" + ELSEWHERE + rb""")\s*=\s*(?:"[^"]*"|'[^']*')""",
     re.DOTALL,
 )
 """Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""
@@ -20,6 +30,16 @@ def upright_xmp(packet: bytes) -> bytes:
     return ORIENTATION.sub(rb"\g<1>1", LEFT_BEHIND.sub(b"", packet))
 
 
-def sized_xmp(packet: bytes, width: int, height: int) -> bytes:
-    """Set the width and height in pixels wherever the packet states them."""
-    return HEIGHT.sub(b"\\g<1>%d" % height, WIDTH.sub(b"\\g<1>%d" % width, packet))
+def sized_xmp(packet: bytes, size: tuple[int, int], before: tuple[int, int] | None = None) -> bytes:
+    """Set the width and height in pixels wherever the packet states them.
+
+    Where it is known which size the picture had before, what is said of the panorama that it is part of is scaled.
+    """
+    packet = HEIGHT.sub(b"\\g<1>%d" % size[1], WIDTH.sub(b"\\g<1>%d" % size[0], packet))
+    for numbers, new, old in zip(PANORAMA, size, before or size, strict=True):
+        packet = _scaled(packet, numbers, Fraction(new, old))
+    return packet
+
+
+def _scaled(packet: bytes, numbers: re.Pattern[bytes], factor: Fraction) -> bytes:
+    return numbers.sub(lambda found: b"%s%d" % (found[1], round(int(found[2]) * factor)), packet)

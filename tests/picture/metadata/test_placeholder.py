@@ -9,7 +9,7 @@ from restore_cli.picture.metadata.placeholder import Placeholder
 
 
 def test_the_block_is_written_over_its_placeholder() -> None:
-    for size in (8, 100, 70_000, 3_000_000):
+    for size in (8, 100, 50_000, 65_000):
         block = b"MM\0*" + np.random.default_rng(size).bytes(size - 4)
         placeholder = Placeholder(block)
         file = io.BytesIO(b"II*\0\x08\0\0\0 before" * 3 + placeholder.content + b"after")

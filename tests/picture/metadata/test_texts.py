@@ -135,10 +135,10 @@ def test_texts_that_a_format_cannot_hold_are_named(samples: np.ndarray) -> None:
     texts = tuple(Text(keyword, words) for keyword, words in WORDS.items())
     picture = Picture(samples, metadata=Metadata(texts=texts))
     assert losses(picture, format_by_name("jpeg")) == (
-        "JPEG cannot hold the picture's text (parameters, Author, prompt)",
+        "JPEG is written without the picture's text (parameters, Author, prompt)",
     )
     assert losses(picture, format_by_name("webp")) == (
-        "WEBP cannot hold the picture's text (parameters, Author, prompt, ...)",
+        "WEBP is written without the picture's text (parameters, Author, prompt, ...)",
     )
     assert losses(picture, format_by_name("webp"), strip_metadata=True) == ()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, is_out_of_memory
+from restore_cli.device import Device, explaining_lack_of_memory, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.memory import free_host_memory, memory_limit
@@ -68,15 +68,10 @@ class StepPass:
         Raises:
             DeviceError: the device or the host is out of memory.
         """
-        try:
+        hint = "use --tile auto" if self.policy == "off" else "close other programs, or restore a smaller picture"
+        message = f"{self.device.name} is out of memory with {self.width}x{self.height} pixels"
+        with explaining_lack_of_memory(message, hint):
             result, side = self._in_one_piece() if self.policy == "off" else self._in_bands(progress)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            hint = "use --tile auto" if self.policy == "off" else "close other programs, or restore a smaller picture"
-            raise DeviceError(
-                f"{self.device.name} is out of memory with {self.width}x{self.height} pixels", hint
-            ) from error
         return result[..., : self.height, : self.width], side
 
     def _in_one_piece(self) -> tuple[Tensor, None]:

@@ -12,7 +12,7 @@ four of 128 nine tenths; in float32 there is less to gain. Larger ones keep all 
 PIXELS_ON_CARD = 1 << 22
 """The same on a graphics card, which has far more to keep busy."""
 LARGEST_STACK = 32
-SHARE_OF_DEVICE = 0.5
+STACK_SHARE = 1 / 2
 """Of a device's free memory that a stack may take."""
 
 
@@ -24,5 +24,5 @@ def plan_stack(network: Network, device: Device, height: int, width: int) -> int
     most = min(LARGEST_STACK, worthwhile // (height * width))
     if most < 2:
         return 1
-    room = SHARE_OF_DEVICE * device.free_memory() / network.bytes_per_pixel
+    room = STACK_SHARE * device.free_memory() / network.bytes_per_pixel
     return max(1, min(most, int(room) // (height * width)))

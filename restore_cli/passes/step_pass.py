@@ -19,7 +19,7 @@ from restore_cli.telling import Progress
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
-SHARE_OF_DEVICE = 0.8
+FEATURES_SHARE = 0.8
 """Of a device's free memory that the features of a whole picture may take."""
 SMALLEST_BAND = 64 * 64
 """Pixels of the smallest band that a memory limit is met with."""
@@ -115,7 +115,7 @@ class StepPass:
     def _choose_homes(self) -> list[torch.device]:
         """Return where features may lie, the best place first: the device if they should fit there, and the host."""
         needed = self.network.bytes_per_pixel * self.padded.shape[2] * self.padded.shape[3]
-        fits = needed <= SHARE_OF_DEVICE * self.device.free_memory()
+        fits = needed <= FEATURES_SHARE * self.device.free_memory()
         host = torch.device("cpu")
         return [self.device.torch_device, host] if fits and self.device.torch_device != host else [host]
 

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
+from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import (
-    Duty,
     Outcome,
     Seconds,
     Stopwatch,

@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch.outcome import IN_FLIGHT_BYTES, Duty, Outcome, skipped
+from restore_cli.batch.duty import IN_FLIGHT_BYTES, Duty
+from restore_cli.batch.outcome import Outcome, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load

@@ -25,8 +25,7 @@ from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
 from restore_cli.passes.padded_picture import ColourSource
-from restore_cli.passes.stack_pass import restore_together
-from restore_cli.passes.stack_plan import plan_stack
+from restore_cli.passes.stacks import plan_stack, restore_together
 from restore_cli.passes.step_pass import StepPass, measure_effort
 from restore_cli.passes.tile_pass import Convert, Take, TilePass, unchanged
 from restore_cli.passes.tile_plan import TilePolicy

@@ -23,6 +23,8 @@ LARGEST_IN_MEMORY = 256 * MEBIBYTE
 """Bytes of a picture's arrays from which on they lie in scratch files, however much memory is free."""
 BAND_BYTES = 16 * MEBIBYTE
 """Bytes of the bands in which arrays are worked on that may lie in a scratch file."""
+FEW_ROWS = 64
+"""Rows that are converted at a time, so that no second copy of a large array is made."""
 
 
 def scratch_folder() -> str:
@@ -118,3 +120,8 @@ def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[
     """Divide `height` rows of `row_bytes` each into bands of at most `most` bytes, or BAND_BYTES, or of one row."""
     rows = max(1, (most or BAND_BYTES) // max(1, row_bytes))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def few_rows_each(height: int) -> list[slice]:
+    """Divide `height` rows into bands of FEW_ROWS, however wide they are: sums over them do not depend on the width."""
+    return [slice(top, min(top + FEW_ROWS, height)) for top in range(0, height, FEW_ROWS)]

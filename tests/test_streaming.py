@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from restore_cli.batch.duty import Duty
 from restore_cli.batch.in_turn import run_in_turn
-from restore_cli.batch.outcome import Duty
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
 from restore_cli.device import Device

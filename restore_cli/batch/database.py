@@ -1,4 +1,4 @@
-"""SQLite databases that several runs may share: opened, made where there is none, and their errors in words."""
+"""The database of a manifest, which several runs may share: opened, made where there is none, its errors in words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,27 @@ PATIENCE = 60
 """Seconds to wait for another run that is writing."""
 SIGNATURE = b"SQLite format 3\0"
 """What databases begin with."""
+VERSION = 1
+"""Of the table; a file of another version is refused."""
+TABLE = """
+CREATE TABLE IF NOT EXISTS pictures (
+    source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
+    target BLOB,
+    status TEXT NOT NULL,     -- left, again (left, to replace what was done before), done, skipped, failed
+    reason TEXT,              -- why it was skipped or failed
+    settings TEXT,            -- JSON: all that decides the result besides the picture; of one that is left and whose
+                              -- target was not there, as it is planned: if the run is killed it tells whose that is
+    size INTEGER,             -- of the source, as it was before it was read: bytes,
+    modified INTEGER,         -- nanoseconds since 1970,
+    hash TEXT,                -- and sha256
+    pixels INTEGER,           -- of the source
+    seconds REAL,             -- to read, restore and write it
+    ended REAL                -- seconds since 1970
+)"""
 
 
-def open_database(path: Path, table: str, version: int, *, is_read_only: bool = False) -> sqlite3.Connection:
-    """Open the database at `path`; one that is new, unless it `is_read_only`, gets a `table` and its `version`.
+def open_database(path: Path, *, is_read_only: bool = False) -> sqlite3.Connection:
+    """Open the database at `path`; one that is new gets its table, unless it `is_read_only`.
 
     Raises:
         UsageError: it cannot be opened, or is none of this version.
@@ -27,14 +44,14 @@ def open_database(path: Path, table: str, version: int, *, is_read_only: bool = 
         place = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rwc'}"
         database = sqlite3.connect(place, uri=True, timeout=PATIENCE, isolation_level=None)
         opened.callback(database.close)
-        if _version_of(database) != version:  # only then is it written to: another run may be at it
+        if _version_of(database) != VERSION:  # only then is it written to: another run may be at it
             if is_read_only or not _may_become_one(path):
                 raise _is_other(path)
             with transaction(database):
-                if _version_of(database) != version and _holds_tables(database):
+                if _version_of(database) != VERSION and _holds_tables(database):
                     raise _is_other(path)
-                database.execute(table)
-                database.execute(f"PRAGMA user_version = {version}")
+                database.execute(TABLE)
+                database.execute(f"PRAGMA user_version = {VERSION}")
         opened.pop_all()
         return database
 

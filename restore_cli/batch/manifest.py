@@ -20,25 +20,8 @@ from restore_cli.batch.sources import Stamp, stamp_of
 from restore_cli.errors import RestoreError
 from restore_cli.files.hashing import sha256_of
 
-VERSION = 1
-"""Of the table; a file of another version is refused."""
 Names = tuple[bytes, bytes | None]
 """Of a job's source and target, as the table holds them."""
-TABLE = """
-CREATE TABLE IF NOT EXISTS pictures (
-    source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
-    target BLOB,
-    status TEXT NOT NULL,     -- left, again (left, to replace what was done before), done, skipped, failed
-    reason TEXT,              -- why it was skipped or failed
-    settings TEXT,            -- JSON: all that decides the result besides the picture; of one that is left and whose
-                              -- target was not there, as it is planned: if the run is killed it tells whose that is
-    size INTEGER,             -- of the source, as it was before it was read: bytes,
-    modified INTEGER,         -- nanoseconds since 1970,
-    hash TEXT,                -- and sha256
-    pixels INTEGER,           -- of the source
-    seconds REAL,             -- to read, restore and write it
-    ended REAL                -- seconds since 1970
-)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +62,7 @@ class Manifest:
         self.settings = json.dumps(settings or {}, sort_keys=True)
         self._stamps: dict[Job, Stamp | None] = {}
         """Of the sources of jobs that are left, as they were when the jobs were sorted."""
-        self._database = open_database(path, TABLE, VERSION)
+        self._database = open_database(path)
 
     def __enter__(self) -> Self:
         return self

@@ -1,24 +1,17 @@
-"""What a batch is made of: what workers are told, and what became of each picture. Plain data, free of torch."""
+"""What became of each picture of a batch, as plain data."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
 from restore_cli.errors import DeviceError, FullDiskError, RestoreError
-from restore_cli.memory import MEBIBYTE
-from restore_cli.telling import Tell
-
-if TYPE_CHECKING:
-    from restore_cli.tasks.task import Task
 
 Status = Literal["done", "skipped", "failed"]
-IN_FLIGHT_BYTES = 512 * MEBIBYTE
 CONTESTED_PAUSE = 0.5
 """Seconds until a picture is tried again that another run has in hand."""
 CLOCKS = 2.0
@@ -77,31 +70,6 @@ class Outcome:
             "error": reason if failed else None,
             "hint": hint,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
-    """What a worker is told when it begins; plain data, so that it can begin in another process."""
-
-    load_task: Callable[[Tell], Task]
-    """Loads what is done to pictures."""
-    max_pixels: int
-    """Larger inputs are refused."""
-    overwrite: bool = False
-    quality: int | None = None
-    strip_metadata: bool = False
-    began: float = 0.0
-    """When the run began, in seconds since 1970."""
-    threads: int | None = None
-    """Processor threads of the network; None is all."""
-    memory_limit: int | None = None
-    """Bytes that its process may have resident."""
-    sharers: int = 1
-    """Workers that share the processor and the memory of this machine."""
-    alone_off_host: bool = False
-    """Whether the others are not begun where the task does not run on the processor."""
-    in_flight: int = IN_FLIGHT_BYTES
-    """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""
 
 
 def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:

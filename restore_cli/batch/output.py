@@ -54,7 +54,7 @@ def check_result(height: int, width: int, format: Format) -> None:
         UnwritablePictureError: a side is longer than the format allows.
         DeviceError: there is not enough memory.
     """
-    check_size(width, height, format)
+    check_size(format, height, width)
     needed, free = WHOLE_BYTES_PER_PIXEL * height * width, free_host_memory()
     if not format.streams and needed > free:
         raise DeviceError(

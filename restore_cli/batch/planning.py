@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, find_sources
@@ -74,14 +74,24 @@ class Planner:
         self._format = _chosen_format(format_name)
         if suffix_override is not None and (os.sep in suffix_override or "/" in suffix_override):
             raise UsageError(f"the suffix {suffix_override} names a folder", "name folders with -o")
-        self._make_place = partial(
-            Place, output, self._format, suffix=suffix, suffix_override=suffix_override, facts=facts
-        )
-        self._place: Place | None = None
+        self._suffix = suffix
+        self._suffix_override = suffix_override
+        self._facts = facts
         self._overwrite = overwrite
         self._shard = shard
         self._grows = grows
         self._sources: dict[str, Path] = {}  # by target
+
+    @cached_property
+    def _place(self) -> Place:
+        """Where results go; made when the first source is known, since standard input has rules of its own."""
+        return Place(
+            self.output,
+            self._format,
+            suffix=self._suffix,
+            suffix_override=self._suffix_override,
+            facts=self._facts,
+        )
 
     def plan(self, inputs: Iterable[str]) -> Plan:
         """Expand files, folders and globs, and pair each picture with its target.
@@ -93,7 +103,8 @@ class Planner:
         if STANDARD_STREAM in names:
             return _plan_standard_input(names, self.output, self._format)
         found = find_sources(names, recursive=self.recursive, output=self.output)
-        self._place = self._make_place(count=max(len(found.sources), 2 if self._grows else 0))
+        if self._place.takes_one and (self._grows or len(found.sources) > 1):
+            raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
         results = self._results_among(found.sources)
         jobs = [self.add(source) for source in found.sources if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
@@ -106,7 +117,6 @@ class Planner:
         Raises:
             UsageError: its result has the name of another one, or would replace its input.
         """
-        assert self._place is not None, "there must be a plan to add to"
         job = Job(source.path, *self._place.target(source))
         if job.target is not None:
             self._take(source.path, job.target)
@@ -118,7 +128,6 @@ class Planner:
         They are results of an earlier run, and not to be done again. Where results replace what is there, a source that
         its own result would replace is taken for an original: it is not lost without a word.
         """
-        assert self._place is not None
         made: set[str] = set()
         originals: set[str] = set()
         for source in sources:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from restore_cli.batch.database import explained, open_database
-from restore_cli.batch.manifest import TABLE, VERSION
 from restore_cli.errors import UsageError
 
 RECENT = 200
@@ -47,7 +46,7 @@ def read_status(path: Path) -> BatchStatus:
     """
     if not os.path.isfile(path):
         raise UsageError(f"there is no manifest {path}", "it is the file that --manifest named")
-    with closing(open_database(path, TABLE, VERSION, is_read_only=True)) as database, explained(path):
+    with closing(open_database(path, is_read_only=True)) as database, explained(path):
         counts = dict(database.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
         ends = database.execute(
             "SELECT ended, seconds FROM pictures WHERE status = 'done' AND ended IS NOT NULL "

@@ -18,7 +18,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from restore_cli.batch.backlog import Backlog
-from restore_cli.batch.outcome import CONTESTED_PAUSE, Duty, Outcome, failure
+from restore_cli.batch.duty import Duty
+from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_process import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve

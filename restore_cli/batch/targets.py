@@ -27,7 +27,6 @@ class Place:
         suffix: str,
         suffix_override: str | None = None,
         facts: Mapping[str, str] | None = None,
-        count: int,
     ) -> None:
         """`output` is what `-o` says: a file, a folder, `-`, a template, or None for a place beside the input.
 
@@ -36,7 +35,7 @@ class Place:
         input.
 
         Raises:
-            UsageError: `count` pictures cannot go there, options contradict it, or a template cannot be filled in.
+            UsageError: options contradict it, or a template cannot be filled in.
         """
         self.suffix = suffix if suffix_override is None else suffix_override
         self.suffix_in_folder = suffix_override or ""
@@ -59,8 +58,7 @@ class Place:
             _check_folder(self.folder)
         if suffix_override is not None and output is not None and self.folder is None:
             raise UsageError(f"--suffix has no place in {output}", "write it into the name")
-        if count > 1 and (self.to_stdout or self.file is not None):
-            raise UsageError(f"several pictures cannot all be written to {output}", "give -o a folder")
+        self.takes_one = self.to_stdout or self.file is not None
 
     def target(self, source: Source) -> Target:
         """Return where the result of `source` goes.

@@ -19,7 +19,7 @@ from restore_cli.errors import UsageError
 
 SEARCH_PAUSE = 60.0
 """Seconds from one search of all folders to the next, where nothing calls for one."""
-SEARCH_SHARE = 20
+LEAST_PAUSE_IN_SEARCHES = 20
 """How many times as long as a search takes the pause after it is, at least."""
 
 
@@ -148,7 +148,7 @@ class Watch:
                 found.add(os.path.abspath(path))
         self._known = {key: stamp for key, stamp in self._known.items() if key in found}
         ended = time.monotonic()
-        self._earliest_search = ended + SEARCH_SHARE * (ended - began)
+        self._earliest_search = ended + LEAST_PAUSE_IN_SEARCHES * (ended - began)
         self._next_search = max(self._earliest_search, ended + SEARCH_PAUSE)
 
     def _consider(self, source: Source) -> None:

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
+from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import (
-    Duty,
     Outcome,
     Seconds,
     Stopwatch,
@@ -39,8 +39,8 @@ from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
 from restore_cli.telling import Progress, Tell
 
-SHARE_IN_MEMORY = 8
-"""A picture's arrays lie in memory up to this part of what is free: an eighth."""
+SHARE_IN_MEMORY = 1 / 8
+"""Of free memory, in which a picture's arrays may lie; larger ones lie in scratch files."""
 Reserve = Callable[[int], None]
 """Called before a picture is decoded with the bytes that it and its result will take; returns when there is room."""
 
@@ -203,7 +203,7 @@ class Worker:
 
     def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
         watch = Stopwatch()
-        room = Room(min(LARGEST_IN_MEMORY, free_host_memory() // SHARE_IN_MEMORY))
+        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * free_host_memory())))
 
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)

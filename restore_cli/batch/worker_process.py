@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.batch.outcome import Duty, Outcome, as_restore_error
+from restore_cli.batch.duty import Duty
+from restore_cli.batch.outcome import Outcome, as_restore_error
 from restore_cli.batch.planning import Job
 from restore_cli.errors import RestoreError
 from restore_cli.importing import without_collections

@@ -10,7 +10,8 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch.outcome import IN_FLIGHT_BYTES, Duty, Outcome, skipped
+from restore_cli.batch.duty import IN_FLIGHT_BYTES, Duty
+from restore_cli.batch.outcome import Outcome, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
@@ -18,8 +19,8 @@ from restore_cli.importing import without_collections
 from restore_cli.memory import GIBIBYTE, free_host_memory
 from restore_cli.telling import Progress
 
-SHARE_IN_FLIGHT = 16
-"""Pictures are read ahead and written behind up to this part of the memory limit: a sixteenth."""
+SHARE_IN_FLIGHT = 1 / 16
+"""Of the memory limit, up to which pictures are read ahead and written behind."""
 MOST_WORKERS = 8
 BYTES_OF_WORKER = 3 * GIBIBYTE
 """What a worker must have to itself: the libraries, a network, and tiles of a good size."""
@@ -120,7 +121,7 @@ class Crew:
                 memory_limit=limit,
                 sharers=count,
                 alone_off_host=not self._is_crew_certain,
-                in_flight=limit // SHARE_IN_FLIGHT if limit else IN_FLIGHT_BYTES,
+                in_flight=int(SHARE_IN_FLIGHT * limit) if limit else IN_FLIGHT_BYTES,
             )
             for engine in engines
         ]

@@ -64,7 +64,7 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
         if size is None:
             return left_alone(job, height, width)
         if job.format is not None:
-            check_size(size[1], size[0], job.format)
+            check_size(job.format, *size)
     except RestoreError as error:
         return failure(job, error)
     return None

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from restore_cli.tasks.task import Task
     from restore_cli.tasks.upscale import Upscaler
 
-SHARE_OF_WHOLE = 16
-"""A result is handed on in one piece up to this part of the memory limit: a sixteenth."""
+WHOLE_SHARE = 1 / 16
+"""Of the memory limit, up to which a result is handed on in one piece."""
 Load = Callable[[EngineOptions, Tell], "Task"]
 """Loads a task for an engine."""
 
@@ -50,7 +50,8 @@ def load_upscaler(
     from restore_cli.tasks.matching import MatchingUpscaler
     from restore_cli.tasks.upscale import Upscaler
 
-    whole = LARGEST_BAND if engine.memory_limit is None else min(LARGEST_BAND, engine.memory_limit // SHARE_OF_WHOLE)
+    limit = engine.memory_limit
+    whole = LARGEST_BAND if limit is None else min(LARGEST_BAND, int(WHOLE_SHARE * limit))
 
     def load(card: ModelCard | None) -> Upscaler:
         network = load_network(card, engine, tell)

@@ -32,12 +32,12 @@ def gate(x: Tensor) -> Tensor:
 class FrequencyMLP(nn.Module):
     """FreMLP: new magnitudes for a spectrum, by a small perceptron over the channels of the old ones."""
 
-    def __init__(self, channels: int, expand: int = 2) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.process1 = nn.Sequential(
-            nn.Conv2d(channels, expand * channels, 1),
+            nn.Conv2d(channels, 2 * channels, 1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(expand * channels, channels, 1),
+            nn.Conv2d(2 * channels, channels, 1),
         )
 
     def forward(self, spectrum: Tensor) -> Tensor:
@@ -173,8 +173,8 @@ class EBlock(AttentiveBlock):
     n, channels, h, w both ways. Where no gradient is computed, the input may be overwritten.
     """
 
-    def __init__(self, channels: int, *, dilations: Sequence[int] = (1,), extra_depth_wise: bool = False) -> None:
-        super().__init__(channels, dilations)
+    def __init__(self, channels: int, *, extra_depth_wise: bool = False) -> None:
+        super().__init__(channels, dilations=(1,))
         self.extra_conv = (
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels) if extra_depth_wise else nn.Identity()
         )

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.darkir import DBlock, EBlock
-from restore_cli.layers.execution import IN_ONE_PIECE, Executor
+from restore_cli.layers.execution import Executor
 from restore_cli.layers.fused import add
 from restore_cli.networks.network import StateDict, SteppedNetwork, count_blocks
 
@@ -79,7 +79,7 @@ class DarkIR(SteppedNetwork):
             nn.Sequential(nn.Conv2d(w, 2 * w, 1, bias=False), nn.PixelShuffle(2)) for w in widths[:0:-1]
         )
         self.decoders = nn.ModuleList(decode(count, w) for count, w in zip(dec_blk_nums, widths[-2::-1], strict=True))
-        self.side_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        self.side_out = nn.Conv2d(widths[-1], 3, 3, padding=1)  # makes a small picture for a second loss in training
 
     @classmethod
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
@@ -109,12 +109,6 @@ class DarkIR(SteppedNetwork):
         features = self._decode(light, skips, executor)
         result: Tensor = executor.local(lambda features, x: self.ending(features) + x, features, padded, halo=1)
         return result[..., :height, :width]
-
-    def side_output(self, x: Tensor) -> Tensor:
-        """Return the small picture that the encoder makes of `x` (n, 3, h, w, on the grid), for a second loss."""
-        light, _ = self._encode(x, IN_ONE_PIECE)
-        picture: Tensor = self.side_out(light)  # n, 3, h / grid, w / grid
-        return picture
 
     def _encode(self, x: Tensor, executor: Executor) -> tuple[Tensor, list[Tensor]]:
         """Return the features of the lowest level and those of the others, the highest first."""

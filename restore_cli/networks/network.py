@@ -19,6 +19,8 @@ from restore_cli.networks.part import Part, cut_core
 from restore_cli.tiling import Box
 
 StateDict = Mapping[str, Tensor]
+MOST_LISTED = 4
+"""Keys of one kind that an error names; it counts the others."""
 
 
 class Locality(Enum):
@@ -188,9 +190,9 @@ def count_blocks(state: StateDict, prefix: str) -> int:
     return next(number for number in itertools.count() if number not in found)
 
 
-def _list_keys(kind: str, keys: Iterable[str], most: int = 4) -> list[str]:
+def _list_keys(kind: str, keys: Iterable[str]) -> list[str]:
     names = sorted(keys)
     if not names:
         return []
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return [f"{kind} {', '.join(names[:most])}{rest}"]
+    rest = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return [f"{kind} {', '.join(names[:MOST_LISTED])}{rest}"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, is_out_of_memory
+from restore_cli.device import Device, explaining_lack_of_memory, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
 from restore_cli.memory import free_host_memory, memory_limit
@@ -19,7 +19,7 @@ from restore_cli.telling import Progress
 
 BAND_PIXELS = 512 * 512
 """Pixels of a band by default: enough to keep every core busy, few enough to take little memory."""
-SHARE_OF_DEVICE = 0.8
+FEATURES_SHARE = 0.8
 """Of a device's free memory that the features of a whole picture may take."""
 SMALLEST_BAND = 64 * 64
 """Pixels of the smallest band that a memory limit is met with."""
@@ -68,15 +68,10 @@ class StepPass:
         Raises:
             DeviceError: the device or the host is out of memory.
         """
-        try:
+        hint = "use --tile auto" if self.policy == "off" else "close other programs, or restore a smaller picture"
+        message = f"{self.device.name} is out of memory with {self.width}x{self.height} pixels"
+        with explaining_lack_of_memory(message, hint):
             result, side = self._in_one_piece() if self.policy == "off" else self._in_bands(progress)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            hint = "use --tile auto" if self.policy == "off" else "close other programs, or restore a smaller picture"
-            raise DeviceError(
-                f"{self.device.name} is out of memory with {self.width}x{self.height} pixels", hint
-            ) from error
         return result[..., : self.height, : self.width], side
 
     def _in_one_piece(self) -> tuple[Tensor, None]:
@@ -120,7 +115,7 @@ class StepPass:
     def _choose_homes(self) -> list[torch.device]:
         """Return where features may lie, the best place first: the device if they should fit there, and the host."""
         needed = self.network.bytes_per_pixel * self.padded.shape[2] * self.padded.shape[3]
-        fits = needed <= SHARE_OF_DEVICE * self.device.free_memory()
+        fits = needed <= FEATURES_SHARE * self.device.free_memory()
         host = torch.device("cpu")
         return [self.device.torch_device, host] if fits and self.device.torch_device != host else [host]
 

@@ -16,7 +16,7 @@ from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.passes.cuda_graphs import Call, call_plainly
 from restore_cli.passes.finite import all_finite, check_finite
 from restore_cli.passes.padded_picture import ColourSource, PaddedPicture
-from restore_cli.passes.stack_plan import plan_stack
+from restore_cli.passes.stacks import plan_stack
 from restore_cli.passes.tile_plan import TilePlanner, TilePolicy
 from restore_cli.passes.tile_queue import TileQueue
 from restore_cli.passes.transfer import Arrival, open_link

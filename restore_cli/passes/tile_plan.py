@@ -29,8 +29,8 @@ LARGEST_BAND = 128 * MEBIBYTE
 """Bytes of the result that a row of tiles makes at the most, unless it had to be flatter than LOWEST_IN_HALOS."""
 LOWEST_IN_HALOS = 4
 """A row of tiles that is flatter than this would read halos for the greater part."""
-SHARE_FOR_BAND = 10
-"""Such a row may make this part of the free memory, though it be more than LARGEST_BAND."""
+BAND_SHARE = 1 / 10
+"""Of free memory, that the result of such a row may take, though it be more than LARGEST_BAND."""
 BANDS_ALIVE = 3
 """Bands there are at a time: one to fill, one to encode, and what either is made of."""
 OVERHEAD = 144 * MEBIBYTE
@@ -138,7 +138,7 @@ class TilePlanner:
         """Return how many input rows a row of tiles may have."""
         if not row_bytes:
             return self.whole.height
-        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, free_host_memory() // SHARE_FOR_BAND)
+        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, int(BAND_SHARE * free_host_memory()))
         return max(max(LARGEST_BAND, band_bytes) // row_bytes, SMALLEST_TILE)
 
     def _check_limit(self, free: int, held: int, row_bytes: int) -> None:

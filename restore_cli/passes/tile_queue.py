@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
-from restore_cli.passes.stack_plan import LARGEST_STACK
+from restore_cli.passes.stacks import LARGEST_STACK
 from restore_cli.passes.tile_plan import SMALLEST_TILE, TilePolicy
 from restore_cli.tiling import Box, plan_cores, round_up
 

@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.picture.picture import BAND, Samples
+from restore_cli.picture.picture import Samples
 from restore_cli.picture.srgb import to_linear
+from restore_cli.scratch import few_rows_each
 
 LEVELS = 65_536
 SRGB_TO_XYZ = np.array(
@@ -76,15 +77,15 @@ def convert(samples: Samples, source: MatrixProfile, target: MatrixProfile) -> N
     """Convert 16-bit samples (h, w, c) between two profiles of c channels; what `target` cannot hold is clipped."""
     matrix = (np.linalg.inv(target.matrix.astype(np.float64)) @ source.matrix).astype(np.float32)
     converted = np.empty(samples.shape, np.uint16)
-    for top in range(0, len(samples), BAND):
-        band = samples[top : top + BAND]
+    for rows in few_rows_each(len(samples)):
+        band = samples[rows]
         light = np.stack([curve[band[..., c]] for c, curve in enumerate(source.to_linear)], axis=2)
         light = light @ matrix.T  # h, w, c
         steps = (np.sqrt(light.clip(0, 1, out=light), out=light) * np.float32(LEVELS - 1) + np.float32(0.5)).astype(
             np.uint16
         )
         for c, curve in enumerate(target.from_root):
-            converted[top : top + BAND, :, c] = curve[steps[..., c]]
+            converted[rows, :, c] = curve[steps[..., c]]
     return converted
 
 

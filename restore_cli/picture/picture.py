@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from restore_cli.errors import PictureError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.texts import Text
-from restore_cli.scratch import Room
-
-BAND = 64
-"""Rows that are converted at a time."""
+from restore_cli.scratch import Room, few_rows_each
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """Integer samples, uint8 or uint16."""
@@ -125,7 +122,7 @@ def to_samples(values: NDArray[np.float32], depth: int) -> Samples:
     """Round floats (h, ...), nominally 0 to 1, to integers of `depth` bits (8 or 16); values outside are clipped."""
     dtype = np.uint8 if depth == 8 else np.uint16
     samples = np.empty(values.shape, dtype)
-    for top in range(0, len(values), BAND):  # in bands, so that no second copy of a large picture is made
-        band = np.clip(values[top : top + BAND], 0, 1) * np.float32(np.iinfo(dtype).max)
-        samples[top : top + BAND] = np.rint(band, out=band)
+    for rows in few_rows_each(len(values)):
+        band = np.clip(values[rows], 0, 1) * np.float32(np.iinfo(dtype).max)
+        samples[rows] = np.rint(band, out=band)
     return samples

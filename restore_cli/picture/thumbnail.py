@@ -59,7 +59,7 @@ def make_thumbnail(source: Path, side: int, *, max_pixels: int = MAX_PIXELS) -> 
             return _reduce(*_open(file, format, side, max_pixels), side)
 
     def check(height: int, width: int) -> None:
-        _check_size(width, height, max_pixels)
+        _refuse_large(height, width, max_pixels)
 
     picture = read_picture(source, check=check)
     samples = picture.pixels
@@ -73,9 +73,9 @@ def _open(file: IO[bytes], format: str, side: int, max_pixels: int) -> tuple[Any
     image = vips.open_image(file, format)
     orientation = gather_metadata(image, file, format).orientation
     if format != "jpeg":
-        _check_size(image.width, image.height, max_pixels)
+        _refuse_large(image.height, image.width, max_pixels)
         return vips.open_image(file, format), orientation
-    _check_size(image.width, image.height, JPEG_GAIN * max_pixels)
+    _refuse_large(image.height, image.width, JPEG_GAIN * max_pixels)
     longest = max(image.width, image.height)
     shrink = next((shrink for shrink in SHRINKS if longest >= SPARE * side * shrink), 1)
     return vips.open_image(file, format, shrink=shrink), orientation
@@ -91,6 +91,6 @@ def _reduce(image: Any, orientation: int, side: int) -> Thumbnail:
     return Thumbnail(content, width, height, transparent=bands in (2, 4) and bool((samples[..., -1] < 255).any()))
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def _refuse_large(height: int, width: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise TooLargeError(f"{math.floor(width * height / 1e6)} megapixels are too many for a thumbnail")

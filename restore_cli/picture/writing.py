@@ -46,7 +46,7 @@ def writing(
     with told_as(f"cannot write {shown(target)}"):
         if "\0" in str(target):
             raise UnwritablePictureError("no file can have this name")
-        check_size(width, height, format)
+        check_size(format, height, width)
         place: AbstractContextManager[IO[bytes] | Path] = (
             replacing_pyramid(target) if format is DEEP_ZOOM else replacing(target)
         )
@@ -71,7 +71,7 @@ def encoding(
     Raises:
         UnwritablePictureError: the file cannot be written, or the format cannot hold the picture.
     """
-    check_size(width, height, format)
+    check_size(format, height, width)
     encoder = Encoder(file, height, width, format, format.suffixes[0], quality, strip=strip_metadata)
     with told_as("cannot encode the picture"), _finished(encoder) as add:
         yield add
@@ -112,7 +112,7 @@ def encode_picture(
     return file.getvalue()
 
 
-def check_size(width: int, height: int, format: Format) -> None:
+def check_size(format: Format, height: int, width: int) -> None:
     """Refuse a size that `format` cannot hold.
 
     Raises:

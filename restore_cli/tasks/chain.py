@@ -10,10 +10,9 @@ import numpy as np
 from restore_cli.picture.colour import spread_to_16_bit, to_8_bit
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
-from restore_cli.tasks.ensemble import part_of
 from restore_cli.tasks.sizing import size_after
 from restore_cli.tasks.task import Task
-from restore_cli.telling import Progress
+from restore_cli.telling import Progress, sub_progress
 
 
 class Chain:
@@ -47,7 +46,7 @@ class Chain:
         runs: list[Run] = []
         for index, task in enumerate(self.tasks):
             if task.output_size(current.height, current.width) is not None:
-                current, run = task(current, part_of(progress, index / len(self.tasks), 1 / len(self.tasks)))
+                current, run = task(current, sub_progress(progress, index / len(self.tasks), 1 / len(self.tasks)))
                 runs.append(replace(run, model=run.model or task.model))
         if bits == np.uint8:
             alpha = None if current.alpha is None else to_8_bit(current.alpha)

@@ -15,7 +15,7 @@ from torch import Tensor
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
 from restore_cli.tasks.resampling import Planes, UnitValues, Values
-from restore_cli.telling import Progress
+from restore_cli.telling import Progress, sub_progress
 from restore_cli.tiling import Box
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,))
@@ -90,7 +90,7 @@ def restore_onto(
         return _add_tiles(canvas, restorer, picture, progress, release, first=True)
     for index, turn in enumerate(_symmetries()):
         turned = replace(picture, values=_turned(picture.values, turn))
-        share = part_of(progress, index / 8, 1 / 8)
+        share = sub_progress(progress, index / 8, 1 / 8)
         run = _add_tiles(turn(canvas), restorer, turned, share, release, first=index == 0)
     for rows in rows_in_bands(len(canvas), canvas[0].nbytes):
         canvas[rows] /= 8
@@ -118,11 +118,6 @@ def _add_tiles(
 
     size = (canvas.shape[0], canvas.shape[1])
     return restorer.restore_tiles(picture, take, progress, lambda bottom: release(), size=size)
-
-
-def part_of(progress: Progress, start: float, share: float) -> Progress:
-    """Return the progress of a part that begins at `start` and makes up `share` of the whole."""
-    return lambda part: progress(start + share * part)
 
 
 Turn = Callable[[NDArray[Any]], NDArray[Any]]

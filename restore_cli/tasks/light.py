@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.picture.picture import BAND, Samples
+from restore_cli.picture.picture import Samples
 from restore_cli.picture.srgb import to_linear, to_srgb
+from restore_cli.scratch import few_rows_each
 from restore_cli.tasks.resampling import Planes
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -25,8 +26,7 @@ def mean_luminance(planes: Planes, alpha: Samples | None = None) -> float:
     """Return the mean luminance of sRGB planes (h, w, c), 0 to 1; pixels count by `alpha` (h, w), where any shows."""
     cover = np.broadcast_to(np.uint8(1), planes.shape[:2]) if alpha is None or not alpha.any() else alpha
     total = 0.0
-    for top in range(0, len(planes), BAND):
-        rows = slice(top, top + BAND)
+    for rows in few_rows_each(len(planes)):
         total += float((luminance(to_linear(planes[rows])) * cover[rows]).sum(dtype=np.float64))
     return total / float(cover.sum(dtype=np.float64))
 
@@ -34,8 +34,7 @@ def mean_luminance(planes: Planes, alpha: Samples | None = None) -> float:
 def mix(plain: Planes, restored: Planes, strength: float) -> Planes:
     """Mix two sRGB pictures in linear light, with the share `strength` of `restored`."""
     mixed = np.empty_like(plain)
-    for top in range(0, len(plain), BAND):
-        rows = slice(top, top + BAND)
+    for rows in few_rows_each(len(plain)):
         light = to_linear(plain[rows]) * (1 - strength) + to_linear(restored[rows].clip(0, 1)) * strength
         mixed[rows] = to_srgb(light)
     return mixed
@@ -54,8 +53,7 @@ def keep_highlights(plain: Planes, restored: Planes, headroom: float) -> Planes:
     to its highlights. Brightness keeps its order, since the share never falls as the result grows.
     """
     kept, brightest = np.empty_like(restored), max(highlight_of(plain), 1e-6)
-    for top in range(0, len(plain), BAND):
-        rows = slice(top, top + BAND)
+    for rows in few_rows_each(len(plain)):
         light = to_linear(restored[rows].clip(0, 1))
         relative = (luminance(to_linear(plain[rows])) / brightest).clip(0, 1)[..., None]
         bright = _smooth_step((luminance(light)[..., None] - 0.5) / 0.5)

@@ -16,12 +16,12 @@ from restore_cli.passes.tile_plan import BANDS_ALIVE
 from restore_cli.picture.picture import Picture, Samples, to_samples
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
-from restore_cli.tasks.ensemble import Colour, from_colour, part_of, restore_onto, to_levels
+from restore_cli.tasks.ensemble import Colour, from_colour, restore_onto, to_levels
 from restore_cli.tasks.resampling import Planes, UnitValues, Values, bleed_colour, resize
 from restore_cli.tasks.row_buffer import RowBuffer
 from restore_cli.tasks.row_resizer import RowResizer
 from restore_cli.tasks.sizing import Size
-from restore_cli.telling import Progress
+from restore_cli.telling import Progress, sub_progress
 from restore_cli.tiling import Box
 
 FLOAT_BYTES = 4
@@ -68,7 +68,7 @@ class Upscaling:
         efforts = [height * width for height, width in [have, *sizes[:-1]]]
         source = self.colour
         for index, size in enumerate(sizes):
-            share = part_of(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
+            share = sub_progress(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
             if index == len(sizes) - 1 and not self.tta:
                 return self._restore_in_rows(source, size, share)
             canvas = self.room.empty((*size, 3), np.float32)

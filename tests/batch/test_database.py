@@ -7,16 +7,16 @@ from pathlib import Path
 
 from restore_cli.batch.database import open_database, transaction
 
-TABLE = "CREATE TABLE IF NOT EXISTS things (name TEXT)"
+INSERT = "INSERT INTO pictures (source, status) VALUES (?, 'left')"
 
 
 def test_a_transaction_that_fails_leaves_nothing_and_lets_others_in(tmp_path: Path) -> None:
-    file = tmp_path / "things.db"
-    with closing(open_database(file, TABLE, 1)) as one, closing(open_database(file, TABLE, 1)) as other:
+    file = tmp_path / "manifest.db"
+    with closing(open_database(file)) as one, closing(open_database(file)) as other:
         with suppress(ZeroDivisionError), transaction(one):
-            one.execute("INSERT INTO things VALUES ('lost')")
+            one.execute(INSERT, (b"lost",))
             raise ZeroDivisionError
-        for database, name in ((other, "theirs"), (one, "ours")):
+        for database, name in ((other, b"theirs"), (one, b"ours")):
             with transaction(database):
-                database.execute("INSERT INTO things VALUES (?)", (name,))
-        assert one.execute("SELECT name FROM things").fetchall() == [("theirs",), ("ours",)]
+                database.execute(INSERT, (name,))
+        assert one.execute("SELECT source FROM pictures").fetchall() == [(b"theirs",), (b"ours",)]

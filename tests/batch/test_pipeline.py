@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restore_cli.batch.outcome import Duty, Outcome
+from restore_cli.batch.duty import Duty
+from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from restore_cli.batch.outcome import Duty, Outcome
+from restore_cli.batch.duty import Duty
+from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
 from restore_cli.batch.worker_deaths import death_of, found_written

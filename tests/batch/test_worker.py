@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.batch.duty import Duty
 from restore_cli.batch.in_turn import run_in_turn
-from restore_cli.batch.outcome import Duty, Outcome, refused
+from restore_cli.batch.outcome import Outcome, refused
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
 from restore_cli.batch.stages import Opened

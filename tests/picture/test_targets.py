@@ -222,13 +222,13 @@ def test_a_limit_that_only_the_encoder_knows_is_an_error_too(picture: Picture, t
 
 def test_sizes_within_the_limit_pass() -> None:
     for format in FORMATS:
-        check_size(16_383, 16_383, format)
+        check_size(format, 16_383, 16_383)
 
 
 def test_a_bitmap_of_more_than_four_gigabytes_is_refused() -> None:
-    check_size(30_000, 40_000, format_by_name("bmp"))
+    check_size(format_by_name("bmp"), 40_000, 30_000)
     with pytest.raises(
         UnwritablePictureError, match=r"40000x40000 is more than the .* pixels that BMP can hold"
     ) as caught:
-        check_size(40_000, 40_000, format_by_name("bmp"))
+        check_size(format_by_name("bmp"), 40_000, 40_000)
     assert "TIFF" in caught.value.hint

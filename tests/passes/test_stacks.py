@@ -7,7 +7,7 @@ import torch
 
 from restore_cli.device import Device
 from restore_cli.networks.safmnpp import SAFMNPP
-from restore_cli.passes.stack_plan import LARGEST_STACK, plan_stack
+from restore_cli.passes.stacks import LARGEST_STACK, plan_stack
 
 
 class Somewhere(Device):

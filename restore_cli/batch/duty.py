@@ -1,0 +1,40 @@
+"""What a worker is told before its first job, as plain data: it goes to another process, and needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from restore_cli.memory import MEBIBYTE
+from restore_cli.telling import Tell
+
+if TYPE_CHECKING:
+    from restore_cli.tasks.task import Task
+
+IN_FLIGHT_BYTES = 512 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a worker is told when it begins; plain data, so that it can begin in another process."""
+
+    load_task: Callable[[Tell], Task]
+    """Loads what is done to pictures."""
+    max_pixels: int
+    """Larger inputs are refused."""
+    overwrite: bool = False
+    quality: int | None = None
+    strip_metadata: bool = False
+    began: float = 0.0
+    """When the run began, in seconds since 1970."""
+    threads: int | None = None
+    """Processor threads of the network; None is all."""
+    memory_limit: int | None = None
+    """Bytes that its process may have resident."""
+    sharers: int = 1
+    """Workers that share the processor and the memory of this machine."""
+    alone_off_host: bool = False
+    """Whether the others are not begun where the task does not run on the processor."""
+    in_flight: int = IN_FLIGHT_BYTES
+    """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""

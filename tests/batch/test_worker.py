@@ -151,7 +151,8 @@ def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
 
 def test_what_the_format_loses_is_noted(photo: Path) -> None:
     with Image.open(photo) as image:
-        image.convert("RGBA").save(photo)
+        image.putalpha(200)
+        image.save(photo)
     target = photo.with_name("x.bmp")
     outcome = worker(Inverting())(Job(photo, target, format_by_name("bmp")), no_progress)
     assert outcome.notes == ("turned", "BMP holds no transparency, so the picture lies on white")

@@ -31,6 +31,8 @@ class Format:
     """Holds pictures of one channel; where not, grey is written as equal red, green and blue."""
     metadata: bool = True
     """Holds an ICC profile, EXIF and XMP."""
+    resolution: bool = True
+    """Holds how many pixels there are to a millimetre."""
     streams: bool = False
     """Is written row by row; others take the whole picture at once."""
     max_side: int | None = None
@@ -64,14 +66,25 @@ FORMATS: tuple[Format, ...] = (
     Format("tiff", (".tif", ".tiff"), "vips", streams=True, depths=(8, 16)),
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), grey=False, max_side=16_384, default_quality=85),
-    Format("gif", (".gif",), "vips", grey=False, metadata=False, max_side=65_535),
+    Format("gif", (".gif",), "vips", grey=False, metadata=False, resolution=False, max_side=65_535),
     Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
-    Format("ppm", (".ppm", ".pgm", ".pnm"), "pillow", streams=True, depths=(8, 16), alpha=False, metadata=False),
-    Format("tga", (".tga",), "pillow", metadata=False, max_side=65_535),
-    Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", deep_grey=True, metadata=False),
+    Format(
+        "ppm",
+        (".ppm", ".pgm", ".pnm"),
+        "pillow",
+        streams=True,
+        depths=(8, 16),
+        alpha=False,
+        metadata=False,
+        resolution=False,
+    ),
+    Format("tga", (".tga",), "pillow", metadata=False, resolution=False, max_side=65_535),
+    Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", deep_grey=True, metadata=False, resolution=False),
 )
 
-DEEP_ZOOM = Format("dz", (".dzi",), "vips", streams=True, alpha=False, metadata=False, default_quality=85)
+DEEP_ZOOM = Format(
+    "dz", (".dzi",), "vips", streams=True, alpha=False, metadata=False, resolution=False, default_quality=85
+)
 """A pyramid of tiles: many files, which are written and never read."""
 WRITTEN = (*FORMATS, DEEP_ZOOM)
 

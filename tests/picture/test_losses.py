@@ -28,8 +28,9 @@ def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha:
     assert ("EXIF" in said) == (again.metadata.exif is None)
     assert ("XMP" in said) == (again.metadata.xmp is None)
     assert ("IPTC" in said) == (again.metadata.iptc is None)
+    assert ("resolution" in said) == (again.metadata.pixels_per_mm is None)
     silent = " ".join(losses(picture, format_by_name(name), strip_metadata=True))
-    assert not any(block in silent for block in ("EXIF", "XMP", "IPTC"))
+    assert not any(block in silent for block in ("EXIF", "XMP", "IPTC", "resolution"))
 
 
 def test_srgb_is_no_loss_where_there_is_no_place_for_a_profile(samples: np.ndarray, matrix_profile: Any) -> None:

@@ -14,13 +14,14 @@ from restore_cli.errors import UsageError
 from restore_cli.files.naming import shown
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.telling import Tell
+from restore_cli.training import checkpoint_of
 from restore_cli.training.building import build_by_recipe, take_over
 from restore_cli.training.learner import Learner
 from restore_cli.training.photographs import check_folders, collect, digest_of
 from restore_cli.training.recipe import Recipe
 from restore_cli.training.run_state import AFRESH, RunState, read_state
 from restore_cli.training.sampling import Sampler, smallest_side
-from restore_cli.training.session import Limits, Session, checkpoint_of
+from restore_cli.training.session import Limits, Session
 from restore_cli.weights import build, load
 
 NO_START = "none"

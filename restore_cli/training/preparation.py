@@ -111,7 +111,7 @@ def _check_start(state: RunState, start: str | None) -> None:
 
 
 def _begin_with(start: str, network: Network, tell: Tell) -> None:
-    fitting, all_of_them = take_over(network, load(start, announce=tell).state), len(network.state_dict())
+    fitting, all_of_them = take_over(network, load(start, tell=tell).state), len(network.state_dict())
     if 2 * fitting < all_of_them:
         tell(f"only {fitting} of {all_of_them} tensors fit those of {start}: most of the network begins anew")
     else:
@@ -121,7 +121,7 @@ def _begin_with(start: str, network: Network, tell: Tell) -> None:
 def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
-    teacher = build(load(recipe.teacher, announce=tell))
+    teacher = build(load(recipe.teacher, tell=tell))
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
             f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "

@@ -165,7 +165,7 @@ class Session:
 
 
 def validate(learner: Learner, batches: Sequence[Batch]) -> float:
-    """Return the mean PSNR of luma, rounded to 8 bits; a border as wide as the scale is left out.
+    """Return the mean PSNR of the luma of results in 8 bits; a border as wide as the scale is left out.
 
     Raises:
         UsageError: a picture is smaller than what PSNR and SSIM need.

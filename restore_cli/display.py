@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import LISTED_FAILURES, MEGAPIXEL, Totals
 from restore_cli.errors import RestoreError
 from restore_cli.files.naming import shown
@@ -224,13 +225,13 @@ def _speed(totals: Totals, seconds: float) -> str:
 
 
 def _source_of(outcome: Outcome) -> str:
-    return "standard input" if outcome.source == "-" else outcome.source
+    return "standard input" if outcome.source == STANDARD_STREAM else outcome.source
 
 
 def _describe(outcome: Outcome, verbose: bool) -> str:
     total = outcome.seconds.total
     width, height = outcome.output_size or (0, 0)
-    target = "standard output" if outcome.target == "-" else outcome.target
+    target = "standard output" if outcome.target == STANDARD_STREAM else outcome.target
     text = f"{_source_of(outcome)} -> {target}  {width}x{height}  {total:.1f} s"
     if verbose:
         tile = f"tiles of {outcome.tile}" if outcome.tile else "whole"

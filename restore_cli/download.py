@@ -28,7 +28,7 @@ OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """The first that is set says whether the Hub's client asks nobody; nor does this program then, whatever the host."""
 
 
-def download(card: ModelCard, announce: Tell = lambda line: None) -> Path:
+def download(card: ModelCard, tell: Tell = lambda line: None) -> Path:
     """Fetch the published file of `card`, check its hash, and return where it lies.
 
     Raises:
@@ -40,7 +40,7 @@ def download(card: ModelCard, announce: Tell = lambda line: None) -> Path:
         if variable is not None and os.environ[variable].upper() in ("1", "TRUE", "YES", "ON"):
             raise ConnectionError(f"{variable} is set")
         size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
-        announce(f"fetching {card.name}{size} from {card.address}")
+        tell(f"fetching {card.name}{size} from {card.address}")
         return _fetch_from_hub(card) if card.host == "huggingface" else _fetch_from_github(card)
     except WeightsError:
         raise

@@ -39,7 +39,7 @@ class Weights:
     path: Path
 
 
-def load_card(card: ModelCard, announce: Tell = lambda line: None) -> Weights:
+def load_card(card: ModelCard, tell: Tell = lambda line: None) -> Weights:
     """Load the weights of `card`, downloading and converting them first where they are not at hand.
 
     Raises:
@@ -56,22 +56,22 @@ def load_card(card: ModelCard, announce: Tell = lambda line: None) -> Weights:
         try:
             return Weights(_read_converted(converted), converted)
         except WeightsError as error:
-            announce(f"{error.message}; it is made again")
+            tell(f"{error.message}; it is made again")
     published = find_published(card)
     if published is None:
-        published = _fetch(card, announce)
+        published = _fetch(card, tell)
     else:
         verify_file(published, card)
     state = read_checkpoint(published, card.key)
     try:
         _save_converted(state, card)
     except WeightsError as error:
-        announce(f"{error.message}; {card.name} is read from {published} each time")
+        tell(f"{error.message}; {card.name} is read from {published} each time")
         return Weights(state, published)
     return Weights(state, converted)
 
 
-def pull_card(card: ModelCard, announce: Tell = lambda line: None) -> Path:
+def pull_card(card: ModelCard, tell: Tell = lambda line: None) -> Path:
     """Make sure that `card` is at hand, whole and converted; what is damaged or wrong is fetched anew.
 
     Returns the file from which it is loaded from then on.
@@ -87,9 +87,9 @@ def pull_card(card: ModelCard, announce: Tell = lambda line: None) -> Path:
             if published is not None:
                 verify_file(published, card)
         except WeightsError as error:
-            announce(f"{error.message}; it is fetched anew")
+            tell(f"{error.message}; it is fetched anew")
             discard_published(card)
-    return load_card(card, announce).path
+    return load_card(card, tell).path
 
 
 def verify_card(card: ModelCard) -> Path | None:
@@ -124,14 +124,14 @@ def load_path(path: Path, key: str | None = None) -> Weights:
     return Weights(read_checkpoint(path, key), path)
 
 
-def load(model: str, key: str | None = None, announce: Tell = lambda line: None) -> Weights:
+def load(model: str, key: str | None = None, tell: Tell = lambda line: None) -> Weights:
     """Load what a user calls a model: a name of the catalogue, or a file, of which `key` is as `load_path` takes it.
 
     Raises:
         UnknownModelError: it is the name of nothing.
         WeightsError: as `load_card` and `load_path` do.
     """
-    return load_path(Path(model), key) if names_file(model) else load_card(find_card(model), announce)
+    return load_path(Path(model), key) if names_file(model) else load_card(find_card(model), tell)
 
 
 def build(weights: Weights) -> Network:
@@ -179,12 +179,12 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _fetch(card: ModelCard, announce: Tell) -> Path:
-    path = download(card, announce)
+def _fetch(card: ModelCard, tell: Tell) -> Path:
+    path = download(card, tell)
     if card.sha256 is None:
-        announce(f"{card.name} cannot be verified: {card.hash_note}")
+        tell(f"{card.name} cannot be verified: {card.hash_note}")
     if card.credit is not None:
-        announce(card.credit)
+        tell(card.credit)
     return path
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from restore_cli.batch.planning import Job
-from restore_cli.batch.sources import Refusal
+from restore_cli.batch.sources import STANDARD_STREAM, Refusal
 from restore_cli.errors import DeviceError, FullDiskError, RestoreError
 
 Status = Literal["done", "skipped", "failed"]
@@ -128,7 +128,7 @@ def refused(refusal: Refusal) -> Outcome:
 
 def name_of_source(job: Job) -> str:
     """Return what a user calls a job's source."""
-    return str(job.source) if job.source is not None else "-"
+    return str(job.source) if job.source is not None else STANDARD_STREAM
 
 
 class Stopwatch:

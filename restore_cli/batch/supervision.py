@@ -109,9 +109,8 @@ class Supervisor:
             if workers == 1 or len(post.in_hand) < fair:
                 self._give(post, source)
         missing = [duty for duty in self._duties if all(post.duty is not duty for post in self._posts)]
-        is_ready = all(
-            post.has_begun for post in self._posts
-        )  # one after the other: the first may have to fetch weights
+        # One begins after the other: the first may have to fetch weights.
+        is_ready = all(post.has_begun for post in self._posts)
         if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
             self._begin(missing[0])
 

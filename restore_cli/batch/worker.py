@@ -22,6 +22,7 @@ from restore_cli.batch.outcome import (
 )
 from restore_cli.batch.output import Output, check_result, copy_to_standard_output, writing_standard_output
 from restore_cli.batch.planning import Job
+from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.stages import Opened, Restored
 from restore_cli.device import host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
@@ -184,7 +185,7 @@ class Worker:
         lost = losses(restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.duty.strip_metadata)
         return Outcome(
             source=name_of_source(job),
-            target=str(job.target) if job.target else "-",
+            target=str(job.target) if job.target else STANDARD_STREAM,
             status="done",
             model=restored.run.model or self.task.model,
             compression=str(picture.compression) if picture.compression else None,

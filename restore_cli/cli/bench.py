@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,7 @@ from restore_cli.tasks.sizing import parse_frame
 
 if TYPE_CHECKING:
     from restore_cli.benchmark.case import Case, Timing
+    from restore_cli.passes.tile_plan import TilePolicy
 
 COLUMNS = "{:28} {:>11} {:8} {:9} {:>6} {:>9} {:>8} {:>8} {:>8}"
 HEADER = ("model", "size", "device", "precision", "tile", "ms", "MP/s", "memory", "speed-up")
@@ -94,7 +96,7 @@ def bench(
         _check_plot(plot)
     draw = _import_plot() if plot else None
 
-    from restore_cli.benchmark.case import Case, measure_apart
+    from restore_cli.benchmark.case import Case
     from restore_cli.cli.loading import tile_policy
     from restore_cli.device import find_device
     from restore_cli.weights import build, load_path
@@ -103,39 +105,16 @@ def bench(
     for name in models:
         if names_file(name):
             build(load_path(Path(name), key))
-    cases: list[Case] = []
-    for name, (width, height) in product(models, sizes):
-        common = Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
-        cases += [replace(common, plain=True)] if baseline else []
-        cases += [
-            replace(common, precision=numbers.value, tile=tile_policy(side))
-            for numbers, side in product(precision or [PrecisionChoice.AUTO], tile or ["auto"])
-        ]
-
-    display, code = Display(json=json), 0
+    pictures = [
+        Case(name, width, height, device, threads=threads, key=key, roofline=roofline)
+        for name, (width, height) in product(models, sizes)
+    ]
+    ways = product(precision or [PrecisionChoice.AUTO], tile or ["auto"])
+    cases = _vary(pictures, [(numbers.value, tile_policy(side)) for numbers, side in ways], baseline=baseline)
     if not json:
         extra = ROOFLINE_COLUMNS.format(*ROOFLINE_HEADER) if roofline else ""
         print(COLUMNS.format(*HEADER) + extra, flush=True)
-    told: list[Timing] = []
-    plain: dict[tuple[str, int, int], float] = {}
-    try:
-        for case in cases:
-            try:
-                timing = measure_apart(case, runs)
-            except RestoreError as error:
-                if debug:
-                    raise
-                _tell_failure(case, error, display)
-                code = code or error.exit_code
-                continue
-            measured = (case.model, case.width, case.height)
-            if case.plain:
-                plain[measured] = timing.median
-            _tell(timing, plain[measured] / timing.median if measured in plain else None, json=json)
-            told.append(timing)
-    except KeyboardInterrupt:
-        display.note(f"interrupted after {len(told)} of {len(cases)} measurements")
-        code = INTERRUPTED
+    told, code = _measure(cases, runs, Display(json=json), debug=debug)
     if draw and plot and told:
         try:
             with folders_for(plot):
@@ -160,6 +139,43 @@ def _import_plot() -> Any:
     except ImportError as error:
         raise UsageError(f"drawing needs {error.name}, which is not installed", "pip install matplotlib") from error
     return plot_speeds
+
+
+def _vary(pictures: Sequence[Case], ways: Sequence[tuple[str, TilePolicy]], *, baseline: bool) -> list[Case]:
+    """Return each case in each precision with each side of tiles; the plain form comes before them."""
+    cases = []
+    for case in pictures:
+        cases += [replace(case, plain=True)] if baseline else []
+        cases += [replace(case, precision=precision, tile=tile) for precision, tile in ways]
+    return cases
+
+
+def _measure(cases: Sequence[Case], runs: int, display: Display, *, debug: bool) -> tuple[list[Timing], int]:
+    """Measure and tell case by case; return what was measured until the end or Ctrl-C, and the exit code."""
+    from restore_cli.benchmark.case import measure_apart
+
+    code = 0
+    told: list[Timing] = []
+    plain: dict[tuple[str, int, int], float] = {}
+    try:
+        for case in cases:
+            try:
+                timing = measure_apart(case, runs)
+            except RestoreError as error:
+                if debug:
+                    raise
+                _tell_failure(case, error, display)
+                code = code or error.exit_code
+                continue
+            measured = (case.model, case.width, case.height)
+            if case.plain:
+                plain[measured] = timing.median
+            _tell(timing, plain[measured] / timing.median if measured in plain else None, json=display.json)
+            told.append(timing)
+    except KeyboardInterrupt:
+        display.note(f"interrupted after {len(told)} of {len(cases)} measurements")
+        code = INTERRUPTED
+    return told, code
 
 
 def _name(timing: Timing) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, refused, skipped
 from restore_cli.batch.planning import Job, Plan
+from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
 from restore_cli.display import Display
@@ -34,7 +35,7 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     for planned in plan.jobs:
         known, job = judge(planned)
         foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
-        source, target = name_of_source(job), str(job.target or "-")
+        source, target = name_of_source(job), str(job.target or STANDARD_STREAM)
         kinds[foreseen.status if foreseen else "left"] += 1
         display.planned(source, target, foreseen)
         if foreseen is not None and foreseen.status == "failed":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +16,14 @@ from restore_cli.cli.options import Debug, Device, Quiet, Threads
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, UsageError
 from restore_cli.files.replacing import why_unwritable
-from restore_cli.training import CHECKPOINT_SUFFIX, PLOT_SUFFIX
-from restore_cli.training.recipe import read_recipe, recipe_names
+from restore_cli.training import checkpoint_of, plot_of
+from restore_cli.training.recipe import Recipe, read_recipe, recipe_names
 
 if TYPE_CHECKING:
     from restore_cli.training.run_state import Report
     from restore_cli.training.session import Limits, Session
+
+    Draw = Callable[[Sequence[Report], str, Path], None]
 
 INSTALL = "pip install 'restore-cli[train]'"
 
@@ -88,10 +90,7 @@ def train(
     photographs = [*(data or ()), *(folders or ())]
     if not photographs:
         raise UsageError("no photographs were named", "name a folder with --data")
-    weights = output or Path(f"{chosen.name}.safetensors")
-    if weights.suffix != ".safetensors":
-        raise UsageError(f"{weights} does not end in .safetensors")
-    _check_output(weights, resume=resume, overwrite=overwrite)
+    weights = _choose_output(output, chosen, resume=resume, overwrite=overwrite)
 
     try:
         from restore_cli.training import plot, preparation, session
@@ -110,16 +109,8 @@ def train(
         _tell_where(run, display)
     else:  # an earlier run that is replaced shall not be gone on with
         run.checkpoint.unlink(missing_ok=True)
-
-    def report(state: Report) -> None:
-        _tell(state, limits, display)
-        try:
-            plot.plot_history(run.history, chosen.name, weights.with_suffix(PLOT_SUFFIX))
-        except OSError as error:
-            display.note(f"the plot cannot be written: {error.strerror}")
-
     with preparation.memory_watched():
-        interrupted = _run(run, report, display)
+        interrupted = _run(run, chosen.name, plot.plot_history, display)
     if interrupted:
         display.note(f"interrupted after step {run.learner.step}; --resume goes on")
         raise typer.Exit(INTERRUPTED)
@@ -135,22 +126,23 @@ def _tell_where(run: Session, display: Display) -> None:
         display.note(f"going on after step {run.learner.step}")
 
 
-def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to replace what an earlier run, or somebody else, has written.
+def _choose_output(output: Path | None, recipe: Recipe, *, resume: bool, overwrite: bool) -> Path:
+    """Return the file of weights to write.
 
     Raises:
-        UsageError: there is such a file, and nobody said that it may be replaced or gone on with; or none can be
-            written there.
+        UsageError: an earlier run, or somebody else, has written such a file, and nobody said that it may be replaced
+            or gone on with; or none can be written there.
     """
+    weights = output or Path(f"{recipe.name}.safetensors")
+    if weights.suffix != ".safetensors":
+        raise UsageError(f"{weights} does not end in .safetensors")
     reason = why_unwritable(weights)
     if reason is not None:
         raise UsageError(f"{weights} cannot be written: {reason}", "name another file with -o")
-    if overwrite:
-        return
-    checkpoint = weights.with_suffix(CHECKPOINT_SUFFIX)
-    if resume and os.path.exists(checkpoint):
-        return
-    for path in (weights, checkpoint, weights.with_suffix(PLOT_SUFFIX)):
+    checkpoint = checkpoint_of(weights)
+    if overwrite or (resume and os.path.exists(checkpoint)):
+        return weights
+    for path in (weights, checkpoint, plot_of(weights)):
         if not os.path.exists(path):
             continue
         if resume:
@@ -158,6 +150,7 @@ def _check_output(weights: Path, *, resume: bool, overwrite: bool) -> None:
                 f"there is no checkpoint {checkpoint} to go on from, but {path} exists", "--overwrite begins afresh"
             )
         raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
+    return weights
 
 
 def _list_recipes() -> None:
@@ -165,8 +158,16 @@ def _list_recipes() -> None:
         print(name, read_recipe(name).summary, sep="\t")
 
 
-def _run(run: Session, report: Callable[[Report], None], display: Display) -> bool:
-    """Train; return whether a signal ended it."""
+def _run(run: Session, title: str, draw: Draw, display: Display) -> bool:
+    """Train, and tell of each report and draw it; return whether a signal ended it."""
+
+    def report(state: Report) -> None:
+        _tell(state, run.limits, display)
+        try:
+            draw(run.history, title, plot_of(run.output))
+        except OSError as error:
+            display.note(f"the plot cannot be written: {error.strerror}")
+
     with interruption() as interrupted, display.progress(1) as progress:
         run.run(report, progress.part, interrupted)
         return interrupted()

@@ -1,1 +1,1 @@
-"""Published blocks, most of which the networks here are built of; each file names its paper and its source."""
+"""Blocks of networks, and how they are carried out fast; a file of a published block names its paper and its source."""

@@ -72,9 +72,8 @@ class SAConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve `x`, rounding as the published code does: the same operations in the same order."""
         x = x + self.pre_context(mean_in_float32(x)).to(x.dtype)
-        switch = self.switch(
-            F.avg_pool2d(F.pad(x, BORDER, mode="reflect"), NEIGHBOURHOOD, 1)
-        )  # n, 1, h / stride, w / stride
+        # n, 1, h / stride, w / stride
+        switch = self.switch(F.avg_pool2d(F.pad(x, BORDER, mode="reflect"), NEIGHBOURHOOD, 1))
         seen_near, seen_far = self._look(x, *self.filters())
         mixed = switch * seen_near + (1 - switch) * seen_far
         mixed = mixed + self.post_context(mean_in_float32(mixed)).to(mixed.dtype)

@@ -1,4 +1,4 @@
-"""The file formats the program writes, as plain data."""
+"""The file formats the program reads and writes, as plain data."""
 
 from __future__ import annotations
 

@@ -100,10 +100,8 @@ def _save_options(format: Format, quality: int | None, image: Any, lossless: boo
         case "jpeg":
             return {"Q": lossy, "subsample_mode": "off", "optimize_coding": size <= OPTIMISED_BYTES}
         case "png":
-            return {
-                "compression": 3,
-                "filter": "paeth",
-            }  # as small as "all" to a hundredth, in three quarters of its time
+            # Paeth alone is as small as "all" to a hundredth, in three quarters of its time.
+            return {"compression": 3, "filter": "paeth"}
         case "tiff":
             tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
             return {"compression": "deflate", "predictor": "horizontal", "bigtiff": size >= BIG_TIFF_BYTES} | tiles

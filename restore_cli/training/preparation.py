@@ -14,13 +14,14 @@ from restore_cli.errors import UsageError
 from restore_cli.files.naming import shown
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.telling import Tell
+from restore_cli.training import checkpoint_of
 from restore_cli.training.building import build_by_recipe, take_over
 from restore_cli.training.learner import Learner
 from restore_cli.training.photographs import check_folders, collect, digest_of
 from restore_cli.training.recipe import Recipe
 from restore_cli.training.run_state import AFRESH, RunState, read_state
 from restore_cli.training.sampling import Sampler, smallest_side
-from restore_cli.training.session import Limits, Session, checkpoint_of
+from restore_cli.training.session import Limits, Session
 from restore_cli.weights import build, load
 
 NO_START = "none"
@@ -110,7 +111,7 @@ def _check_start(state: RunState, start: str | None) -> None:
 
 
 def _begin_with(start: str, network: Network, tell: Tell) -> None:
-    fitting, all_of_them = take_over(network, load(start, announce=tell).state), len(network.state_dict())
+    fitting, all_of_them = take_over(network, load(start, tell=tell).state), len(network.state_dict())
     if 2 * fitting < all_of_them:
         tell(f"only {fitting} of {all_of_them} tensors fit those of {start}: most of the network begins anew")
     else:
@@ -120,7 +121,7 @@ def _begin_with(start: str, network: Network, tell: Tell) -> None:
 def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
-    teacher = build(load(recipe.teacher, announce=tell))
+    teacher = build(load(recipe.teacher, tell=tell))
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
             f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "

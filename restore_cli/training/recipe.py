@@ -132,7 +132,7 @@ class Optimiser:
     clip: float = 1.0
     """Largest norm of the gradient."""
     average: float = 0.999
-    """Share of the old average that a step keeps; fewer at the beginning."""
+    """Share of the old average that a step keeps; less at the beginning."""
     bf16: bool = True
     """Compute the forward pass in bfloat16 where the hardware has it."""
 

@@ -15,7 +15,7 @@ from restore_cli.errors import UsageError
 from restore_cli.metrics import compare
 from restore_cli.picture.picture import to_samples
 from restore_cli.telling import Tell
-from restore_cli.training import CHECKPOINT_SUFFIX
+from restore_cli.training import checkpoint_of
 from restore_cli.training.learner import Learner
 from restore_cli.training.run_state import Report, RunState, damaged, write_state
 from restore_cli.training.sampling import Batch
@@ -164,13 +164,8 @@ class Session:
         write_state(state, self.checkpoint)
 
 
-def checkpoint_of(output: Path) -> Path:
-    """Return where the checkpoint of a run lies that writes the weights `output`."""
-    return output.with_suffix(CHECKPOINT_SUFFIX)
-
-
 def validate(learner: Learner, batches: Sequence[Batch]) -> float:
-    """Return the mean PSNR of luma, rounded to 8 bits; a border as wide as the scale is left out.
+    """Return the mean PSNR of the luma of results in 8 bits; a border as wide as the scale is left out.
 
     Raises:
         UsageError: a picture is smaller than what PSNR and SSIM need.

@@ -28,6 +28,7 @@ Names = tuple[bytes, bytes | None]
 class Row:
     """What a manifest says of a picture, by its columns."""
 
+    target: bytes | None
     status: str
     reason: str | None
     settings: str | None
@@ -115,7 +116,7 @@ class Manifest:
             )
             self._database.executemany(  # what it was done with stays
                 "INSERT INTO pictures (source, target, status) VALUES (?, ?, 'again') "
-                "ON CONFLICT (source) DO UPDATE SET status = 'again'",
+                "ON CONFLICT (source) DO UPDATE SET status = 'again', target = excluded.target",
                 again,
             )
             self._database.executemany(
@@ -127,7 +128,9 @@ class Manifest:
     def record(self, job: Job, outcome: Outcome) -> None:
         """Write down what became of a job; one of standard input has no name to be found by.
 
-        The source is written down as it was before it was read: where it has changed since, it is to be done again.
+        The source is written down as it was before it was read: where it has changed since, it is to be done again. One
+        that its own result replaced is written down as it is now, and the target of a failure only if the result of
+        before is there, since what else is there is not this program's.
 
         Raises:
             RestoreError: the disk is full, say, or another run does not let go of the manifest.
@@ -139,6 +142,11 @@ class Manifest:
             return
         now = stamp_of(job.source)
         stamp = self._stamps.pop(replace(job, contested=False), now)
+        source, target = _names(job)
+        if outcome.status == "failed" and not job.replaces:
+            target = None
+        if outcome.status == "done" and target == source:
+            stamp = now
         size, modified = stamp or (None, None)
         width, height = outcome.input_size or (0, 0)
         with explained(self.path):
@@ -147,7 +155,8 @@ class Manifest:
                 "(source, target, status, reason, settings, size, modified, hash, pixels, seconds, ended) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *_names(job),
+                    source,
+                    target,
                     outcome.status,
                     outcome.reason or None,
                     self.settings,
@@ -164,7 +173,13 @@ class Manifest:
         """Tell whether the result of a job that was skipped is that of another run with the same settings."""
         row = self._look_up(job)
         is_there = job.target is not None and os.path.exists(job.target)
-        return is_there and row is not None and row.settings == self.settings and row.status in ("left", "done")
+        return (
+            is_there
+            and row is not None
+            and row.target == _names(job)[1]
+            and row.settings == self.settings
+            and row.status in ("left", "done")
+        )
 
     def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
         """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
@@ -175,13 +190,21 @@ class Manifest:
             return None
         with explained(self.path):
             found = self._database.execute(
-                "SELECT status, reason, settings, size, modified, hash, ended FROM pictures WHERE source = ?",
+                "SELECT target, status, reason, settings, size, modified, hash, ended FROM pictures WHERE source = ?",
                 (_key(job.source),),
             ).fetchone()
         return Row(*found) if found is not None else None
 
     def _judge(self, job: Job, row: Row | None, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
         if row is None or job.source is None or row.status == "skipped":
+            return None, job
+        is_ours = row.target == _names(job)[1]
+        if row.status == "failed":
+            if row.settings == self.settings and _is_unchanged(job.source, row) and not retry_failed:
+                error = RestoreError(f"it failed before: {row.reason}", "--retry-failed tries it again")
+                return failure(job, error), job
+            return None, replace(job, replaces=is_ours and job.target is not None)
+        if not is_ours:  # it went somewhere else, and what is there is left alone
             return None, job
         if row.settings is None:
             return None, replace(job, replaces=row.status == "again")
@@ -192,9 +215,6 @@ class Manifest:
             return None, job
         if row.settings != self.settings or not _is_unchanged(job.source, row):
             return None, replace(job, replaces=True)
-        if row.status == "failed":
-            error = RestoreError(f"it failed before: {row.reason}", "--retry-failed tries it again")
-            return (None, replace(job, replaces=bool(target))) if retry_failed else (failure(job, error), job)
         if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCKS) * 1e9):
             return None, replace(job, replaces=True)  # it was to be replaced, and may have been
         if job.target is not None and not target:

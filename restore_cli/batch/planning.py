@@ -135,7 +135,8 @@ class Planner:
             made |= {_key(path) for path in (target, self._place.beside(source)) if path is not None} - {key}
             if self._overwrite and target is not None and _key(target) == key:
                 originals.add(key)
-        return {source.path: None for source in sources if _key(source.path) in made - originals}
+        results = made - originals
+        return {source.path: None for source in sources if _key(source.path) in results}
 
     def makes(self, path: Path) -> bool:
         """Tell whether a file is the result of a picture that was planned."""

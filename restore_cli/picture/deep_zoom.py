@@ -6,6 +6,7 @@ A file NAME.dzi says how large it is, and a folder NAME_files holds a folder of 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from restore_cli.files.replacing import TEMPORARY_PREFIX
 
 TILE, OVERLAP = 254, 1
 """What viewers expect: with an overlap on both sides a tile has 256 pixels."""
+TILE_NAME = re.compile(r"\d+_\d+\.(?:jpe?g|png)")
+"""COLUMN_ROW of a tile, as this and other programs call it."""
 PROPERTIES = "vips-properties.xml"
 """What libvips says of itself; no viewer reads it."""
 NAME = "picture"
@@ -65,4 +68,12 @@ def replacing_pyramid(target: Path) -> Iterator[Path]:
 
 
 def _holds_tiles_alone(folder: Path) -> bool:
-    return folder.is_dir() and all(part.name.isdigit() or part.name == PROPERTIES for part in folder.iterdir())
+    """Tell whether all that lies in a folder are folders of tiles: nothing else is ever removed."""
+    return folder.is_dir() and all(
+        part.name == PROPERTIES or (part.name.isdigit() and part.is_dir() and all(map(_is_tile, part.iterdir())))
+        for part in folder.iterdir()
+    )
+
+
+def _is_tile(file: Path) -> bool:
+    return TILE_NAME.fullmatch(file.name) is not None and file.is_file()

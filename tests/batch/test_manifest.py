@@ -78,7 +78,54 @@ def test_a_changed_input_is_done_again(file: Path, jobs: list[Job]) -> None:
     for job in jobs[:2]:
         assert job.source
         job.source.write_bytes(b"other")
-    assert run(file, jobs).left == tuple(replace(job, replaces=True) for job in jobs[:2])
+    assert run(file, jobs).left == (replace(jobs[0], replaces=True), jobs[1]), "a failure made nothing to replace"
+
+
+def test_what_lies_where_a_failure_would_have_gone_is_not_replaced(file: Path, jobs: list[Job]) -> None:
+    run(file, jobs, "failed")
+    job = jobs[0]
+    assert job.source
+    assert job.target
+    job.target.write_bytes(b"by hand")
+    assert run(file, [job], retry_failed=True).left == (job,)
+    assert run(file, [job], settings={"strength": 0.5}).left == (job,)
+    job.source.write_bytes(b"other")
+    assert run(file, [job]).left == (job,)
+
+
+def test_the_result_of_before_is_replaced_when_a_failure_is_mended(file: Path, jobs: list[Job]) -> None:
+    job = jobs[0]
+    again = replace(job, replaces=True)
+    assert job.source
+    run(file, [job], "done")
+    job.source.write_bytes(b"other")
+    assert run(file, [job], "failed").left == (again,)
+    job.source.write_bytes(b"mended")
+    assert run(file, [job], "done").left == (again,)
+    assert run(file, [job]).left == ()
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "skipped"])
+@pytest.mark.parametrize("settings", [SETTINGS, {"strength": 0.5}])
+def test_a_result_somewhere_else_gives_no_right_to_what_is_there(
+    status: Status, settings: Mapping[str, Any], file: Path, jobs: list[Job], tmp_path: Path
+) -> None:
+    run(file, jobs, *[status] * 3)
+    for job in jobs:
+        assert job.target
+        elsewhere = replace(job, target=tmp_path / "backup" / job.target.name)
+        elsewhere.target.parent.mkdir(exist_ok=True)
+        elsewhere.target.write_bytes(b"the only copy")
+        assert run(file, [elsewhere], settings=settings, retry_failed=True).left == (elsewhere,)
+
+
+def test_a_picture_that_its_result_replaced_is_not_done_twice(file: Path, jobs: list[Job]) -> None:
+    job = replace(jobs[0], target=jobs[0].source)
+    run(file, [job], "done")
+    assert run(file, [job]).left == ()
+    assert job.source
+    job.source.write_bytes(b"another one")
+    assert run(file, [job]).left == (replace(job, replaces=True),)
 
 
 def test_a_new_time_alone_is_no_change(file: Path, jobs: list[Job]) -> None:

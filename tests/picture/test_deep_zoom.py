@@ -76,6 +76,16 @@ def test_a_folder_of_something_else_is_not_touched(picture: Picture, tmp_path: P
     assert os.listdir(tmp_path) == ["a_files"]
 
 
+@pytest.mark.parametrize("name", ["2024/IMG_7.jpg", "2024/1_0.txt", "2024/05/1_0.jpg", "2024"])
+def test_numbers_alone_make_no_tiles(name: str, picture: Picture, tmp_path: Path) -> None:
+    mine = tmp_path / "trip_files" / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(UnwritablePictureError, match="trip_files holds something else than tiles"):
+        write_picture(picture, tmp_path / "trip.dzi", DEEP_ZOOM)
+    assert mine.read_bytes() == b"mine"
+
+
 def test_a_failure_leaves_the_old_one(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")

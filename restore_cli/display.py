@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -78,7 +79,7 @@ class Display:
         if outcome.status == "done":
             self._say_if(alone or self.verbose, _describe(outcome, self.verbose))
 
-    def planned(self, source: str, target: str, foreseen: Outcome | None) -> None:
+    def planned(self, source: str, target: str | None, foreseen: Outcome | None) -> None:
         """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
         record: dict[str, object] = {"source": source, "target": target}
         if foreseen is None:
@@ -88,20 +89,22 @@ class Display:
             what = f"skip, {foreseen.reason}" if foreseen.status == "skipped" else "fail"
             known = foreseen.record()
             record |= {key: known[key] for key in ("status", "reason", "error", "hint")}
-        sys.stdout.write((json.dumps(record) if self.json else f"{source} -> {target} ({what})") + "\n")
+        way = shown(source) if target is None else f"{shown(source)} -> {shown(target)}"
+        sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
 
-    def summary(self, totals: Totals, seconds: float, *, passed_over: int, interrupted: bool) -> None:
+    def summary(self, totals: Totals, seconds: float, *, passed_over: int, left: int | None, interrupted: bool) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
 
+        `left` is how many have no outcome, where that should be told.
         The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
         if self.quiet or not (interrupted or totals.pictures != 1 or passed_over):
             return
         if self._is_plain:
-            self.say(_summary_line(totals, seconds, passed_over, interrupted))
+            self.say(_summary_line(totals, seconds, passed_over, left, interrupted))
         else:
-            self.console.print(_summary_table(totals, seconds, passed_over, interrupted))
+            self.console.print(_summary_table(totals, seconds, passed_over, left, interrupted))
         if totals.failed > FEW_FAILURES:
             for name in totals.first_failed:
                 self.say(f"failed: {name}")
@@ -141,17 +144,22 @@ class Display:
         """Whether nobody watches, so that neither colours nor tables are wanted."""
         return not sys.stderr.isatty() and "FORCE_COLOR" not in os.environ
 
+    def give_up_standard_output(self) -> None:
+        """Leave nothing to be written to standard output, now or at the end."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
     def _say_if(self, wanted: bool, text: str) -> None:
         if wanted and not self.quiet:
             self._line("", "", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
-        if self._is_plain:
-            sys.stderr.write(f"{label}{shown(text)}\n")
-            return
-        from rich.text import Text
+        with contextlib.suppress(OSError):  # nobody may read it, or a log's disk be full: the work goes on
+            if self._is_plain:
+                sys.stderr.write(f"{label}{shown(text)}\n")
+                return
+            from rich.text import Text
 
-        self.console.print(Text(label, style) + Text(shown(text)))
+            self.console.print(Text.assemble((label, style), shown(text)))
 
 
 class PictureProgress:
@@ -172,17 +180,18 @@ class PictureProgress:
         self._bar.update(self._task, completed=self._done)
 
 
-def _summary_line(totals: Totals, seconds: float, passed_over: int, interrupted: bool) -> str:
+def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int | None, interrupted: bool) -> str:
     parts = [f"{totals.done} done"]
     parts += [f"{totals.skipped} skipped"] if totals.skipped else []
     parts += [f"{totals.failed} failed"] if totals.failed else []
+    parts += [f"{left} left"] if left else []
     parts += [f"{_other_files(passed_over)} passed over"] if passed_over else []
     speed = _speed(totals, seconds)
     end = f" ({speed})" if speed else ""
     return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
 
 
-def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted: bool) -> Table:
+def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int | None, interrupted: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -196,6 +205,8 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, interrupted
         table.add_row("skipped", f"{totals.skipped:,}")
     if totals.failed:
         table.add_row("failed", Text(f"{totals.failed:,}", "bold red"))
+    if left:
+        table.add_row("left", f"{left:,}")
     if passed_over:
         table.add_row("passed over", _other_files(passed_over))
     if totals.pixels_read:

@@ -65,7 +65,7 @@ def outcomes_of(done: int, failed: int) -> list[Outcome]:
 
 def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
     Display(quiet=options.pop("quiet", False)).summary(
-        add_up(outcomes), seconds, **{"passed_over": 0, "interrupted": False} | options
+        add_up(outcomes), seconds, **{"passed_over": 0, "left": None, "interrupted": False} | options
     )
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -116,3 +116,22 @@ def test_a_table_tells_of_an_interruption_and_of_what_was_passed_over(capsys: py
     text = told(capsys, [], 0.1, interrupted=True, passed_over=4)
     assert "interrupted" in text
     assert "4 other files" in text
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_label_is_coloured_and_not_what_follows(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR")
+    Display().error(RestoreError("it is gone", "look for it"))
+    assert capsys.readouterr().err == "\x1b[1;31merror: \x1b[0mit is gone\n\x1b[36mhint: \x1b[0mlook for it\n"
+
+
+def test_what_is_left_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "2 done, 7 left in" in told(capsys, outcomes_of(2, 0), 1.0, left=7, interrupted=True)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_is_left_is_told_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = re.sub(r"\x1b\[[\d;]*m", "", told(capsys, outcomes_of(2, 0), 1.0, left=7, interrupted=True))
+    assert re.search(r"left +7\n", text)

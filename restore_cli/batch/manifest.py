@@ -16,7 +16,7 @@ from typing import Any, Self
 from restore_cli.batch.database import explained, open_database, transaction
 from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
 from restore_cli.batch.planning import Job
-from restore_cli.batch.sources import Stamp, stamp_of
+from restore_cli.batch.sources import Stamp, absolute, stamp_of
 from restore_cli.errors import RestoreError
 from restore_cli.files.hashing import sha256_of
 
@@ -232,7 +232,7 @@ def _hash(path: Path) -> str | None:
 
 
 def _key(path: Path) -> bytes:
-    return os.fsencode(os.path.abspath(path))
+    return os.fsencode(absolute(path))
 
 
 def _names(job: Job) -> Names:

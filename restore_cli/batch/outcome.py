@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from restore_cli.batch.planning import Job
@@ -95,6 +96,11 @@ def left_alone(job: Job, height: int, width: int) -> Outcome:
     """Return the outcome of a job whose picture need not be made larger."""
     handed_on = "" if job.target else ", and is handed on as it is"
     return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height}){handed_on}")
+
+
+def passed_by(result: Path) -> Outcome:
+    """Return the outcome of a file that is taken for the result of another picture."""
+    return Outcome(str(result), None, "skipped", "it is where the result of another picture goes; name it alone if not")
 
 
 def as_restore_error(error: Exception) -> RestoreError:

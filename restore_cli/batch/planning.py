@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, find_sources
+from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
 from restore_cli.batch.targets import Place, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
@@ -93,8 +93,10 @@ class Planner:
             facts=self._facts,
         )
 
-    def plan(self, inputs: Iterable[str]) -> Plan:
+    def plan(self, inputs: Iterable[str], listed: Iterable[str] = ()) -> Plan:
         """Expand files, folders and globs, and pair each picture with its target.
+
+        The names that are `listed` are files and folders alone, whatever characters they hold.
 
         Raises:
             UsageError: formats or targets contradict each other, or the result would replace its input.
@@ -102,7 +104,7 @@ class Planner:
         names = list(inputs)
         if STANDARD_STREAM in names:
             return _plan_standard_input(names, self.output, self._format)
-        found = find_sources(names, recursive=self.recursive, output=self.output)
+        found = find_sources(names, listed, recursive=self.recursive, output=self.output)
         if self._place.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
         results = self._results_among(found.sources)
@@ -155,7 +157,7 @@ class Planner:
 
 
 def _key(path: Path) -> str:
-    return os.path.normcase(os.path.abspath(path))
+    return os.path.normcase(absolute(path))
 
 
 def _chosen_format(name: str | None) -> Format | None:

@@ -11,6 +11,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from restore_cli.errors import RestoreError, UnreadablePictureError, UsageError
@@ -69,7 +70,7 @@ class Listing:
     pictures: list[Path]
     """Sorted, folder by folder."""
     passed_over: int
-    """Files that are hidden, or neither pictures nor links that lead nowhere."""
+    """Files that are hidden, or neither pictures nor links that lead nowhere, and links to folders."""
     refusals: list[Refusal]
     """Folders that cannot be read."""
 
@@ -84,18 +85,33 @@ class Found:
     """Files in folders that are hidden or no pictures."""
 
 
-def find_sources(names: Iterable[str], *, recursive: bool, output: str | None) -> Found:
-    """Expand files, folders and globs; what lies in the folder `output` is not read back."""
-    sources: list[Source] = []
-    refusals: list[Refusal] = []
+def find_sources(names: Iterable[str], listed: Iterable[str] = (), *, recursive: bool, output: str | None) -> Found:
+    """Expand files, folders and globs, the last not in what is `listed`; the folder `output` is not read back.
+
+    Of several, none is a pipe or a device, which might keep all others waiting.
+    """
+    sources: dict[str, Source] = {}
+    refusals: dict[str, Refusal] = {}
     passed_over = 0
-    for name in names:
-        found = _expand(name, recursive, output)
-        sources += found.sources
+    for name, may_be_glob in chain(((name, True) for name in names), ((name, False) for name in listed)):
+        found = _expand(name, recursive, output, may_be_glob=may_be_glob)
+        sources |= {absolute(source.path): source for source in found.sources}
         passed_over += found.passed_over
-        refusals += found.refusals
-    unique = {os.path.abspath(source.path): source for source in sources}
-    return Found(tuple(unique.values()), tuple(refusals), passed_over)
+        refusals |= {refusal.name: refusal for refusal in found.refusals}
+    if len(sources) > 1:
+        special = [key for key, source in sources.items() if source.root is None and _is_special(source.path)]
+        for key in special:
+            name = str(sources.pop(key).path)
+            error = UnreadablePictureError(f"cannot read {name}: it is no ordinary file", "name it alone")
+            refusals[name] = Refusal(name, error)
+    return Found(tuple(sources.values()), tuple(refusals.values()), passed_over)
+
+
+def absolute(path: Path) -> str:
+    """Return the absolute name of a file; where `..` follows a link, it leads out of what that stands for."""
+    if ".." in os.fspath(path) and ".." in path.parts:  # the first is fast
+        return os.path.join(os.path.realpath(path.parent), path.name)
+    return os.path.abspath(path)
 
 
 def is_picture_name(name: str) -> bool:
@@ -155,7 +171,7 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def _expand(name: str, recursive: bool, output: str | None) -> Found:
+def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> Found:
     """Return the pictures that `name` stands for, and why there are none."""
     path = Path(name)
     if os.path.isdir(path):  # unlike Path.is_dir, it never raises
@@ -171,11 +187,12 @@ def _expand(name: str, recursive: bool, output: str | None) -> Found:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in NOT_THERE:
             return Found((), (_unreadable(name, error),), 0)
-    matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+    is_glob = may_be_glob and glob.has_magic(name)
+    matches = sorted(glob.glob(name, recursive=True)) if is_glob else []
     files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]
     if files:
         return Found(tuple(Source(file, None) for file in files), (), len(matches) - len(files))
-    what = "no picture matches" if glob.has_magic(name) else "there is no file"
+    what = "no picture matches" if is_glob else "there is no file"
     hint = "check the name and the folder; quote a name with spaces"
     return Found((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
 
@@ -200,6 +217,7 @@ def _files_in(folder: Path, recursive: bool, output: Path | None, refuse: Callab
     for place, folders, files in os.walk(folder, onerror=refuse):
         here = Path(place)
         yield from (here / file for file in sorted(files))
+        yield from (here / name for name in sorted(folders) if os.path.islink(here / name))  # which are not followed
         folders[:] = sorted(name for name in folders if recursive and _is_searched(here / name, output))
 
 

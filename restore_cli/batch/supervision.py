@@ -22,7 +22,18 @@ from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_deaths import death_of, found_written
-from restore_cli.batch.worker_process import Begun, Contested, Ended, Failed, Finish, Told, Wanting, WentOn, serve
+from restore_cli.batch.worker_process import (
+    Begun,
+    Contested,
+    Ended,
+    Failed,
+    Finish,
+    Told,
+    Wanting,
+    WentOn,
+    holding_signals,
+    serve,
+)
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
 
@@ -190,7 +201,8 @@ class Supervisor:
     def _begin(self, duty: Duty) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, duty), daemon=True)
-        process.start()
+        with holding_signals():
+            process.start()
         theirs.close()
         self._posts.append(Post(duty, process, ours))
 

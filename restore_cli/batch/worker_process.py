@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -21,8 +22,16 @@ from restore_cli.importing import without_collections
 if TYPE_CHECKING:
     from restore_cli.batch.pipeline import Pipeline
 
+ENDING_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)  # not all on Windows
+)
+"""Signals by which a user, a terminal that closes or the system ends a run."""
 PROGRESS_PAUSE = 0.1
 """Seconds between two tellings of how far a picture is."""
+CAN_HOLD = hasattr(signal, "pthread_sigmask")
+"""Whether signals can be held back, as on all systems but Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +95,12 @@ class Finish:
 def serve(connection: Connection[Any, Any], duty: Duty) -> None:
     """Carry out the jobs that come through `connection` until there are no more, or the supervisor is gone.
 
-    Signals of the terminal are the supervisor's affair.
+    Signals that end a run are the supervisor's affair.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    if CAN_HOLD:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
     desk = Desk(connection)
     try:
         with without_collections():
@@ -104,6 +115,20 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
         pipeline.run(desk.jobs())
     except Exception as error:
         desk.send(Failed(as_restore_error(error)))
+
+
+@contextmanager
+def holding_signals() -> Iterator[None]:
+    """Hold signals that end a run back while the context lasts; a process that is started in it holds them by birth.
+
+    So none reaches a worker that has not come to `serve` yet.
+    """
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS) if CAN_HOLD else ()
+    try:
+        yield
+    finally:
+        if CAN_HOLD:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 class Desk:

@@ -85,7 +85,8 @@ def main() -> None:
         if getattr(sys, name) is None:  # the shell closed it; no file shall take its number
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 it stays open
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names are bytes, and need not be text
+        holds_all = sys.stdout.encoding.lower().replace("-", "") == "utf8"  # names are bytes, and need not be text
+        sys.stdout.reconfigure(errors="surrogateescape" if holds_all else "backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -112,7 +113,7 @@ def run(arguments: list[str]) -> int:
         Display().error(UsageError(message, _help_hint(error, arguments)))
         return UsageError.exit_code
     except BrokenPipeError:
-        _give_up_standard_output()
+        Display().give_up_standard_output()
         return 1
     except OSError as error:
         if "--debug" in arguments:
@@ -120,16 +121,11 @@ def run(arguments: list[str]) -> int:
         if error.filename is not None:
             Display().error(RestoreError(f"cannot use {error.filename}: {error.strerror}"))
             return RestoreError.exit_code
-        _give_up_standard_output()
+        Display().give_up_standard_output()
         Display().error(RestoreError(f"cannot write standard output: {error.strerror}"))
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-
-
-def _give_up_standard_output() -> None:
-    """Leave nothing to flush at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help_hint(error: Exception, arguments: list[str]) -> str:

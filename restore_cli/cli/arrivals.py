@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,11 +34,14 @@ class Arrivals:
             passes_over=planner.makes,
         )
 
-    def jobs(self, plan: Plan, refuse: Callable[[Refusal], None]) -> Iterator[Job | None]:
+    def jobs(
+        self, plan: Plan, left_alone: Container[Path | None], refuse: Callable[[Refusal], None]
+    ) -> Iterator[Job | None]:
         """Yield a job for every picture that was not there when `plan` was made, or has changed; None while none comes.
 
-        One that is told of again replaces its result, which may be of what it was before; and may still be on its way.
-        `refuse` is told of pictures whose results would overwrite others.
+        One that is told of again replaces its result, which may be of what it was before, and may still be on its way;
+        but if it was `left_alone`, the file that has its result's name is none of this run's. `refuse` is told of
+        pictures whose results would overwrite others.
 
         Raises:
             RestoreError: a folder is gone.
@@ -54,17 +57,6 @@ class Arrivals:
                         refuse(Refusal(str(source.path), error))
                         continue
                     if job is not None:
-                        yield replace(job, replaces=True) if source.path in known else renewed(job)
+                        yield replace(job, replaces=source.path in known and source.path not in left_alone)
                         known.add(source.path)
                 yield None
-
-
-def renewed(job: Job) -> Job:
-    """Return a job that replaces its target if that is older than its source."""
-    assert job.source is not None
-    assert job.target is not None
-    try:
-        is_older = job.target.stat().st_mtime_ns < job.source.stat().st_mtime_ns
-    except OSError:  # one of them is not there
-        return job
-    return replace(job, replaces=is_older)

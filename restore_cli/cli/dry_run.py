@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, refused, skipped
+from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, passed_by, refused, skipped
 from restore_cli.batch.planning import Job, Plan
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import add_up
@@ -32,6 +32,10 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
     now, kinds = time.time(), Counter[str]()
+    for result in plan.results:
+        outcome = passed_by(result)
+        kinds[outcome.status] += 1
+        display.planned(outcome.source, outcome.target, outcome)
     for planned in plan.jobs:
         known, job = judge(planned)
         foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
@@ -41,7 +45,7 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
         if foreseen is not None and foreseen.status == "failed":
             display.error(RestoreError(foreseen.reason, foreseen.hint))
             outcomes.append(foreseen)
-    if len(plan.jobs) > 1:
+    if sum(kinds.values()) > 1:
         display.say(f"{kinds['left']} to restore, {kinds['skipped']} to skip, {kinds['failed']} would fail")
     code = add_up(outcomes).exit_code
     if code:
@@ -57,9 +61,11 @@ def _foreseen(job: Job, files: FileOptions, output_size: OutputSize) -> Outcome 
     from restore_cli.picture.writing import check_size
 
     try:
-        if job.target is not None and unwritable_folder(job.target) is not None:
-            folder = shown(job.target.parent)
-            raise UnwritablePictureError(f"cannot write to {folder}: permission denied", "name another place with -o")
+        if job.target is not None and (folder := unwritable_folder(job.target)) is not None:
+            where = (
+                f"{shown(job.target.parent)}: permission denied" if folder.is_dir() else f"{shown(folder)}: no folder"
+            )
+            raise UnwritablePictureError(f"cannot write to {where}", "name another place with -o")
         height, width = measure_picture(job.source, max_pixels=files.max_pixels)
         size = output_size(height, width)
         if size is None:

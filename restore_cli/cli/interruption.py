@@ -1,4 +1,4 @@
-"""Ctrl-C, and a request to end: the first lets the work in hand be finished, a second one stops at once."""
+"""Ctrl-C, a terminal that closes, a request to end: the first lets work in hand be finished, a second stops at once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from restore_cli.batch.worker_process import ENDING_SIGNALS
+
 
 @contextmanager
 def interruption(is_idle: Callable[[], bool] = lambda: False) -> Iterator[Callable[[], bool]]:
-    """While the context lasts, let the first SIGINT or SIGTERM be asked for; a second one is a KeyboardInterrupt.
+    """While the context lasts, let the first of ENDING_SIGNALS be asked for; a second one is a KeyboardInterrupt.
 
-    So is the first while `is_idle` says that there is no work that should be finished.
+    So is the first while `is_idle` says that there is no work that should be finished. What is ignored stays so:
+    whoever started this program in the background, or by nohup, wants it to go on.
 
     An exception alone would not do: libraries that call back into Python, as libvips does to read and write, drop it.
     """
@@ -24,9 +27,12 @@ def interruption(is_idle: Callable[[], bool] = lambda: False) -> Iterator[Callab
             raise KeyboardInterrupt
         seen = True
 
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     try:
+        for number in heeded:
+            signal.signal(number, remember)
         yield lambda: seen
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in heeded:
+            signal.signal(number, before[number])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from restore_cli.batch.outcome import Outcome
@@ -23,11 +24,16 @@ class Ledger:
         self.totals = Totals()
         self.outcomes: list[Outcome] = []
         """All of them, for a report; empty where none is asked for."""
+        self.left: int | None = None
+        """How many pictures have no outcome yet, where that is known."""
         self.ends_run = False
         self.exit_code = 0
         """That of what went wrong besides pictures."""
+        self.left_alone: set[Path | None] = set()
+        """Pictures that were not restored, where a run goes on and they may come again."""
         self._failure = ""
         self._keeps = request.report.report is not None
+        self._watches = request.batch.watch
         self._allowed = request.batch.failures_allowed
         self._display = request.display
         self._manifest = manifest
@@ -64,14 +70,21 @@ class Ledger:
 
     def note(self, outcome: Outcome, job: Job | None = None) -> None:
         """Take down an outcome, and tell it; that of a `job` goes into the manifest, too."""
-        if job is not None and self._manifest is not None:
-            try:
-                self._manifest.record(job, outcome)
-            except RestoreError as error:
-                self.fail(error, "the manifest cannot be written")
-                self._manifest = None
+        if job is not None:
+            self._record(job, outcome)
+            if self._watches and outcome.status == "skipped":
+                self.left_alone.add(job.source)
         self.totals.add(outcome)
         if self._keeps:
             self.outcomes.append(outcome)
         self.ends_run |= outcome.ends_run
         self._display.outcome(outcome, alone=self._alone)
+
+    def _record(self, job: Job, outcome: Outcome) -> None:
+        if self._manifest is None:
+            return
+        try:
+            self._manifest.record(job, outcome)
+        except RestoreError as error:
+            self.fail(error, "the manifest cannot be written")
+            self._manifest = None

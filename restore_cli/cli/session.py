@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from restore_cli.batch.outcome import Stopwatch, refused
+from restore_cli.batch.outcome import Stopwatch, passed_by, refused
 from restore_cli.batch.planning import Job, Plan, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.checks import check_options, check_records, check_streams
@@ -63,7 +63,7 @@ def run_session(
         from restore_cli.cli.arrivals import Arrivals
 
         arrivals = Arrivals(request, planner)
-    plan = planner.plan(_names(request))
+    plan = planner.plan(*_names(request))
     check_streams(request, plan)
     check_records(request, plan, planner)
     watch = Stopwatch()
@@ -78,11 +78,21 @@ def run_session(
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
         for refusal in plan.refusals:
             ledger.note(refused(refusal))
+        for result in plan.results:
+            ledger.note(passed_by(result))
         jobs = ledger.sort(plan.jobs)
-        later = arrivals.jobs(plan, lambda refusal: ledger.note(refused(refusal))) if arrivals else None
+        later = (
+            arrivals.jobs(plan, ledger.left_alone, lambda refusal: ledger.note(refused(refusal))) if arrivals else None
+        )
         interrupted = _run(jobs, later, load_task, request, ledger)
     seconds = watch.lap()
-    display.summary(ledger.totals, seconds, passed_over=plan.passed_over, interrupted=interrupted)
+    display.summary(
+        ledger.totals,
+        seconds,
+        passed_over=plan.passed_over,
+        left=ledger.left if interrupted else None,
+        interrupted=interrupted,
+    )
     code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
     if report.report is not None:
         of_report = _write_report(report.report, ledger, seconds, display, interrupted=interrupted)
@@ -140,28 +150,28 @@ def _planner(request: Request, suffix: str, facts: Mapping[str, str] | None) -> 
     )
 
 
-def _names(request: Request) -> list[str]:
-    """Return what the user named, in the arguments and in a list.
+def _names(request: Request) -> tuple[list[str], list[str]]:
+    """Return what the user named: in the arguments, and in a list.
 
     Raises:
         UsageError: that is nothing, or the list cannot be read.
     """
-    names, files = list(request.inputs or ()), request.files
+    names, listed, files = list(request.inputs or ()), list[str](), request.files
     if files.from_file is not None:
         if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
             raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
-        names += read_list(files.from_file, null=files.null)
+        listed = read_list(files.from_file, null=files.null)
     elif not names:
         raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
     if "" in names:
         raise UsageError("an empty name names no picture", "in a script, a variable may be empty")
-    return names
+    return names, listed
 
 
 def _passed_over(results: Sequence[Path]) -> str:
     if len(results) == 1:
-        return f"{results[0]} is the result of another picture here, so nothing is done to it"
-    return f"{results[0]} and {len(results) - 1} more are results of other pictures here, so nothing is done to them"
+        return f"{results[0]} is where the result of another picture goes, so nothing is done to it"
+    return f"{results[0]} and {len(results) - 1} more are where results of others go, so nothing is done to them"
 
 
 def _tell_idle_quality(plan: Plan, display: Display) -> None:
@@ -184,6 +194,7 @@ def _run(
     `later` yields jobs that come while it runs, and None while none comes.
     """
     display, left = request.display, len(jobs)
+    ledger.left = left if later is None else None
     try:
         with ExitStack() as stack:
             progress = stack.enter_context(display.progress(left if later is None else None))
@@ -200,6 +211,7 @@ def _run(
                 if ledger.is_closed and outcome.status == "failed":
                     continue  # it was read ahead, and is left to another run
                 left -= 1
+                ledger.left = left if later is None else None
                 progress.picture_done()
                 ledger.note(outcome, job)
             if ledger.is_closed and left > 0:
@@ -207,10 +219,15 @@ def _run(
             return interrupted()
     except KeyboardInterrupt:
         return True
-    except BrokenPipeError:
-        if not ledger.totals.pictures:
+    except OSError as error:
+        if error.filename is not None or not ledger.totals.pictures:
             raise
-        ledger.fail(RestoreError("nobody reads standard output any more"), "the others were not begun")
+        display.give_up_standard_output()
+        is_closed = isinstance(error, BrokenPipeError)
+        told = (
+            "nobody reads standard output any more" if is_closed else f"cannot write standard output: {error.strerror}"
+        )
+        ledger.fail(RestoreError(told), "the others were not begun")
         return False
     except RestoreError as error:
         if request.report.debug or not ledger.totals.pictures:  # there is nothing else to tell

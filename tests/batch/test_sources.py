@@ -55,6 +55,52 @@ def test_pipes_in_folders_are_passed_over_and_dangling_links_are_not(tmp_path: P
     assert found.passed_over == 1
 
 
+def test_links_to_folders_are_counted_and_not_followed(tmp_path: Path) -> None:
+    for name in ("photos", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "other")
+    found = find_sources([str(tmp_path / "photos")], recursive=True, output=None)
+    assert [source.path for source in found.sources] == [tmp_path / "photos" / "a.png"]
+    assert found.passed_over == 1
+
+
+def test_a_pipe_among_several_is_refused_and_alone_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "a.png").touch()
+    names = [str(tmp_path / name) for name in ("pipe.png", "a.png")]
+    found = find_sources(names, recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == ["a.png"]
+    (refusal,) = found.refusals
+    assert refusal.error.message == f"cannot read {names[0]}: it is no ordinary file"
+    assert [source.path.name for source in find_sources(names[:1], recursive=True, output=None).sources] == ["pipe.png"]
+
+
+def test_two_dots_behind_a_link_lead_out_of_what_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real" / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "sub")
+    for name in ("q.png", "real/q.png"):
+        Path(name).touch()
+    found = find_sources(["link/../q.png", "q.png", "./q.png"], recursive=True, output=None)
+    assert [os.path.realpath(source.path) for source in found.sources] == [
+        str(tmp_path / name) for name in ("real/q.png", "q.png")
+    ]
+
+
+def test_names_in_a_list_are_no_globs(tmp_path: Path) -> None:
+    (tmp_path / "photo1.png").touch()
+    name = str(tmp_path / "photo[1].png")
+    assert len(find_sources([name], recursive=True, output=None).sources) == 1
+    found = find_sources([], [name], recursive=True, output=None)
+    assert not found.sources
+    assert [refusal.error.message for refusal in found.refusals] == [f"there is no file {name}"]
+
+
+def test_what_is_refused_is_refused_once(tmp_path: Path) -> None:
+    assert len(find_sources([str(tmp_path / "gone.png")] * 2, recursive=True, output=None).refusals) == 1
+
+
 def test_folders_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locked").mkdir()
     (tmp_path / "a.png").touch()

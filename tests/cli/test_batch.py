@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -63,7 +64,7 @@ def results(folder: Path) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize(("number", "times"), [("SIGINT", 1), ("SIGTERM", 1), ("SIGINT", 2)])
+@pytest.mark.parametrize(("number", "times"), [("SIGINT", 1), ("SIGTERM", 1), ("SIGHUP", 1), ("SIGINT", 2)])
 def test_signals_to_the_whole_group_leave_whole_files_and_exit_130(
     number: str, times: int, many: Path, tmp_path: Path
 ) -> None:
@@ -78,8 +79,33 @@ def test_signals_to_the_whole_group_leave_whole_files_and_exit_130(
     written = results(tmp_path / "out")
     assert 0 < len(written) < 60
     assert not any(path.name.startswith(".") for path in written)
-    done = int(errors.split("interrupted: ")[1].split(" done")[0])
+    done, left = map(int, re.findall(r"interrupted: (\d+) done, (\d+) left", errors)[0])
     assert done == len(written) if times == 1 else done <= len(written)
+    assert done + left == 60
+
+
+@pytest.mark.parametrize("pause", [0.4, 0.7, 1.0, 1.5])
+def test_a_signal_while_workers_begin_leaves_no_traceback(pause: float, many: Path, tmp_path: Path) -> None:
+    with start("upscale", "many", "-o", "out", "--workers", "2", here=tmp_path) as process:
+        time.sleep(pause)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        errors = process.stderr.read().decode()
+        assert process.wait(timeout=60) in (130, -signal.SIGINT), "the latter before Python heeds signals"
+    assert "Traceback" not in errors
+
+
+def test_a_signal_that_is_ignored_stays_so(many: Path, tmp_path: Path) -> None:
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [sys.executable, "-m", "restore_cli", "upscale", "many", "-o", "out", "--threads", "1"]
+    with subprocess.Popen(
+        [*ignoring, *command], cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        wait_for(lambda: list(tmp_path.glob("out/*/*.png")))
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        assert b"60 done" in process.stderr.read()
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("RESTORE_TEST_KILLS", "3"))))
@@ -222,7 +248,13 @@ def test_a_folder_is_watched_until_an_interrupt(many: Path, tmp_path: Path) -> N
     watched, kept = tmp_path / "watched", sorted(many.rglob("*.png"))
     (watched / "in").mkdir(parents=True)
     (watched / "in" / "first.png").write_bytes(kept[0].read_bytes())
+    (watched / "old.png").write_bytes(kept[0].read_bytes())
     out = tmp_path / "watched" / "out"  # which lies among the inputs, and is not read
+    out.mkdir()
+    for name in ("old.png", "new.png"):
+        Image.new("RGB", (4 * SIDE, 4 * SIDE)).save(out / name)
+        os.utime(out / name, (1000, 1000))
+    mine = (out / "old.png").read_bytes()
     with start("upscale", "watched", "-o", "watched/out", "--watch", here=tmp_path) as process:
         wait_for((out / "in" / "first.png").exists)
         (watched / "later").mkdir()
@@ -236,12 +268,17 @@ def test_a_folder_is_watched_until_an_interrupt(many: Path, tmp_path: Path) -> N
         before = (out / "in" / "first.png").read_bytes()
         (watched / "in" / "first.png").write_bytes(kept[40].read_bytes())
         wait_for(lambda: (out / "in" / "first.png").read_bytes() != before)
+        for name in ("old.png", "new.png", "last.png"):
+            (watched / name).write_bytes(kept[41].read_bytes())
+            time.sleep(0.1)
+        wait_for((out / "last.png").exists)
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None
         errors = process.stderr.read().decode()
         assert process.wait(timeout=60) == 130
-    assert "interrupted: 4 done in" in errors
-    assert len(results(out)) == 3
+    assert "interrupted: 5 done, 3 skipped in" in errors
+    assert len(results(out)) == 6
+    assert (out / "old.png").read_bytes() == (out / "new.png").read_bytes() == mine, "--overwrite was not asked for"
 
 
 @pytest.mark.parametrize("arguments", [("nosuch",), ("many/0/00.png",), ("--from-file", "-")])
@@ -381,8 +418,46 @@ def test_standard_output_that_is_full_is_told_in_a_line(arguments: tuple[str, ..
             [sys.executable, "-m", "restore_cli", *arguments], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE
         )
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines()[-1] == "error: cannot write standard output: No space left on device"
+    lines = done.stderr.decode().splitlines()
+    assert "error: cannot write standard output: No space left on device" in lines
     assert b"Traceback" not in done.stderr
+    assert ("1 done" in lines[-1]) == ("--json" in arguments), "what was done is told"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_a_log_that_cannot_be_written_ends_no_work(many: Path, tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "restore_cli", "upscale", "many/0", "-o", "out", "-v"], cwd=tmp_path, stderr=full
+        )
+    assert done.returncode == 0
+    assert len(results(tmp_path / "out")) == 30
+
+
+def test_a_file_that_is_taken_for_a_result_has_an_outcome(restore: Restore, many: Path, tmp_path: Path) -> None:
+    (many / "0" / "00_x4.png").write_bytes((many / "0" / "00.png").read_bytes())
+    for options in ((), ("--dry-run",)):
+        done = restore("upscale", "many/0", "-o", "out", "--json", *options)
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        (told,) = [record for record in records if record["source"] == "many/0/00_x4.png"]
+        assert (told["status"], told["target"]) == ("skipped", None)
+        assert "name it alone" in told["reason"]
+        assert len(records) == 31
+    assert b"30 done, 1 skipped" in restore("upscale", "many/0", "-o", "again").stderr
+
+
+def test_names_are_shown_on_one_line_each(restore: Restore, many: Path, tmp_path: Path) -> None:
+    (many / "0" / "a\x1b[31m\né.png").write_bytes((many / "0" / "00.png").read_bytes())
+    shown = restore("upscale", "many/0", "--dry-run", PYTHONIOENCODING="ascii").stdout
+    assert b"a\\x1b[31m\\n\\xe9.png -> " in shown
+    assert shown.count(b"\n") == 31
+
+
+def test_a_file_in_the_place_of_a_folder_is_told_as_that(restore: Restore, many: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0").touch()
+    done = restore("upscale", "many", "-o", "out", "--dry-run")
+    assert b"cannot write to out/0: no folder" in done.stderr
 
 
 def test_a_manifest_that_cannot_be_written_ends_the_run_with_a_summary(many: Path, tmp_path: Path) -> None:

@@ -19,4 +19,4 @@ def test_a_transaction_that_fails_leaves_nothing_and_lets_others_in(tmp_path: Pa
         for database, name in ((other, b"theirs"), (one, b"ours")):
             with transaction(database):
                 database.execute(INSERT, (name,))
-        assert one.execute("SELECT source FROM pictures").fetchall() == [(b"theirs",), (b"ours",)]
+        assert one.execute("SELECT source FROM pictures ORDER BY rowid").fetchall() == [(b"theirs",), (b"ours",)]

@@ -123,6 +123,7 @@ def test_out_of_memory_makes_fewer_go_together_before_it_makes_tiles_smaller(car
     plain.load_state_dict(network.state_dict())
     expected, _ = Restorer(plain, CPU, precision="fp32", tile="off").restore(picture)
     torch.testing.assert_close(result, expected, rtol=0, atol=1e-4)
+    assert sizes == [1, 1, 2, 2, 1], "all that was begun is begun anew, with halves of four"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ def test_ssim_of_known_statistics() -> None:
     assert score.ssim == pytest.approx(np.mean(values), rel=1e-4)
 
 
+def test_as_much_as_the_window_of_ssim_can_be_compared() -> None:
+    assert compare(noise(11, 11), noise(11, 11)).ssim == pytest.approx(1)
+    with pytest.raises(UsageError, match="fewer than 11 pixels a side"):
+        compare(noise(10, 11), noise(10, 11))
+
+
 def test_different_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="30x20 and 30x21"):
         compare(noise(20, 30), noise(21, 30))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +22,20 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def commands() -> list[str]:
+def lines() -> list[tuple[str, str]]:
+    """Return what is to be typed, and the comment on it."""
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-    lines = [line.split("  #")[0].split(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("restore ")]
+    parted = [line.partition(" #") for block in blocks for line in block.splitlines()]
+    return [(command.strip(), comment.strip()) for command, _, comment in parted]
+
+
+def commands() -> list[str]:
+    return [command for command, _ in lines() if command.startswith("restore ")]
+
+
+def results_of(command: str) -> list[str]:
+    """Return the files and folders that the comment on a command says it makes."""
+    return [name for line, comment in lines() if line == command for name in re.findall(r"\w+_\w+[./]\w*", comment)]
 
 
 @pytest.fixture
@@ -50,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("command", commands())
 def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command)[1:]
-    if "<" in words:  # the pipe: its redirections are the shell's, so only its options are tried
+    if "<" in words:  # the pipe: a shell runs it below
         words = ["upscale", "photo.jpg", "--dry-run"]
     if words[:2] == ["models", "pull"]:  # fetching is tested against a server of our own
         words = ["models", "show", words[2]]
@@ -68,10 +81,31 @@ def test_commands_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
         ]
         words = words[: words.index(">")] if ">" in words else words
     assert run(words) == 0, capsys.readouterr().err
+    for name in results_of(command):
+        assert Path(name).exists(), name
 
 
 def test_commands_are_found() -> None:
     assert len(commands()) > 10
+    named = {name for command in commands() for name in results_of(command)}
+    assert named == {"photo_x4.jpg", "scan_x4.dzi", "scan_x4_files/", "night_lowlight/"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the lines are for a Unix shell")
+def test_lines_for_the_shell_run(folder: Path) -> None:
+    program = folder / "bin" / "restore"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m restore_cli "$@" --threads 1\n')
+    program.chmod(0o755)
+    surroundings = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    for mark in (" | restore", " < "):  # in this order: the first would find what the second makes
+        line = next(line for line, _ in lines() if mark in line)
+        done = subprocess.run(["bash", "-c", line], env=surroundings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    made = sorted(str(path) for path in Path("clean").rglob("*.jpg"))
+    assert made == ["clean/night/a.jpg", "clean/photo.jpg", "clean/photos/a.jpg"]
+    with Image.open("out.jpg") as result:
+        assert (result.format, result.size) == ("JPEG", (240, 160))
 
 
 def test_the_test_command_is_the_one_that_is_run_for_every_change() -> None:

@@ -179,6 +179,22 @@ def test_pictures_of_one_size_go_through_the_network_together(
     assert heard.outcomes[jobs[2]].reason == "odd"
 
 
+def test_pictures_of_one_size_and_another_depth_go_alone(
+    alike: Callable[[list[tuple[int, int]]], list[Job]],
+) -> None:
+    jobs, all_read, heard = alike([(9, 0), (8, 1), (8, 3), (8, 4)]), threading.Event(), Heard()
+    Image.new("I;16", (8, 8), 300).save(jobs[3].source)  # type: ignore[arg-type]
+
+    def given() -> Iterator[Job]:
+        yield from jobs
+        all_read.set()
+
+    task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
+    pipeline(task, heard).run(given())
+    assert task.groups == [2]
+    assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
+
+
 def test_pictures_that_cannot_go_together_go_alone(alike: Callable[[list[tuple[int, int]]], list[Job]]) -> None:
     jobs, all_read, heard = alike([(9, 0), (8, 200), (8, 3)]), threading.Event(), Heard()
 
@@ -286,7 +302,13 @@ def test_small_pictures_take_a_fair_part_of_the_allowance() -> None:
     shares = [Share(allowance) for _ in range(MOST_AHEAD)]
     for share in shares:
         share.take(1)
-    for share in shares:
+    passed, one_more = threading.Event(), Share(allowance)
+    waiting = threading.Thread(target=lambda: (one_more.take(1), passed.set()), daemon=True)
+    waiting.start()
+    assert not passed.wait(0.1)
+    shares[0].give_back()
+    assert passed.wait(20)
+    for share in (*shares, one_more):
         share.give_back()
         share.give_back()  # does nothing more
     allowance.take(3200)

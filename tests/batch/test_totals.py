@@ -35,9 +35,14 @@ def test_nothing_done_has_no_shares() -> None:
     assert add_up([Outcome("a", None, "failed")]).shares is None
 
 
-@pytest.mark.parametrize(("codes", "expected"), [((), 0), ((0, 0), 0), ((0, 1), 1), ((4, 0, 4), 4), ((4, 1), 1)])
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [((), 0), ((0, 0), 0), ((0, 1), 1), ((4, 0, 4), 4), ((4, 1), 1), ((1, 4), 1), ((3, 4), 1)],
+)
 def test_exit_code_of_a_run(codes: tuple[int, ...], expected: int) -> None:
-    outcomes = [Outcome("a", None, "failed" if code else "done", exit_code=code) for code in codes]
+    outcomes = [
+        Outcome(f"{index}", None, "failed" if code else "done", exit_code=code) for index, code in enumerate(codes)
+    ]
     assert add_up(outcomes).exit_code == expected
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from restore_cli.batch.duty import Duty
 from restore_cli.batch.in_turn import run_in_turn
-from restore_cli.batch.outcome import Outcome, refused
+from restore_cli.batch.outcome import Outcome, refused, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
 from restore_cli.batch.stages import Opened
@@ -80,6 +81,31 @@ def test_nothing_is_loaded_for_pictures_that_are_done(photo: Path) -> None:
     photo.with_name("result.png").write_bytes(b"mine")
     outcome = worker(refuse)(job(photo), no_progress)
     assert (outcome.status, outcome.exit_code) == ("skipped", 0)
+
+
+def test_what_another_run_makes_before_a_claim_is_had_is_left_as_it_is(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def claim_late(target: Path) -> Iterator[None]:
+        target.write_bytes(b"theirs")
+        yield
+
+    monkeypatch.setattr("restore_cli.batch.worker.claimed", claim_late)
+    outcome = worker(Inverting())(job(photo), no_progress)
+    assert outcome.status == "skipped"
+    assert photo.with_name("result.png").read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize(("later", "status"), [(1.5, "skipped"), (3, "done")])
+def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
+    later: float, status: str, photo: Path
+) -> None:
+    target = photo.with_name("result.png")
+    target.write_bytes(b"theirs")
+    began = target.stat().st_mtime + later  # the clocks of two machines may be off by a little
+    outcome = skipped(replace(job(photo), contested=True), overwrite=True, began=began)
+    assert (outcome.status if outcome else "done") == status
 
 
 def test_the_task_is_loaded_once(photo: Path) -> None:
@@ -162,7 +188,7 @@ def test_a_refusal_is_a_failure_with_its_hint() -> None:
     outcome = refused(Refusal("x.png", UnreadablePictureError("gone", "look")))
     assert (outcome.source, outcome.status, outcome.reason, outcome.hint) == ("x.png", "failed", "gone", "look")
     record = outcome.record()
-    assert (record["error"], record["reason"]) == ("gone", None)
+    assert (record["error"], record["reason"], record["hint"]) == ("gone", None, "look")
 
 
 def test_an_opened_picture_knows_its_bytes(tmp_path: Path) -> None:

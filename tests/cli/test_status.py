@@ -55,8 +55,35 @@ def test_other_options_replace_a_result(folder: Path) -> None:
         assert restore(*options) == 0
         contents.append((Path("out") / "a.png").read_bytes())
     assert contents[0] == contents[1] != contents[2]
-    assert restore("--strength", "0", "--format", "webp") == 0
-    assert (Path("out") / "a.webp").exists()
+    for options in (["--format", "webp"], ["--format", "webp", "--strength", "0"]):
+        assert restore(*options) == 0
+        contents.append((Path("out") / "a.webp").read_bytes())
+    assert contents[3] != contents[4]
+
+
+def test_each_option_that_changes_a_result_has_it_made_again(folder: Path, capsys: Capture) -> None:
+    Image.new("RGB", (12, 10), "teal").save("a.jpg")
+    command = ["upscale", "a.jpg", "-o", "large.jpg", "--manifest", "batch.db"]
+
+    def is_planned(*options: str) -> bool:
+        assert run([*command, *options, "--dry-run"]) == 0
+        plan = capsys.readouterr().out
+        assert ("(restore)" in plan) != ("(skip, it was done with these settings before" in plan)
+        return "(restore)" in plan
+
+    assert run([*command, "-q"]) == 0
+    for same in ([], ["--tile", "64"], ["--threads", "1"], ["--workers", "2"]):
+        assert not is_planned(*same), same
+    for other in (
+        ["--quality", "50"],
+        ["--strip-metadata"],
+        ["--model", "safmn-x4"],
+        ["--tta"],
+        ["--precision", "fp32"],
+        ["--strength", "0.5"],
+        ["--scale", "2"],
+    ):
+        assert is_planned(*other), other
 
 
 def test_names_are_told_in_one_line(folder: Path, capsys: Capture) -> None:

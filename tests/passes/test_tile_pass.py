@@ -128,8 +128,9 @@ def test_only_tiles_reach_the_network() -> None:
 
 def test_reduced_precision_takes_the_receptive_field_as_halo() -> None:
     network = Averaging()
+    network.receptive_field = 20
     TilePass(torch.rand(3, 100, 100), network, FakeDevice(), 20, reduced_precision=True).run(lambda share: None)
-    assert max(max(size) for size in network.sizes) == 20 + 2 * 8  # 6 rounded up to the grid of 4
+    assert max(max(size) for size in network.sizes) == 20 + 2 * 20
 
 
 def test_out_of_memory_halves_the_tile_and_goes_on() -> None:

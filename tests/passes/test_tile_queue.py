@@ -94,6 +94,13 @@ def test_where_memory_runs_out_fewer_go_together_before_tiles_become_smaller() -
     assert memory.done() == plan_cores(AREA, 100, 4)
 
 
+def test_where_memory_runs_out_half_as_many_go_together() -> None:
+    memory = Memory(most=4 * 32 * 32)
+    queue = run(memory, 32, together=8)
+    assert (queue.side, queue.most) == (32, 4)
+    assert memory.done() == plan_cores(AREA, 32, 4)
+
+
 def test_then_tiles_become_smaller() -> None:
     memory = Memory(most=60 * 60)
     queue = run(memory, 100, together=3, ahead=1)

@@ -228,6 +228,27 @@ def test_srgb_pixels_are_untouched(samples: np.ndarray, save: Any) -> None:
     assert raw(write(picture, "png"))[1] == profile
 
 
+@pytest.mark.parametrize(("levels", "is_srgb"), [(0.5, True), (1.5, False)])
+def test_a_profile_is_srgb_to_within_a_level(
+    levels: float, is_srgb: bool, matrix_profile: Callable[..., bytes]
+) -> None:
+    encoded = np.linspace(0, 1, 4097)
+    moved = encoded + levels / 255 * 4 * encoded * (1 - encoded)  # by so many levels in the middle
+    light = np.where(moved <= 0.04045, moved / 12.92, ((moved + 0.055) / 1.055) ** 2.4)
+    curve = struct.pack(">4sII", b"curv", 0, len(light)) + np.rint(light * 65_535).astype(">u2").tobytes()
+    assert colour.is_srgb(matrix_profile("srgb", curve=curve)) == is_srgb
+
+
+def test_colours_a_little_beyond_srgb_are_kept(matrix_profile: Callable[..., bytes], to_vips: Any) -> None:
+    red = colour.out_of_srgb(np.full((4, 4, 3), (65_535, 0, 0), np.uint16), matrix_profile("p3"))
+    image = to_vips(red + np.array([200, 0, 0], np.uint16)).copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", matrix_profile("p3"))
+    picture = read_picture(image.pngsave_buffer())
+    assert (picture.pixels[..., 0] == 65_535).all()
+    after, _ = raw(write(picture, "png"))
+    assert np.abs(after.astype(int) - red - [200, 0, 0]).max() <= 1
+
+
 # Profiles that do not fit
 
 

@@ -60,6 +60,12 @@ def test_webp_is_lossy_or_not(
     assert read_picture(content).compression == (None if lossless else Compression("lossy WebP"))
 
 
+def test_what_comes_before_the_picture_in_a_webp_may_have_an_odd_length(samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "WEBP", quality=90)
+    odd = content[:12] + b"ICCP" + (3).to_bytes(4, "little") + b"odd\0" + content[12:]
+    assert compression_of(io.BytesIO(odd), "webp") == Compression("lossy WebP")
+
+
 @pytest.mark.parametrize("end", [8, 12, 15, 20])
 def test_of_a_cut_webp_nothing_is_known(end: int, samples: np.ndarray, save: Any) -> None:
     content = save(samples, "WEBP", lossless=True)[:end]
@@ -71,6 +77,7 @@ def test_avif_gives_up_detail_and_what_cameras_write_need_not(samples: np.ndarra
         pytest.skip("this Pillow writes no AVIF")
     content = save(samples, "AVIF")
     assert read_picture(content).compression == Compression("AVIF")
+    assert compression_of(io.BytesIO(content[:8] + b"avis" + content[12:]), "avif") == Compression("AVIF")
     assert compression_of(io.BytesIO(content[:8] + b"heic" + content[12:]), "avif") is None
 
 

@@ -86,6 +86,23 @@ def test_numbers_alone_make_no_tiles(name: str, picture: Picture, tmp_path: Path
     assert mine.read_bytes() == b"mine"
 
 
+def test_no_description_stands_while_tiles_change_places(
+    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    move = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if target == tmp_path / "a_files":
+            raise OSError(5, "Input/output error")
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(UnwritablePictureError, match="Input/output error"):
+        write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
+    assert not (tmp_path / "a.dzi").exists()
+
+
 def test_a_failure_leaves_the_old_one(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")

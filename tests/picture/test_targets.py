@@ -7,13 +7,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from restore_cli.errors import UnwritablePictureError
-from restore_cli.files import replacing
+from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
+from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import check_size, encode_picture, write_picture
@@ -74,6 +75,55 @@ def test_a_link_stays_a_link(picture: Picture, tmp_path: Path) -> None:
     write_picture(picture, target, format_by_name("png"))
     assert target.is_symlink()
     assert (read_picture(tmp_path / "store" / "b.png").pixels == picture.pixels).all()
+
+
+@pytest.mark.parametrize("name", ["bmp", "ppm", "tga", "jp2", "png"])
+def test_all_of_a_file_is_on_the_disk_before_it_takes_its_place(
+    name: str, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced, sync = tmp_path / "a", [], os.fsync
+
+    def look(descriptor: int) -> None:
+        assert not target.exists()
+        synced.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_picture(picture, target, format_by_name(name))
+    assert synced == [target.stat().st_size]
+
+
+def test_a_file_is_no_leftover_once_it_has_a_name(
+    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def clean_up(*arguments: Any, **options: Any) -> None:
+        link(*arguments, **options)
+        remove_leftovers(tmp_path)  # as another run does
+
+    monkeypatch.setattr(os, "link", clean_up)
+    write_picture(picture, tmp_path / "a.png", format_by_name("png"))
+    assert os.listdir(tmp_path) == ["a.png"]
+
+
+def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_made_anew(
+    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    locked: list[int] = []
+
+    def clean_first(descriptor: int, how: int) -> None:
+        if not locked:
+            (temporary,) = tmp_path.iterdir()
+            temporary.unlink()
+        locked.append(descriptor)
+
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    monkeypatch.setattr(fcntl, "flock", clean_first)
+    write_picture(picture, tmp_path / "a.png", format_by_name("png"))
+    assert len(locked) == 2
+    assert os.listdir(tmp_path) == ["a.png"]
 
 
 # What goes wrong
@@ -162,18 +212,19 @@ def test_a_full_disk_is_named_and_leaves_nothing_behind(
     assert not list(disk.iterdir())
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 @each_format
 def test_a_failure_at_the_end_leaves_the_old_file(
-    format: Format, failing: str, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    format: Format, failing: str, number: int, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr(replacing.os, failing, fail)
-    with pytest.raises(UnwritablePictureError, match="No space left on device"):
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(FullDiskError, match=os.strerror(number)):
         write_picture(picture, target, format)
     assert os.listdir(tmp_path) == ["a.png"]
     assert target.read_bytes() == b"mine"
@@ -186,7 +237,7 @@ def test_an_interruption_leaves_the_old_file(picture: Picture, tmp_path: Path, m
 
     target = tmp_path / "a.png"
     target.write_bytes(b"mine")
-    monkeypatch.setattr(replacing.os, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_picture(picture, target, format_by_name("png"))
     assert os.listdir(tmp_path) == ["a.png"]

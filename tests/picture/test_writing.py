@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from restore_cli.picture import vips_saving
 from restore_cli.picture.encoding import stored_depth
@@ -91,7 +91,9 @@ def test_sixteen_bits_with_alpha_are_kept(deep_samples: np.ndarray) -> None:
 def test_a_deep_avif_keeps_white_and_twelve_bits() -> None:
     ramp = np.linspace(0, 65_535, 64).astype(np.uint16)
     pixels = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (32, 64, 3)))
-    again = read_picture(encode_picture(Picture(pixels, depth=16), format_by_name("avif"), quality=100))
+    content = encode_picture(Picture(pixels, depth=16), format_by_name("avif"), quality=100)
+    assert pyvips.Image.new_from_buffer(content, "").get("bits-per-sample") == 12
+    again = read_picture(content)
     assert (again.pixels[:, -1] == 65_535).all()
     assert (again.pixels[:, 0] == 0).all()
     assert np.abs(again.pixels.astype(int) - pixels).max() < 64  # a quarter of an 8-bit level
@@ -114,6 +116,20 @@ def test_quality_trades_bytes_for_likeness(name: str, picture: Picture) -> None:
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
     assert sizes[0] < sizes[2]
+
+
+@pytest.mark.parametrize(("name", "quality"), [("jpeg", 95), ("webp", 95), ("avif", 85)])
+def test_a_lossy_format_has_a_quality_of_its_own(name: str, quality: int, picture: Picture) -> None:
+    format = format_by_name(name)
+    usual = encode_picture(picture, format)
+    assert usual == encode_picture(picture, format, quality=quality)
+    assert usual != encode_picture(picture, format, quality=quality - 5)  # an encoder may know fewer steps than 100
+
+
+@pytest.mark.parametrize("quality", [None, 30])
+def test_a_jpeg_holds_colour_at_full_resolution(quality: int | None, picture: Picture) -> None:
+    with Image.open(io.BytesIO(encode_picture(picture, format_by_name("jpeg"), quality=quality))) as image:
+        assert JpegImagePlugin.get_sampling(image) == 0  # 4:4:4
 
 
 def test_the_ending_chooses_the_kind_of_jpeg_2000(picture: Picture, tmp_path: Path) -> None:

@@ -215,6 +215,12 @@ def test_a_large_batch_stays_usable_and_says_so(monkeypatch: pytest.MonkeyPatch)
     assert "3 more are counted above and not named" in found.text
 
 
+def test_500_pictures_have_thumbnails(tmp_path: Path) -> None:
+    found = written(*[DONE] * 502, target=str(tmp_path / "report.html"))
+    assert len(found.every("article")) == 500
+    assert len(found.every("tr")) == 1 + 2
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_transparent_picture_lies_on_a_pattern() -> None:
     Image.new("RGBA", (40, 30), (200, 0, 0, 90)).save("photo.png")

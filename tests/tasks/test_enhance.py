@@ -15,7 +15,7 @@ from restore_cli.networks import Network, Part
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.tasks import light
-from restore_cli.tasks.enhance import BRIGHT, DARK, Brightener, Cleaner, Decompressor, Enhancer, strength_for
+from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer, strength_for
 from restore_cli.tasks.task import GroupingTask
 
 
@@ -116,7 +116,7 @@ def test_other_tasks_keep_colours_outside_srgb(enhancer: type[Enhancer]) -> None
 
 
 @pytest.mark.parametrize(
-    ("mean", "strength"), [(0, 1), (DARK, 1), ((DARK * BRIGHT) ** 0.5, 0.5), (BRIGHT, 0), (0.5, 0), (1, 0)]
+    ("mean", "strength"), [(0, 1), (0.025, 1), ((0.025 * 0.075) ** 0.5, 0.5), (0.075, 0), (0.5, 0), (1, 0)]
 )
 def test_strength_falls_with_brightness(mean: float, strength: float) -> None:
     assert strength_for(mean) == pytest.approx(strength)

@@ -16,15 +16,15 @@ from restore_cli.picture.compression import Compression
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
-from restore_cli.tasks.matching import BEST_FOR_CLEAN, MatchingUpscaler
+from restore_cli.tasks.matching import MatchingUpscaler
 from restore_cli.tasks.sizing import Sizing
 from restore_cli.tasks.task import GroupingTask, StreamingTask
 from restore_cli.tasks.upscale import Upscaler
 
-CLEAN = [None, Compression("JPEG", BEST_FOR_CLEAN), Compression("JPEG", 100)]
+CLEAN = [None, Compression("JPEG", 93), Compression("JPEG", 100)]
 COMPRESSED = [
     Compression("JPEG", 1),
-    Compression("JPEG", BEST_FOR_CLEAN - 1),
+    Compression("JPEG", 92),
     Compression("lossy WebP"),
     Compression("AVIF"),
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from restore_cli.picture.srgb import to_linear
+from restore_cli.training import degradations
 from restore_cli.training.degradations import build_degradation, compressed, noisy
 from restore_cli.training.recipe import Degradations
 
@@ -73,8 +77,9 @@ def test_lower_quality_is_further_from_the_picture() -> None:
 
 
 def test_photographs_are_compressed_before_or_after_they_are_reduced() -> None:
-    degradations = Degradations(kind="photo", scale=2, blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(40, 40))
-    degrade = build_degradation(degradations)
+    degrade = build_degradation(
+        Degradations(kind="photo", scale=2, blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(40, 40))
+    )
     plain = build_degradation(Degradations(kind="bicubic", scale=2))
     random = np.random.default_rng(7)
     x = draw(128, 128, 9)
@@ -89,3 +94,56 @@ def test_dark_pictures_need_not_be_blurred() -> None:
         degrade = build_degradation(Degradations(kind="dark", exposure=(0.0, 0.0), blur=blur))
         made = [degrade(draw(64, 64, 5), 64, 64, random) for _ in range(12)]
         assert all(picture.shape == (64, 64, 3) for picture in made)
+
+
+def test_weak_noise_is_drawn_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[float] = []
+    monkeypatch.setattr(degradations, "noisy", lambda x, level, random: levels.append(level))
+    degrade, random = build_degradation(Degradations(kind="noise", noise=(0, 50))), np.random.default_rng(8)
+    for _ in range(3000):
+        degrade(flat(128), 128, 128, random)
+    assert np.mean(levels) == pytest.approx(20, abs=1)  # where all were drawn as often, it would be 25
+    assert 0 <= min(levels) < 1
+    assert 49 < max(levels) <= 50
+
+
+def test_most_jpegs_have_colours_of_half_the_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, save = [], Image.Image.save
+
+    def look(image: Image.Image, file: Any, format: str, **options: Any) -> None:
+        drawn.append(options["subsampling"])
+        save(image, file, format, **options)
+
+    monkeypatch.setattr(Image.Image, "save", look)
+    degrade, random = build_degradation(Degradations(kind="jpeg")), np.random.default_rng(9)
+    for _ in range(600):
+        degrade(flat(128)[:8, :8], 8, 8, random)
+    assert set(drawn) == {0, 2}
+    assert np.mean(np.array(drawn) == 2) == pytest.approx(0.7, abs=0.06)
+
+
+@pytest.mark.parametrize(("blur", "least"), [((0.0, 2.0), 0.5), ((0.8, 2.0), 0.8), ((0.0, 0.3), 0.3)])
+def test_dark_pictures_that_are_blurred_are_so_visibly(
+    blur: tuple[float, float], least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deviations: list[float] = []
+    monkeypatch.setattr(degradations, "blurred", lambda x, deviation: deviations.append(deviation) or x)
+    degrade, random = build_degradation(Degradations(kind="dark", blur=blur)), np.random.default_rng(10)
+    for _ in range(600):
+        degrade(flat(128)[:8, :8], 8, 8, random)
+    assert len(deviations) / 600 == pytest.approx(0.3, abs=0.06)
+    assert least <= min(deviations) < least + 0.05
+    assert max(deviations) <= blur[1]
+
+
+def test_photographs_are_blurred_before_or_after_they_become_noisy(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(degradations, "blurred", lambda x, deviation: steps.append("blur") or x)
+    monkeypatch.setattr(degradations, "noisy", lambda x, level, random: steps.append("noise") or x)
+    degrade, random = build_degradation(Degradations(kind="photo", scale=2)), np.random.default_rng(11)
+    orders = set()
+    for _ in range(20):
+        steps.clear()
+        degrade(flat(128)[:16, :16], 8, 8, random)
+        orders.add(tuple(steps))
+    assert orders == {("blur", "noise"), ("noise", "blur")}

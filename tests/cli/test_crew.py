@@ -1,0 +1,83 @@
+"""How many workers there are, and what each of them has of the machine."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from restore_cli.batch.duty import Duty
+from restore_cli.cli.crew import Crew
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, ReportOptions
+from restore_cli.cli.request import Request
+from restore_cli.memory import GIBIBYTE
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of 16 processors and much memory."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: 100 * GIBIBYTE)
+
+
+def duties(
+    *,
+    pictures: int | None = None,
+    workers: int | None = None,
+    devices: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    memory_limit: int | None = None,
+) -> list[Duty]:
+    engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
+    batch = BatchOptions(workers=workers, devices=devices)
+    request = Request(None, FileOptions(), batch, engine, ReportOptions())
+    return Crew(request, lambda engine, tell: pytest.fail("a task is loaded"), lambda share: None)._duties(pictures)
+
+
+@pytest.mark.parametrize(
+    ("free", "pictures", "workers", "threads"),
+    [(100, None, 8, 2), (100, 3, 3, 5), (100, 1, 1, None), (7, None, 2, 8), (5, None, 1, None), (1, None, 1, None)],
+)
+def test_workers_share_the_processors_as_far_as_memory_lets_them(
+    free: int, pictures: int | None, workers: int, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: free * GIBIBYTE)
+    found = duties(pictures=pictures)
+    assert [(duty.threads, duty.sharers, duty.memory_limit) for duty in found] == [(threads, workers, None)] * workers
+    assert all(duty.alone_off_host for duty in found)
+
+
+def test_there_are_no_more_workers_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    assert [duty.threads for duty in duties()] == [1, 1, 1]
+    assert [duty.threads for duty in duties(workers=5)] == [1] * 5
+
+
+def test_limits_are_meant_for_all_of_the_work() -> None:
+    (limited,) = duties(memory_limit=GIBIBYTE)
+    assert (limited.memory_limit, limited.threads, limited.in_flight) == (GIBIBYTE, None, GIBIBYTE // 16)
+    (threaded,) = duties(threads=4)
+    assert (threaded.memory_limit, threaded.threads) == (None, 4)
+
+
+def test_workers_that_are_asked_for_share_the_limit() -> None:
+    found = duties(workers=4, memory_limit=8 * GIBIBYTE)
+    assert [(duty.memory_limit, duty.threads, duty.sharers) for duty in found] == [(2 * GIBIBYTE, 4, 4)] * 4
+    assert {duty.in_flight for duty in found} == {2 * GIBIBYTE // 16}
+    assert not any(duty.alone_off_host for duty in found)
+    assert [duty.threads for duty in duties(workers=2, threads=3)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("devices", "workers", "expected"),
+    [
+        ("cuda:0, cuda:1", None, ["cuda:0", "cuda:1"]),
+        ("cuda:0,cuda:1", 3, ["cuda:0", "cuda:1", "cuda:0"]),
+        (None, None, ["cuda:2"]),
+        (None, 2, ["cuda:2", "cuda:2"]),
+    ],
+)
+def test_workers_are_spread_over_devices(devices: str | None, workers: int | None, expected: list[str]) -> None:
+    found = duties(devices=devices, workers=workers, device="cuda:2")
+    assert [duty.load_task.args[0].device for duty in found] == expected  # type: ignore[attr-defined]

@@ -89,7 +89,7 @@ class Display:
             what = f"skip, {foreseen.reason}" if foreseen.status == "skipped" else "fail"
             known = foreseen.record()
             record |= {key: known[key] for key in ("status", "reason", "error", "hint")}
-        way = shown(source) if target is None else f"{shown(source)} -> {shown(target)}"
+        way = " -> ".join(shown(name, escapes_bytes=False) for name in (source, target) if name is not None)
         sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
 
     def summary(self, totals: Totals, seconds: float, *, passed_over: int, left: int | None, interrupted: bool) -> None:
@@ -99,7 +99,7 @@ class Display:
         The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
-        if self.quiet or not (interrupted or totals.pictures != 1 or passed_over):
+        if self.quiet or not (interrupted or left or totals.pictures != 1 or passed_over):
             return
         if self._is_plain:
             self.say(_summary_line(totals, seconds, passed_over, left, interrupted))

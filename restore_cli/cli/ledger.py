@@ -24,7 +24,7 @@ class Ledger:
         self.totals = Totals()
         self.outcomes: list[Outcome] = []
         """All of them, for a report; empty where none is asked for."""
-        self.left: int | None = None
+        self.undone: int | None = None
         """How many pictures have no outcome yet, where that is known."""
         self.ends_run = False
         self.exit_code = 0

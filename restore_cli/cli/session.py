@@ -90,7 +90,7 @@ def run_session(
         ledger.totals,
         seconds,
         passed_over=plan.passed_over,
-        left=ledger.left if interrupted else None,
+        left=ledger.undone if interrupted or ledger.exit_code else None,
         interrupted=interrupted,
     )
     code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
@@ -194,7 +194,7 @@ def _run(
     `later` yields jobs that come while it runs, and None while none comes.
     """
     display, left = request.display, len(jobs)
-    ledger.left = left if later is None else None
+    ledger.undone = left if later is None else None
     try:
         with ExitStack() as stack:
             progress = stack.enter_context(display.progress(left if later is None else None))
@@ -211,7 +211,7 @@ def _run(
                 if ledger.is_closed and outcome.status == "failed":
                     continue  # it was read ahead, and is left to another run
                 left -= 1
-                ledger.left = left if later is None else None
+                ledger.undone = left if later is None else None
                 progress.picture_done()
                 ledger.note(outcome, job)
             if ledger.is_closed and left > 0:

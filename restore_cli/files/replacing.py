@@ -49,7 +49,10 @@ def replacing(target: Path) -> Iterator[BufferedRandom]:
             os.fsync(file.fileno())
             if not has_name:  # for the moment in which a run that is killed would leave it
                 _give_name(file.fileno(), temporary)
-        os.replace(temporary, target)
+            if fcntl is not None:  # while it is locked, nobody takes it for a leftover
+                os.replace(temporary, target)
+        if fcntl is None:  # Windows renames no open file
+            os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.in_turn import run_in_turn
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import Device
 from restore_cli.networks import Network, Part
 from restore_cli.networks.part import cut_core
@@ -171,7 +171,7 @@ def work(task: Upscaler, source: Path, target: Path) -> Any:
     def no_progress(share: float) -> None: ...
 
     progress: Progress = no_progress
-    worker = Worker(Duty(load_task=lambda tell: task, max_pixels=10**6), print)
+    worker = Worker(WorkerConfig(load_task=lambda tell: task, max_pixels=10**6), print)
     job = Job(source, target, format_by_name(target.suffix[1:]))
     ((_, outcome),) = run_in_turn([job], worker, progress, lambda: False)
     return outcome

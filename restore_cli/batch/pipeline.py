@@ -43,7 +43,7 @@ class Pipeline:
     def __init__(self, worker: Worker, listener: Listener) -> None:
         self._worker = worker
         self._listener = listener
-        self._allowance = Allowance(worker.duty.in_flight)
+        self._allowance = Allowance(worker.config.in_flight)
         self._opened: SimpleQueue[Opened | None] = SimpleQueue()
         self._restored: SimpleQueue[Restored | None] = SimpleQueue()
         self._ahead: deque[Opened | None] = deque()

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
-from restore_cli.batch.targets import Place, names_folder
+from restore_cli.batch.targets import Place, Target, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 
@@ -107,8 +107,9 @@ class Planner:
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
         if self._place.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
-        results = self._results_among(found.sources)
-        jobs = [self.add(source) for source in found.sources if source.path not in results]
+        placed = [(source, self._place.target(source)) for source in found.sources]
+        results = self._results_among(placed)
+        jobs = [self._add(source, target) for source, target in placed if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
         return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over, tuple(results))
@@ -119,26 +120,29 @@ class Planner:
         Raises:
             UsageError: its result has the name of another one, or would replace its input.
         """
-        job = Job(source.path, *self._place.target(source))
+        return self._add(source, self._place.target(source))
+
+    def _add(self, source: Source, target: Target) -> Job | None:
+        job = Job(source.path, *target)
         if job.target is not None:
             self._take(source.path, job.target)
         return job if self._shard is None or self._shard.holds(source) else None
 
-    def _results_among(self, sources: Sequence[Source]) -> dict[Path, None]:
-        """Return those of `sources` that are where another one's result goes, or would go by default.
+    def _results_among(self, placed: Sequence[tuple[Source, Target]]) -> dict[Path, None]:
+        """Return those of the sources, each with its target, that are where another's result goes, or would by default.
 
         They are results of an earlier run, and not to be done again. Where results replace what is there, a source that
         its own result would replace is taken for an original: it is not lost without a word.
         """
         made: set[str] = set()
         originals: set[str] = set()
-        for source in sources:
-            key, target = _key(source.path), self._place.target(source)[0]
+        keys = [_key(source.path) for source, _ in placed]
+        for key, (source, (target, _)) in zip(keys, placed, strict=True):
             made |= {_key(path) for path in (target, self._place.beside(source)) if path is not None} - {key}
             if self._overwrite and target is not None and _key(target) == key:
                 originals.add(key)
         results = made - originals
-        return {source.path: None for source in sources if _key(source.path) in results}
+        return {source.path: None for key, (source, _) in zip(keys, placed, strict=True) if key in results}
 
     def makes(self, path: Path) -> bool:
         """Tell whether a file is the result of a picture that was planned."""

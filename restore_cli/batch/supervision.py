@@ -18,19 +18,19 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from restore_cli.batch.backlog import Backlog
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_process import (
-    Begun,
     Contested,
-    Ended,
     Failed,
     Finish,
-    Told,
-    Wanting,
-    WentOn,
+    JobEnded,
+    JobProgress,
+    JobWanted,
+    Notice,
+    WorkerReady,
     holding_signals,
     serve,
 )
@@ -48,10 +48,10 @@ DEATHS_AT_BEGINNING = 3
 
 
 @dataclass(eq=False, slots=True)
-class Post:
+class WorkerHandle:
     """A worker's process."""
 
-    duty: Duty
+    config: WorkerConfig
     process: BaseProcess
     connection: Connection[Any, Any]
     in_hand: dict[Job, float] = field(default_factory=dict)
@@ -69,17 +69,22 @@ class Supervisor:
     """Hands jobs to workers and tells what became of them."""
 
     def __init__(
-        self, duties: Sequence[Duty], more_on_host: Sequence[Duty] = (), *, tell: Tell, progress: Progress
+        self,
+        configs: Sequence[WorkerConfig],
+        more_on_host: Sequence[WorkerConfig] = (),
+        *,
+        tell: Tell,
+        progress: Progress,
     ) -> None:
-        """`duties` has one entry for each worker; those `more_on_host` work if the first runs on the processor.
+        """`configs` has one entry for each worker; those `more_on_host` work if the first runs on the processor.
 
         `progress` is called with the sum of the shares that are done of the pictures in hand.
         """
-        self._duties = list(duties)
+        self._configs = list(configs)
         self._more_on_host = list(more_on_host)
         self._tell = tell
         self._progress = progress
-        self._posts: list[Post] = []
+        self._workers: list[WorkerHandle] = []
         self._suspects: deque[Job] = deque()
         self._contested: deque[tuple[float, Job]] = deque()
         self._early_deaths = 0
@@ -101,7 +106,7 @@ class Supervisor:
                 stopping = stop()
                 source.ask_again()
                 self._hand_out(source, stopping)
-                if not self._posts and (stopping or self._has_nothing_left(source)):
+                if not self._workers and (stopping or self._has_nothing_left(source)):
                     return
                 yield from self._listen()
         finally:
@@ -111,40 +116,42 @@ class Supervisor:
         """Give each worker that wants one a job; begin another worker where there is more to do."""
         if stopping:
             self._suspects.clear()
-            for post in self._posts:
-                self._dismiss(post, Finish(abandons=True))
+            for handle in self._workers:
+                self._dismiss(handle, Finish(abandons=True))
             return
-        workers = len(self._duties) + len(self._more_on_host)
+        workers = len(self._configs) + len(self._more_on_host)
         fair = max(FEWEST_IN_HAND, source.count(MOST_COUNTED) // workers)
-        for post in [post for post in self._posts if post.wants and not (post.is_alone and post.in_hand)]:
-            if workers == 1 or len(post.in_hand) < fair:
-                self._give(post, source)
-        missing = [duty for duty in self._duties if all(post.duty is not duty for post in self._posts)]
+        for handle in [handle for handle in self._workers if handle.wants and not (handle.is_alone and handle.in_hand)]:
+            if workers == 1 or len(handle.in_hand) < fair:
+                self._give(handle, source)
+        missing = [config for config in self._configs if all(handle.config is not config for handle in self._workers)]
         # One begins after the other: the first may have to fetch weights.
-        is_ready = all(post.has_begun for post in self._posts)
+        is_ready = all(handle.has_begun for handle in self._workers)
         if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
             self._begin(missing[0])
 
-    def _give(self, post: Post, source: Backlog) -> None:
-        job, post.is_alone = None, False
-        if self._suspects and not post.in_hand:
-            job, post.is_alone = self._suspects.popleft(), True
+    def _give(self, handle: WorkerHandle, source: Backlog) -> None:
+        job, handle.is_alone = None, False
+        if self._suspects and not handle.in_hand:
+            job, handle.is_alone = self._suspects.popleft(), True
         elif (job := source.take()) is None and self._next_contested_is_due():
             job = self._contested.popleft()[1]
         if job is not None:
             if self._is_in_hand(job):  # a file that changed again meanwhile
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, job))
                 return
-            post.wants = False
-            post.in_hand[job] = 0.0
-            self._send(post, job)
+            handle.wants = False
+            handle.in_hand[job] = 0.0
+            self._send(handle, job)
         elif self._has_nothing_left(source):
-            self._dismiss(post, Finish(abandons=False))
+            self._dismiss(handle, Finish(abandons=False))
 
     def _is_in_hand(self, job: Job) -> bool:
         """Tell whether a worker has the same picture in hand, maybe by another job."""
         return any(
-            (job.source, job.target) == (other.source, other.target) for post in self._posts for other in post.in_hand
+            (job.source, job.target) == (other.source, other.target)
+            for handle in self._workers
+            for other in handle.in_hand
         )
 
     def _has_nothing_left(self, source: Backlog) -> bool:
@@ -155,101 +162,101 @@ class Supervisor:
 
     def _listen(self) -> Iterator[tuple[Job, Outcome]]:
         """Hear what workers tell, and yield outcomes."""
-        posts = {post.connection: post for post in self._posts}
-        if not posts:
+        handles = {handle.connection: handle for handle in self._workers}
+        if not handles:
             time.sleep(POLL)
-        for connection in wait(list(posts), timeout=POLL):
-            yield from self._hear(posts[connection])  # type: ignore[index]
+        for connection in wait(list(handles), timeout=POLL):
+            yield from self._hear(handles[connection])  # type: ignore[index]
 
-    def _hear(self, post: Post) -> Iterator[tuple[Job, Outcome]]:
+    def _hear(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
         """Take in all that a worker has told by now: with one message a round, many would have to wait for others."""
         while True:
             try:
-                if not post.connection.poll():
+                if not handle.connection.poll():
                     return
-                message = post.connection.recv()
+                message = handle.connection.recv()
             except (EOFError, OSError):
-                yield from self._bury(post)
+                yield from self._settle_dead(handle)
                 return
-            yield from self._understand(post, message)
+            yield from self._understand(handle, message)
 
-    def _understand(self, post: Post, message: object) -> Iterator[tuple[Job, Outcome]]:
+    def _understand(self, handle: WorkerHandle, message: object) -> Iterator[tuple[Job, Outcome]]:
         """Take in what a worker told, and yield an outcome."""
         match message:
-            case Begun(on_host):
-                post.has_begun = True
+            case WorkerReady(on_host):
+                handle.has_begun = True
                 self._early_deaths = 0
                 if on_host:
-                    self._duties += self._more_on_host
+                    self._configs += self._more_on_host
                 self._more_on_host.clear()
-            case Wanting():
-                post.wants = True
-            case WentOn(job, share):
-                post.in_hand[job] = share
-                self._progress(sum(sum(other.in_hand.values()) for other in self._posts))
-            case Ended(job, outcome):
-                post.in_hand.pop(job, None)
+            case JobWanted():
+                handle.wants = True
+            case JobProgress(job, share):
+                handle.in_hand[job] = share
+                self._progress(sum(sum(other.in_hand.values()) for other in self._workers))
+            case JobEnded(job, outcome):
+                handle.in_hand.pop(job, None)
                 yield job, outcome
             case Contested(job):
-                post.in_hand.pop(job, None)
+                handle.in_hand.pop(job, None)
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
-            case Told(text):
+            case Notice(text):
                 self._tell(text)
             case Failed(error):
                 raise error
 
-    def _begin(self, duty: Duty) -> None:
+    def _begin(self, config: WorkerConfig) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, duty), daemon=True)
+        process = self._context.Process(target=serve, args=(theirs, config), daemon=True)
         with holding_signals():
             process.start()
         theirs.close()
-        self._posts.append(Post(duty, process, ours))
+        self._workers.append(WorkerHandle(config, process, ours))
 
-    def _dismiss(self, post: Post, message: Finish) -> None:
-        if not post.is_dismissed:
-            post.is_dismissed = True
-            post.wants = False
-            self._send(post, message)
+    def _dismiss(self, handle: WorkerHandle, message: Finish) -> None:
+        if not handle.is_dismissed:
+            handle.is_dismissed = True
+            handle.wants = False
+            self._send(handle, message)
 
-    def _send(self, post: Post, message: object) -> None:
+    def _send(self, handle: WorkerHandle, message: object) -> None:
         with contextlib.suppress(OSError):  # it died; its end of the line tells so, too
-            post.connection.send(message)
+            handle.connection.send(message)
 
-    def _bury(self, post: Post) -> Iterator[tuple[Job, Outcome]]:
+    def _settle_dead(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
         """Part with a worker whose process ended, and settle what it had in hand."""
-        post.process.join()
-        post.connection.close()
-        self._posts.remove(post)
-        for folder in {job.target.parent for job in post.in_hand if job.target is not None}:
+        handle.process.join()
+        handle.connection.close()
+        self._workers.remove(handle)
+        for folder in {job.target.parent for job in handle.in_hand if job.target is not None}:
             remove_leftovers(folder)
-        if post.is_dismissed and (post.process.exitcode == 0 or not post.in_hand):
+        if handle.is_dismissed and (handle.process.exitcode == 0 or not handle.in_hand):
             return
-        death = death_of(post.process.exitcode or 0)
-        if post.in_hand and not post.is_alone:
+        death = death_of(handle.process.exitcode or 0)
+        if handle.in_hand and not handle.is_alone:
             self._tell(f"{death.message}; what a worker had in hand is done again")
-        for job in post.in_hand:
-            if outcome := found_written(job, post.duty.began):
+        for job in handle.in_hand:
+            if outcome := found_written(job, handle.config.began):
                 yield job, outcome
-            elif post.is_alone:
+            elif handle.is_alone:
                 yield job, failure(job, death)
             else:
                 self._suspects.append(job)
-        if post.is_alone:
+        if handle.is_alone:
             return
-        if not post.has_begun:
+        if not handle.has_begun:
             self._early_deaths += 1
             if self._early_deaths == DEATHS_AT_BEGINNING:
                 raise death
 
     def _kill(self) -> None:
         """End all workers at once."""
-        folders = {job.target.parent for post in self._posts for job in post.in_hand if job.target is not None}
-        for post in self._posts:
-            post.process.kill()
-        for post in self._posts:
-            post.process.join()
-            post.connection.close()
-        self._posts.clear()
+        folders = {job.target.parent for handle in self._workers for job in handle.in_hand if job.target is not None}
+        for handle in self._workers:
+            handle.process.kill()
+        for handle in self._workers:
+            handle.process.join()
+            handle.connection.close()
+        self._workers.clear()
         for folder in folders:
             remove_leftovers(folder)

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import (
     Outcome,
     Seconds,
@@ -24,6 +23,7 @@ from restore_cli.batch.output import Output, check_result, copy_to_standard_outp
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.stages import Opened, Restored
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.memory import free_host_memory, limit_host_memory, share_host_memory
@@ -49,8 +49,8 @@ Reserve = Callable[[int], None]
 class Worker:
     """Carries out jobs with one task, which it owns."""
 
-    def __init__(self, duty: Duty, tell: Tell) -> None:
-        self.duty = duty
+    def __init__(self, config: WorkerConfig, tell: Tell) -> None:
+        self.config = config
         self._tell = tell
         self._task: Task | None = None
         self._cleaned: set[Path] = set()
@@ -63,12 +63,12 @@ class Worker:
         """
         if self._task is not None:
             return
-        duty, usual_threads = self.duty, host_threads()
-        prepare_host(duty.threads)
-        limit_host_memory(duty.memory_limit)
-        share_host_memory(duty.sharers)
-        self._task = duty.load_task(self._tell)
-        if duty.alone_off_host and self._task.device != "cpu":
+        config, usual_threads = self.config, host_threads()
+        prepare_host(config.threads)
+        limit_host_memory(config.memory_limit)
+        share_host_memory(config.sharers)
+        self._task = config.load_task(self._tell)
+        if config.alone_off_host and self._task.device != "cpu":
             share_host_memory(1)
             prepare_host(usual_threads)
 
@@ -182,7 +182,9 @@ class Worker:
             with self._target(opened) as add:
                 add(restored.result)
         job, picture, (height, width) = opened.job, opened.picture, opened.size
-        lost = losses(restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.duty.strip_metadata)
+        lost = losses(
+            restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.config.strip_metadata
+        )
         return Outcome(
             source=name_of_source(job),
             target=str(job.target) if job.target else STANDARD_STREAM,
@@ -200,7 +202,7 @@ class Worker:
         )
 
     def _skipped(self, job: Job) -> Outcome | None:
-        return skipped(job, overwrite=self.duty.overwrite, began=self.duty.began)
+        return skipped(job, overwrite=self.config.overwrite, began=self.config.began)
 
     def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
         watch = Stopwatch()
@@ -217,7 +219,7 @@ class Worker:
 
         source = job.source or _read_standard_input()
         try:
-            picture = read_picture(source, max_pixels=self.duty.max_pixels, room=room, check=check)
+            picture = read_picture(source, max_pixels=self.config.max_pixels, room=room, check=check)
         except _LargeEnoughError as found:
             if job.target is None:
                 self._hand_on(source, job.format)
@@ -231,22 +233,22 @@ class Worker:
 
     def _hand_on(self, source: Path | bytes, format: Format | None) -> None:
         """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
-        picture = read_picture(source, max_pixels=self.duty.max_pixels)
+        picture = read_picture(source, max_pixels=self.config.max_pixels)
         if format is None or picture.format == format.name:
             with open_picture(source) as file:
                 copy_to_standard_output(file)
             return
-        duty = self.duty
+        config = self.config
         with writing_standard_output(
-            picture.height, picture.width, format, quality=duty.quality, strip_metadata=duty.strip_metadata
+            picture.height, picture.width, format, quality=config.quality, strip_metadata=config.strip_metadata
         ) as add:
             add(picture)
 
     def _target(self, opened: Opened) -> AbstractContextManager[Add]:
         target = opened.job.target
         open_target = partial(writing, target) if target is not None else writing_standard_output
-        duty = self.duty
-        return open_target(*opened.size, opened.format, quality=duty.quality, strip_metadata=duty.strip_metadata)
+        config = self.config
+        return open_target(*opened.size, opened.format, quality=config.quality, strip_metadata=config.strip_metadata)
 
     def _clean(self, folder: Path, *, again: bool) -> None:
         """Remove what killed runs left in a folder: before the first result comes there, and when one died just now."""

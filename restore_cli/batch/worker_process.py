@@ -13,9 +13,9 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import Outcome, as_restore_error
 from restore_cli.batch.planning import Job
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.errors import RestoreError
 from restore_cli.importing import without_collections
 
@@ -35,7 +35,7 @@ CAN_HOLD = hasattr(signal, "pthread_sigmask")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class WorkerReady:
     """The worker is ready."""
 
     on_host: bool
@@ -43,12 +43,12 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanting:
+class JobWanted:
     """The worker can read one more picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class WentOn:
+class JobProgress:
     """A picture went on."""
 
     job: Job
@@ -56,7 +56,7 @@ class WentOn:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class JobEnded:
     """A job has an outcome."""
 
     job: Job
@@ -71,7 +71,7 @@ class Contested:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notice:
     """The user should know something."""
 
     text: str
@@ -92,7 +92,7 @@ class Finish:
     """Whether pictures that have not reached the network are left undone."""
 
 
-def serve(connection: Connection[Any, Any], duty: Duty) -> None:
+def serve(connection: Connection[Any, Any], config: WorkerConfig) -> None:
     """Carry out the jobs that come through `connection` until there are no more, or the supervisor is gone.
 
     Signals that end a run are the supervisor's affair.
@@ -101,20 +101,20 @@ def serve(connection: Connection[Any, Any], duty: Duty) -> None:
         signal.signal(number, signal.SIG_IGN)
     if CAN_HOLD:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-    desk = Desk(connection)
+    supervisor = SupervisorLink(connection)
     try:
         with without_collections():
             from restore_cli.batch.pipeline import Pipeline
             from restore_cli.batch.worker import Worker
 
-        worker = Worker(duty, lambda text: desk.send(Told(text)))
+        worker = Worker(config, lambda text: supervisor.send(Notice(text)))
         worker.load()
-        desk.send(Begun(on_host=worker.task.device == "cpu"))
-        pipeline = Pipeline(worker, desk)
-        threading.Thread(target=desk.listen, args=(pipeline,), daemon=True).start()
-        pipeline.run(desk.jobs())
+        supervisor.send(WorkerReady(on_host=worker.task.device == "cpu"))
+        pipeline = Pipeline(worker, supervisor)
+        threading.Thread(target=supervisor.listen, args=(pipeline,), daemon=True).start()
+        pipeline.run(supervisor.jobs())
     except Exception as error:
-        desk.send(Failed(as_restore_error(error)))
+        supervisor.send(Failed(as_restore_error(error)))
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def holding_signals() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-class Desk:
+class SupervisorLink:
     """The worker's end of the line."""
 
     def __init__(self, connection: Connection[Any, Any]) -> None:
@@ -164,7 +164,7 @@ class Desk:
     def jobs(self) -> Iterator[Job]:
         """Ask for one job after the other."""
         while True:
-            self.send(Wanting())
+            self.send(JobWanted())
             job = self._jobs.get()
             if job is None:
                 return
@@ -175,11 +175,11 @@ class Desk:
         now = time.monotonic()
         if now - self._told > PROGRESS_PAUSE:
             self._told = now
-            self.send(WentOn(job, share))
+            self.send(JobProgress(job, share))
 
     def outcome(self, job: Job, outcome: Outcome) -> None:
         """Tell what became of a job."""
-        self.send(Ended(job, outcome))
+        self.send(JobEnded(job, outcome))
 
     def contested(self, job: Job) -> None:
         """Tell that another run has a picture in hand."""

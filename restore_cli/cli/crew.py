@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch.duty import IN_FLIGHT_BYTES, Duty
 from restore_cli.batch.outcome import Outcome, skipped
 from restore_cli.batch.planning import Job
+from restore_cli.batch.worker_config import IN_FLIGHT_BYTES, WorkerConfig
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.importing import without_collections
@@ -47,11 +47,11 @@ class Crew:
             RestoreError: no picture can be restored, whichever it is.
             BrokenPipeError: nobody reads standard output any more.
         """
-        left, (duty,) = [], self._duties(1)
+        left, (config,) = [], self._configs(1)
         for job in jobs:
             if stop():
                 return
-            outcome = skipped(job, overwrite=duty.overwrite, began=duty.began)
+            outcome = skipped(job, overwrite=config.overwrite, began=config.began)
             if outcome is None:
                 left.append(job)
             else:
@@ -72,8 +72,8 @@ class Crew:
             from restore_cli.batch.in_turn import run_in_turn
             from restore_cli.batch.worker import Worker
 
-        (duty,) = self._duties(1)
-        worker = Worker(duty, self._request.display.note)
+        (config,) = self._configs(1)
+        worker = Worker(config, self._request.display.note)
         self.is_idle = len(jobs) == 1
         yield from run_in_turn(jobs, worker, self._go_on, stop, debug=self._request.report.debug)
 
@@ -84,10 +84,10 @@ class Crew:
     def _work_apart(self, jobs: Iterable[Job | None], count: int | None, stop: Callable[[], bool]) -> Results:
         from restore_cli.batch.supervision import Supervisor
 
-        duties = self._duties(count)
-        certain = len(duties) if self._is_crew_certain else 1
+        configs = self._configs(count)
+        certain = len(configs) if self._is_crew_certain else 1
         supervisor = Supervisor(
-            duties[:certain], duties[certain:], tell=self._request.display.note, progress=self._progress
+            configs[:certain], configs[certain:], tell=self._request.display.note, progress=self._progress
         )
         with closing(supervisor.run(jobs, stop)) as results:
             yield from results
@@ -97,7 +97,7 @@ class Crew:
         """Whether there are several workers wherever they run."""
         return bool(self._request.batch.workers or self._request.batch.devices)
 
-    def _duties(self, pictures: int | None) -> list[Duty]:
+    def _configs(self, pictures: int | None) -> list[WorkerConfig]:
         """Return what each worker is told; for no more workers than there are pictures, if that is known."""
         engine, wanted = self._request.engine, self._request.batch.workers
         devices = [name.strip() for name in (self._request.batch.devices or engine.device).split(",")]
@@ -110,7 +110,7 @@ class Crew:
         engines = [replace(engine, device=devices[index % len(devices)], memory_limit=limit) for index in range(count)]
         files = self._request.files
         return [
-            Duty(
+            WorkerConfig(
                 load_task=partial(self._load_task, engine),
                 max_pixels=files.max_pixels,
                 overwrite=files.overwrite,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsError
 from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from restore_cli.picture.claims import claimed
@@ -70,9 +70,9 @@ def jobs(tmp_path: Path) -> list[Job]:
     return found
 
 
-def pipeline(task: Task, heard: Heard, **duty: object) -> Pipeline:
-    options = {"load_task": lambda tell: task, "max_pixels": 10**6} | duty
-    return Pipeline(Worker(Duty(**options), print), heard)  # type: ignore[arg-type]
+def pipeline(task: Task, heard: Heard, **config: object) -> Pipeline:
+    options = {"load_task": lambda tell: task, "max_pixels": 10**6} | config
+    return Pipeline(Worker(WorkerConfig(**options), print), heard)  # type: ignore[arg-type]
 
 
 def test_every_job_has_an_outcome_and_nothing_else_is_left(jobs: list[Job]) -> None:

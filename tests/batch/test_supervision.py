@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.errors import RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
@@ -95,11 +95,11 @@ class Planting:
     def __init__(self, load: Load, workers: int = 1, **settings: Any) -> None:
         from functools import partial
 
-        duty = {"load_task": partial(load, **settings), "max_pixels": 10**6, "began": time.time()}
+        config = {"load_task": partial(load, **settings), "max_pixels": 10**6, "began": time.time()}
         self.told: list[str] = []
         self.shares: list[float] = []
         self.supervisor = Supervisor(
-            [Duty(**duty) for _ in range(workers)],
+            [WorkerConfig(**config) for _ in range(workers)],
             tell=self.told.append,
             progress=self.shares.append,
         )

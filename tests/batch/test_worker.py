@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.batch.duty import Duty
 from restore_cli.batch.in_turn import run_in_turn
 from restore_cli.batch.outcome import Outcome, refused, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
 from restore_cli.batch.stages import Opened
 from restore_cli.batch.worker import Worker
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
 from restore_cli.picture.formats import format_by_name
@@ -48,7 +48,7 @@ class Failing(Inverting):
 
 def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
     load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    work = Worker(Duty(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+    work = Worker(WorkerConfig(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
     if isinstance(task, Inverting):
         work.load()
     return work
@@ -133,8 +133,8 @@ def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     monkeypatch.setattr("restore_cli.batch.worker.host_threads", lambda: 16)
     task = Inverting()
     task.device = device
-    duty = Duty(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
-    work = Worker(duty, print)
+    config = WorkerConfig(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
+    work = Worker(config, print)
     work.load()
     assert work.task is task
     assert shared[-1] == sharers

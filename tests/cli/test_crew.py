@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from restore_cli.batch.duty import Duty
+from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.cli.crew import Crew
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, ReportOptions
 from restore_cli.cli.request import Request
@@ -20,7 +20,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: 100 * GIBIBYTE)
 
 
-def duties(
+def configs(
     *,
     pictures: int | None = None,
     workers: int | None = None,
@@ -28,11 +28,11 @@ def duties(
     device: str = "auto",
     threads: int | None = None,
     memory_limit: int | None = None,
-) -> list[Duty]:
+) -> list[WorkerConfig]:
     engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
     batch = BatchOptions(workers=workers, devices=devices)
     request = Request(None, FileOptions(), batch, engine, ReportOptions())
-    return Crew(request, lambda engine, tell: pytest.fail("a task is loaded"), lambda share: None)._duties(pictures)
+    return Crew(request, lambda engine, tell: pytest.fail("a task is loaded"), lambda share: None)._configs(pictures)
 
 
 @pytest.mark.parametrize(
@@ -43,30 +43,32 @@ def test_workers_share_the_processors_as_far_as_memory_lets_them(
     free: int, pictures: int | None, workers: int, threads: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: free * GIBIBYTE)
-    found = duties(pictures=pictures)
-    assert [(duty.threads, duty.sharers, duty.memory_limit) for duty in found] == [(threads, workers, None)] * workers
-    assert all(duty.alone_off_host for duty in found)
+    found = configs(pictures=pictures)
+    assert [(config.threads, config.sharers, config.memory_limit) for config in found] == [
+        (threads, workers, None)
+    ] * workers
+    assert all(config.alone_off_host for config in found)
 
 
 def test_there_are_no_more_workers_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
-    assert [duty.threads for duty in duties()] == [1, 1, 1]
-    assert [duty.threads for duty in duties(workers=5)] == [1] * 5
+    assert [config.threads for config in configs()] == [1, 1, 1]
+    assert [config.threads for config in configs(workers=5)] == [1] * 5
 
 
 def test_limits_are_meant_for_all_of_the_work() -> None:
-    (limited,) = duties(memory_limit=GIBIBYTE)
+    (limited,) = configs(memory_limit=GIBIBYTE)
     assert (limited.memory_limit, limited.threads, limited.in_flight) == (GIBIBYTE, None, GIBIBYTE // 16)
-    (threaded,) = duties(threads=4)
+    (threaded,) = configs(threads=4)
     assert (threaded.memory_limit, threaded.threads) == (None, 4)
 
 
 def test_workers_that_are_asked_for_share_the_limit() -> None:
-    found = duties(workers=4, memory_limit=8 * GIBIBYTE)
-    assert [(duty.memory_limit, duty.threads, duty.sharers) for duty in found] == [(2 * GIBIBYTE, 4, 4)] * 4
-    assert {duty.in_flight for duty in found} == {2 * GIBIBYTE // 16}
-    assert not any(duty.alone_off_host for duty in found)
-    assert [duty.threads for duty in duties(workers=2, threads=3)] == [3, 3]
+    found = configs(workers=4, memory_limit=8 * GIBIBYTE)
+    assert [(config.memory_limit, config.threads, config.sharers) for config in found] == [(2 * GIBIBYTE, 4, 4)] * 4
+    assert {config.in_flight for config in found} == {2 * GIBIBYTE // 16}
+    assert not any(config.alone_off_host for config in found)
+    assert [config.threads for config in configs(workers=2, threads=3)] == [3, 3]
 
 
 @pytest.mark.parametrize(
@@ -79,5 +81,5 @@ def test_workers_that_are_asked_for_share_the_limit() -> None:
     ],
 )
 def test_workers_are_spread_over_devices(devices: str | None, workers: int | None, expected: list[str]) -> None:
-    found = duties(devices=devices, workers=workers, device="cuda:2")
-    assert [duty.load_task.args[0].device for duty in found] == expected  # type: ignore[attr-defined]
+    found = configs(devices=devices, workers=workers, device="cuda:2")
+    assert [config.load_task.args[0].device for config in found] == expected  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ IN_FLIGHT_BYTES = 512 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
+class WorkerConfig:
     """What a worker is told when it begins; plain data, so that it can begin in another process."""
 
     load_task: Callable[[Tell], Task]

@@ -43,6 +43,7 @@ def start(*arguments: str, here: Path) -> subprocess.Popen[bytes]:
         cwd=here,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever runs the tests may ignore it
     )
 
 

@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at x3: clean pictures; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="4bcbb3fbcfda000781f769e1b208fb2b43b6c7a7d1eef4128057a4420ebad359",
-        bytes=944_980,
+        sha256="539c0536ed0f7280919f16a4c93311ecc5576e883719e0061c755471f0bde811",
+        bytes=945_068,
         parameters=232_695,
     ),
     _own(
@@ -71,8 +71,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default at other scales: clean pictures; trained for this project",
         made_by=f"features by {SAFMN_AUTHORS}; head after DySample by Wenze Liu, Hao Lu, Hongtao Fu, Zhiguo Cao",
         source=SAFMN_CODE,
-        sha256="2814a99801cb7bd8c7d32b4c1029468f521054a1d3e57aacf31e1a9170bb68d6",
-        bytes=1_033_036,
+        sha256="4ec742e88b4c1505077a3765ae93058ecd69bfae7af9658e639c058e0a148cbe",
+        bytes=1_033_060,
         parameters=254_427,
     ),
     _own(

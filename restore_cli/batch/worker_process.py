@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -121,9 +122,13 @@ def serve(connection: Connection[Any, Any], config: WorkerConfig) -> None:
 def holding_signals() -> Iterator[None]:
     """Hold signals that end a run back while the context lasts; a process that is started in it holds them by birth.
 
-    So none reaches a worker that has not come to `serve` yet.
+    So none reaches a worker that has not come to `serve` yet. What looks after memory that processes share is begun
+    before, since it lets go of signals.
     """
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS) if CAN_HOLD else ()
+    held = set[signal.Signals | int]()
+    if CAN_HOLD:
+        resource_tracker.ensure_running()
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         yield
     finally:

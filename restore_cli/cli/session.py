@@ -216,6 +216,7 @@ def _run(
                 ledger.note(outcome, job)
             if ledger.is_closed and left > 0:
                 display.note(f"stopped: {ledger.why_closed}, {left} left undone")
+                ledger.undone = None  # it is told
             return interrupted()
     except KeyboardInterrupt:
         return True

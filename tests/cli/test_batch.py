@@ -85,14 +85,17 @@ def test_signals_to_the_whole_group_leave_whole_files_and_exit_130(
     assert done + left == 60
 
 
-@pytest.mark.parametrize("pause", [0.4, 0.7, 1.0, 1.5])
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="it is not told which processes a process has begun")
+@pytest.mark.parametrize("pause", [0.0, 0.1, 0.3, 0.6])
 def test_a_signal_while_workers_begin_leaves_no_traceback(pause: float, many: Path, tmp_path: Path) -> None:
     with start("upscale", "many", "-o", "out", "--workers", "2", here=tmp_path) as process:
+        begun = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        wait_for(lambda: len(begun.read_text().split()) > 1)  # the first looks after shared memory
         time.sleep(pause)
         os.killpg(process.pid, signal.SIGINT)
         assert process.stderr is not None
         errors = process.stderr.read().decode()
-        assert process.wait(timeout=60) in (130, -signal.SIGINT), "the latter before Python heeds signals"
+        assert process.wait(timeout=60) == 130
     assert "Traceback" not in errors
 
 
@@ -210,7 +213,7 @@ def test_a_reader_that_goes_away_ends_the_run_with_a_word(many: Path, tmp_path: 
     assert done.returncode == 1
     assert json.loads(done.stdout)["status"] == "done"
     assert done.stderr.startswith(b"error: nobody reads standard output any more\n")
-    assert b" done in " in done.stderr
+    assert re.search(rb"\d+ done, \d+ left in ", done.stderr)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
@@ -458,7 +461,7 @@ def test_a_file_in_the_place_of_a_folder_is_told_as_that(restore: Restore, many:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "0").touch()
     done = restore("upscale", "many", "-o", "out", "--dry-run")
-    assert b"cannot write to out/0: no folder" in done.stderr
+    assert b"out/0: no folder" in done.stderr
 
 
 def test_a_manifest_that_cannot_be_written_ends_the_run_with_a_summary(many: Path, tmp_path: Path) -> None:

@@ -307,7 +307,8 @@ def test_grey_and_transparent_pictures_stay_so(mode: str, photo: Path, here: Pat
 
 def test_what_a_format_cannot_hold_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Image.open(photo) as image:
-        image.convert("RGBA").save("clear.png")
+        image.putalpha(200)
+        image.save("clear.png")
     run(["upscale", "clear.png", "-o", "x.jpg"])
     assert "note: clear.png: JPEG holds no transparency, so the picture lies on white" in stderr_lines(capsys)
 

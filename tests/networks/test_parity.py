@@ -78,7 +78,8 @@ def test_safm_of_the_article(case: str) -> None:
 @pytest.mark.parametrize(("name", "block"), [("eblock", EBlock), ("dblock", DBlock)])
 def test_blocks_of_darkir(name: str, block: type[EBlock | DBlock]) -> None:
     weights, cases = load_golden(f"block_{name}")
-    built = block(8, dilations=(1, 4, 9) if block is DBlock else (1,), extra_depth_wise=True)
+    options = {"dilations": (1, 4, 9)} if block is DBlock else {}
+    built = block(8, extra_depth_wise=True, **options)
     built.load_state_dict(weights)
     torch.testing.assert_close(built(cases["case0/input"]), cases["case0/output"], rtol=0, atol=TOLERANCE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +148,13 @@ def test_a_start_that_hardly_fits_is_told_of(
 def test_a_disk_without_room_is_told_of_in_the_words_of_the_system(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(path: Path, content: Any) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     assert train(tmp_path / "w.safetensors", "--steps", "1") == 1
-    assert "w.checkpoint: No space left on device" in capsys.readouterr().err
+    assert "w.safetensors: No space left on device" in capsys.readouterr().err
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("w.")]
 
 
 @pytest.mark.parametrize("where", ["collect", "learn", "load_state"])

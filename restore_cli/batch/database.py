@@ -18,7 +18,7 @@ VERSION = 1
 TABLE = """
 CREATE TABLE IF NOT EXISTS pictures (
     source BLOB PRIMARY KEY,  -- absolute path, as the bytes that the system knows it by
-    target BLOB,
+    target BLOB,              -- of one that failed only if the result of before is there
     status TEXT NOT NULL,     -- left, again (left, to replace what was done before), done, skipped, failed
     reason TEXT,              -- why it was skipped or failed
     settings TEXT,            -- JSON: all that decides the result besides the picture; of one that is left and whose

@@ -161,11 +161,11 @@ def alike(tmp_path: Path) -> Callable[[list[tuple[int, int]]], list[Job]]:
     return draw
 
 
-def test_pictures_of_one_size_go_through_the_network_together(
-    alike: Callable[[list[tuple[int, int]]], list[Job]],
-) -> None:
-    """All are read before the first, of another size, has left the network: so the groups are certain."""
-    jobs = alike([(9, 0), (8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (9, 6), (8, 7)])
+def grouped(jobs: list[Job]) -> tuple[list[int], Heard]:
+    """Return in groups of how many pictures go, and what became of them.
+
+    All are read before the first, of another size, has left the network: so the groups are certain.
+    """
     all_read, heard = threading.Event(), Heard()
 
     def given() -> Iterator[Job]:
@@ -174,7 +174,15 @@ def test_pictures_of_one_size_go_through_the_network_together(
 
     task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
     pipeline(task, heard).run(given())
-    assert task.groups == [3, 2]
+    return task.groups, heard
+
+
+def test_pictures_of_one_size_go_through_the_network_together(
+    alike: Callable[[list[tuple[int, int]]], list[Job]],
+) -> None:
+    jobs = alike([(9, 0), (8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (9, 6), (8, 7)])
+    groups, heard = grouped(jobs)
+    assert groups == [3, 2]
     assert [heard.outcomes[job].status for job in jobs] == ["done", "done", "failed", *["done"] * 5]
     assert heard.outcomes[jobs[2]].reason == "odd"
 
@@ -182,29 +190,17 @@ def test_pictures_of_one_size_go_through_the_network_together(
 def test_pictures_of_one_size_and_another_depth_go_alone(
     alike: Callable[[list[tuple[int, int]]], list[Job]],
 ) -> None:
-    jobs, all_read, heard = alike([(9, 0), (8, 1), (8, 3), (8, 4)]), threading.Event(), Heard()
+    jobs = alike([(9, 0), (8, 1), (8, 3), (8, 4)])
     Image.new("I;16", (8, 8), 300).save(jobs[3].source)  # type: ignore[arg-type]
-
-    def given() -> Iterator[Job]:
-        yield from jobs
-        all_read.set()
-
-    task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
-    pipeline(task, heard).run(given())
-    assert task.groups == [2]
+    groups, heard = grouped(jobs)
+    assert groups == [2]
     assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
 
 
 def test_pictures_that_cannot_go_together_go_alone(alike: Callable[[list[tuple[int, int]]], list[Job]]) -> None:
-    jobs, all_read, heard = alike([(9, 0), (8, 200), (8, 3)]), threading.Event(), Heard()
-
-    def given() -> Iterator[Job]:
-        yield from jobs
-        all_read.set()
-
-    task = Grouping(lambda picture: None if all_read.wait(20) else pytest.fail("it waits for ever"))
-    pipeline(task, heard).run(given())
-    assert task.groups == [2]
+    jobs = alike([(9, 0), (8, 200), (8, 3)])
+    groups, heard = grouped(jobs)
+    assert groups == [2]
     assert {outcome.status for outcome in heard.outcomes.values()} == {"done"}
 
 

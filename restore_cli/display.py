@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import LISTED_FAILURES, MEGAPIXEL, Totals
@@ -146,20 +145,22 @@ class Display:
 
     def give_up_standard_output(self) -> None:
         """Leave nothing to be written to standard output, now or at the end."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
 
     def _say_if(self, wanted: bool, text: str) -> None:
         if wanted and not self.quiet:
             self._line("", "", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody may read it, or a log's disk be full: the work goes on
+        try:
             if self._is_plain:
                 sys.stderr.write(f"{label}{shown(text)}\n")
                 return
             from rich.text import Text
 
             self.console.print(Text.assemble((label, style), shown(text)))
+        except OSError:  # nobody reads it, or a log's disk is full: the work goes on
+            _give_up(sys.stderr)
 
 
 class PictureProgress:
@@ -178,6 +179,11 @@ class PictureProgress:
         """Show that the current picture is done."""
         self._done += 1
         self._bar.update(self._task, completed=self._done)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what is written to a stream, and what it still holds, go nowhere: else Python fails with it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int | None, interrupted: bool) -> str:

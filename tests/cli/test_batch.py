@@ -432,7 +432,10 @@ def test_standard_output_that_is_full_is_told_in_a_line(arguments: tuple[str, ..
 def test_a_log_that_cannot_be_written_ends_no_work(many: Path, tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "restore_cli", "upscale", "many/0", "-o", "out", "-v"], cwd=tmp_path, stderr=full
+            [sys.executable, "-m", "restore_cli", "upscale", "many/0", "-o", "out", "-v"],
+            cwd=tmp_path,
+            stderr=full,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},  # so that words are left to be written at the end
         )
     assert done.returncode == 0
     assert len(results(tmp_path / "out")) == 30

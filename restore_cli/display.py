@@ -91,10 +91,10 @@ class Display:
         way = " -> ".join(shown(name, escapes_bytes=False) for name in (source, target) if name is not None)
         sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
 
-    def summary(self, totals: Totals, seconds: float, *, passed_over: int, left: int | None, interrupted: bool) -> None:
+    def summary(self, totals: Totals, seconds: float, *, passed_over: int, left: int, interrupted: bool) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
 
-        `left` is how many have no outcome, where that should be told.
+        `left` is how many have no outcome; 0 where that need not be told.
         The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
@@ -186,7 +186,7 @@ def _give_up(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int | None, interrupted: bool) -> str:
+def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int, interrupted: bool) -> str:
     parts = [f"{totals.done} done"]
     parts += [f"{totals.skipped} skipped"] if totals.skipped else []
     parts += [f"{totals.failed} failed"] if totals.failed else []
@@ -197,7 +197,7 @@ def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int | 
     return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
 
 
-def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int | None, interrupted: bool) -> Table:
+def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int, interrupted: bool) -> Table:
     from rich.table import Table
     from rich.text import Text
 

@@ -65,7 +65,7 @@ def outcomes_of(done: int, failed: int) -> list[Outcome]:
 
 def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
     Display(quiet=options.pop("quiet", False)).summary(
-        add_up(outcomes), seconds, **{"passed_over": 0, "left": None, "interrupted": False} | options
+        add_up(outcomes), seconds, **{"passed_over": 0, "left": 0, "interrupted": False} | options
     )
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -24,8 +24,8 @@ class Ledger:
         self.totals = Totals()
         self.outcomes: list[Outcome] = []
         """All of them, for a report; empty where none is asked for."""
-        self.undone: int | None = None
-        """How many pictures have no outcome yet, where that is known."""
+        self.undone = 0
+        """How many of the pictures that were there at the beginning have no outcome yet."""
         self.ends_run = False
         self.exit_code = 0
         """That of what went wrong besides pictures."""

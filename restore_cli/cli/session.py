@@ -90,7 +90,7 @@ def run_session(
         ledger.totals,
         seconds,
         passed_over=plan.passed_over,
-        left=ledger.undone if interrupted or ledger.exit_code else None,
+        left=ledger.undone if arrivals is None and (interrupted or ledger.exit_code) else 0,
         interrupted=interrupted,
     )
     code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
@@ -193,11 +193,11 @@ def _run(
 
     `later` yields jobs that come while it runs, and None while none comes.
     """
-    display, left = request.display, len(jobs)
-    ledger.undone = left if later is None else None
+    display = request.display
+    ledger.undone = len(jobs)
     try:
         with ExitStack() as stack:
-            progress = stack.enter_context(display.progress(left if later is None else None))
+            progress = stack.enter_context(display.progress(len(jobs) if later is None else None))
             crew = Crew(request, load_task, progress.part)
             interrupted = stack.enter_context(interruption(lambda: crew.is_idle))
             tell_of_end = cache(lambda: display.note("finishing what is in hand; Ctrl-C once more stops at once"))
@@ -210,13 +210,12 @@ def _run(
             for job, outcome in crew.work(jobs, later and _left_to_do(later, ledger), stop):
                 if ledger.is_closed and outcome.status == "failed":
                     continue  # it was read ahead, and is left to another run
-                left -= 1
-                ledger.undone = left if later is None else None
+                ledger.undone -= 1
                 progress.picture_done()
                 ledger.note(outcome, job)
-            if ledger.is_closed and left > 0:
-                display.note(f"stopped: {ledger.why_closed}, {left} left undone")
-                ledger.undone = None  # it is told
+            if ledger.is_closed and ledger.undone > 0:
+                display.note(f"stopped: {ledger.why_closed}, {ledger.undone} left undone")
+                ledger.undone = 0  # it is told
             return interrupted()
     except KeyboardInterrupt:
         return True

@@ -6,6 +6,7 @@ picture's own profile and added again on the way back, so that a wide-gamut pict
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def into_srgb(
     return pixels, beyond if most >= VISIBLE else None
 
 
+@lru_cache(maxsize=4)
 def leads_back(profile: bytes, channels: int) -> bool:
     """Tell whether colours can be converted into a profile for so many channels; those of scanners lead out of it."""
     try:

@@ -24,6 +24,11 @@ HINTS = {
     errno.EACCES: "whoever owns it can let you read it",
 }
 """The hint for what the system says."""
+NOT_SUPPORTED = (
+    ("labq", "L*a*b* of 8 bits is not supported", "save it as RGB"),
+    ("HEVC", "it is HEIC, whose compression is not supported", "save it as JPEG or TIFF"),
+)
+"""A word in what libvips says, what to say instead, and the hint."""
 
 
 @contextmanager
@@ -39,16 +44,11 @@ def explained(source: Path | bytes) -> Iterator[None]:
     except UnreadablePictureError as error:
         raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
     except pyvips.Error as error:
-        if "labq" in str(error):
-            raise UnreadablePictureError(
-                f"cannot read {name}: L*a*b* of 8 bits is not supported", "save it as RGB"
-            ) from error
-        if "HEVC" in str(error):
-            raise UnreadablePictureError(
-                f"cannot read {name}: it is HEIC, whose compression is not supported", "save it as JPEG or TIFF"
-            ) from error
-        what = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})"
-        raise UnreadablePictureError(f"cannot read {name}: {what}", HELPS) from error
+        what, hint = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})", HELPS
+        for sign, *better in NOT_SUPPORTED:
+            if sign in str(error):
+                what, hint = better
+        raise UnreadablePictureError(f"cannot read {name}: {what}", hint) from error
     except OSError as error:
         hint = HINTS.get(error.errno or 0, "")
         raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", hint) from error

@@ -15,12 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from restore_cli.layers.dilated import convolve_dilated, is_learned_on_host, pad_for
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor, Step
 from restore_cli.layers.fused import add_convolution
 from restore_cli.layers.norm import ChannelLayerNorm
-
-WIDEST_FAST_BORDER = 4
-"""Pixels of zeros that oneDNN's depthwise kernel is known to add by itself; 9 are too many for it."""
 
 
 def gate(x: Tensor) -> Tensor:
@@ -80,23 +78,8 @@ def scaled_weights(convolution: nn.Conv2d, scale: Tensor) -> tuple[Tensor, Tenso
     return convolution.weight * scale.transpose(0, 1), convolution.bias * scale.flatten()
 
 
-def pad_with_zeros(x: Tensor, border: int) -> Tensor:
-    """Add a border of zeros around `x` (n, c, h, w, channels_last); writes each value once, unlike `F.pad`."""
-    n, c, h, w = x.shape
-    pixels = x.new_empty(n, h + 2 * border, w + 2 * border, c)
-    for edge in (slice(None, border), slice(-border, None)):
-        pixels[:, edge] = 0
-        pixels[:, :, edge] = 0
-    pixels[:, border:-border, border:-border] = x.permute(0, 2, 3, 1)
-    return pixels.permute(0, 3, 1, 2)
-
-
 class Branch(nn.Module):
-    """A depthwise 3x3 convolution, dilated. n, channels, h, w both ways.
-
-    Where it is dilated far, its border of zeros is added beforehand: oneDNN's kernel takes no border that wide, and its
-    substitute is three times as slow.
-    """
+    """A depthwise 3x3 convolution, dilated. n, channels, h, w both ways."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -111,9 +94,11 @@ class Branch(nn.Module):
         weight, bias = convolution.weight, convolution.bias
         assert isinstance(weight, Tensor)
         assert isinstance(bias, Tensor)
-        padding, groups = self.dilation, x.shape[1]
-        if self.dilation > WIDEST_FAST_BORDER:
-            x, padding = pad_with_zeros(x, self.dilation), 0
+        if self.dilation > 1 and is_learned_on_host(x):
+            convolved = convolve_dilated(x, weight, bias, self.dilation)
+            return convolved if total is None else total + convolved
+        groups = x.shape[1]
+        x, padding = pad_for(x, self.dilation)
         if total is None:
             return F.conv2d(x, weight, bias, 1, padding, self.dilation, groups)
         return add_convolution(total, x, weight, bias, padding=padding, dilation=self.dilation, groups=groups)

@@ -105,7 +105,7 @@ class Dark:
         if random.random() < BLURRED:
             low, high = self.blur
             target = blurred(target, random.uniform(min(max(LEAST_DARK_BLUR, low), high), high))
-        light = to_linear(to_unit(target)) * _draw_gain(self.exposure, random)
+        light = to_linear(to_unit(target)) * np.float32(10 ** random.uniform(*self.exposure))
         shot, read = log_uniform(SHOT_NOISE, random), log_uniform(READ_NOISE, random)
         light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)
         return to_samples(to_srgb(light.clip(0, 1)), 8)
@@ -141,13 +141,6 @@ def blurred(x: Samples, deviation: float) -> Samples:
     return np.array(Image.fromarray(x).filter(ImageFilter.GaussianBlur(deviation)))
 
 
-def exposed(x: Samples, exposure: Numbers, random: Generator) -> Samples:
-    """Multiply linear light by ten to the power of a number from the range `exposure`; white is the most."""
-    if exposure == (0.0, 0.0):
-        return x
-    return to_samples(to_srgb((to_linear(to_unit(x)) * _draw_gain(exposure, random)).clip(0, 1)), 8)
-
-
 def noisy(x: Samples, level: float, random: Generator) -> Samples:
     """Add white noise of standard deviation `level`, in 8-bit levels; where it depends on the signal, in the middle."""
     values = to_unit(x)
@@ -169,10 +162,6 @@ def compressed(x: Samples, quality: tuple[int, int], format: str, random: Genera
     Image.fromarray(x).save(file, format, **options)
     with Image.open(file) as image:
         return np.array(image.convert("RGB"))
-
-
-def _draw_gain(exposure: Numbers, random: Generator) -> np.float32:
-    return np.float32(10 ** random.uniform(*exposure))
 
 
 def log_uniform(bounds: Numbers, random: Generator) -> float:

@@ -35,7 +35,6 @@ RANGES: Mapping[str, Numbers] = {
     "degradations.quality": (1, 100),
     "degradations.exposure": (-10.0, 10.0),
     "degradations.pairs": SHARE,
-    "degradations.pairs_exposure": (-10.0, 10.0),
     "patches.drawn": SHARE,
     "loss.l1": NOT_NEGATIVE,
     "loss.fft": NOT_NEGATIVE,
@@ -75,9 +74,6 @@ class Degradations:
     """Decimal logarithm of the factor that linear light is multiplied by; of kind dark."""
     pairs: float = 0.65
     """Share of patches from folders with `low` and `high` pictures where there are any; of kinds that keep the size."""
-    pairs_exposure: Numbers = (0.0, 0.0)
-    """Decimal logarithm of the factor that linear light of a pair's input is multiplied by, as if it had been exposed
-    for longer or shorter; its target stays as it is."""
 
     @property
     def largest_scale(self) -> float:
@@ -100,8 +96,7 @@ class Patches:
     by_area: bool = False
     """Draw photographs as often as they are large, and not all equally often."""
     reduced: float = 1.0
-    """Least factor, of those down from 1, that what a patch is cut from is reduced by: it is sharper then and shows
-    more. The inputs of pairs are reduced alike."""
+    """Least factor, of those down from 1, that what a patch is cut from is reduced by: it is sharper then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from PIL import Image
 from torch import Tensor
 
-from restore_cli.training.degradations import build_degradation, exposed
+from restore_cli.training.degradations import build_degradation
 from restore_cli.training.drawings import draw_picture
 from restore_cli.training.photographs import Collection, Example, Samples
 from restore_cli.training.recipe import Recipe
@@ -81,22 +81,21 @@ class Sampler:
         example = self._draw_example(random)
         margin = MARGIN if example.input is None and float(scale).is_integer() else 0
         side = round((size + 2 * margin) * scale)
-        wide = self._draw_width(example.target, side, random)
+        wide = self._draw_width(example, side, random)
         cuts = [_draw_cut(example, wide, random) for _ in range(self.patches.places)]
         cut = max(cuts, key=lambda cut: _detail(example.target[cut])) if len(cuts) > 1 else cuts[0]
         turns, mirror = int(random.integers(4)), bool(random.integers(2))
         target = _reduced(_turned(example.target[cut], turns, mirror), side)
         if example.input is not None:
-            taken = exposed(example.input[cut], self.degradations.pairs_exposure, random)
-            return _reduced(_turned(taken, turns, mirror), side), target
+            return _turned(example.input[cut], turns, mirror), target
         made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
         return _without_border(made, margin), _without_border(target, round(margin * scale))
 
-    def _draw_width(self, picture: Samples, side: int, random: Generator) -> int:
-        """Draw how many pixels a side of a picture are reduced to `side`."""
-        if self.patches.reduced == 1:
+    def _draw_width(self, example: Example, side: int, random: Generator) -> int:
+        """Draw how many pixels a side of a picture are reduced to `side`; pairs are never reduced."""
+        if self.patches.reduced == 1 or example.input is not None:
             return side
-        shortest: int = min(picture.shape[:2])
+        shortest: int = min(example.target.shape[:2])
         least = max(self.patches.reduced, side / shortest)
         return min(round(side / random.uniform(least, 1)), shortest)
 

@@ -43,8 +43,6 @@ def test_values_have_the_types_of_their_fields() -> None:
         ("scale = 2", "scale = 0", "scale below 1"),
         ('kind = "bicubic"', 'kind = "noise"', "has a scale, but noise changes no picture's size"),
         ("scale = 2", "quality = [90, 40]", "quality of the recipe tiny is [90, 40], which is no range"),
-        ("scale = 2", "pairs_exposure = [0.5, -0.5]", "pairs_exposure of the recipe tiny is [0.5, -0.5], which is no"),
-        ("scale = 2", "pairs_exposure = [-20, 0]", "pairs_exposure of the recipe tiny is [-20.0, 0.0], not from -10"),
         ("batch = 4", "batch = 4\nplaces = 0", "below 1"),
         ("batch = 4", "batch = 4\nreduced = 0.0", "not above 0"),
         ("batch = 4", "batch = 4\nreduced = 1.5", "at most 1"),

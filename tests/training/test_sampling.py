@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from restore_cli.picture.srgb import to_linear
 from restore_cli.training import sampling
 from restore_cli.training.photographs import Collection, Example
 from restore_cli.training.recipe import parse_recipe
@@ -90,27 +89,14 @@ def test_what_is_too_small_to_be_reduced_so_far_is_reduced_less() -> None:
     assert 18 <= max(_spans(sampler("reduced = 0.1", ramp))) <= 20  # 40 of its pixels for 32, of which 16 are kept
 
 
-def test_inputs_and_targets_of_pairs_are_reduced_alike() -> None:
-    ramp = np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 200, 3))
-    of = _sampler_of_pairs(Example(ramp, input=ramp), "batch = 4", "batch = 4\nreduced = 0.2")
-    drawn = batches(of, 30)
-    assert all(batch.input.equal(batch.target) for batch in drawn)
-    spans = [round(float(target.max() - target.min()) * 255) for batch in drawn for target in batch.target]
-    assert min(spans) < 10  # of 8 pixels and up
-    assert 30 < max(spans) < 40
-
-
-@pytest.mark.parametrize(("exposure", "least", "most"), [((0.0, 0.0), 1.0, 1.0), ((-0.3, 0.1), 0.5, 1.26)])
-def test_inputs_of_pairs_are_exposed_for_longer_or_shorter(
-    exposure: tuple[float, float], least: float, most: float
-) -> None:
-    pair = Example(np.full((40, 48, 3), 200, np.uint8), input=np.full((40, 48, 3), 128, np.uint8))
-    of = _sampler_of_pairs(pair, 'kind = "noise"', f'kind = "noise"\npairs_exposure = {list(exposure)}')
-    drawn = batches(of, 30)
-    assert all(bool((batch.target == 200 / 255).all()) for batch in drawn)
-    light = [to_linear(each.mean().numpy()) / to_linear(np.array(128 / 255)) for batch in drawn for each in batch.input]
-    assert least - 0.01 < min(light) < least + 0.05
-    assert most - 0.05 < max(light) < most + 0.01
+def test_pairs_are_not_reduced() -> None:
+    picture = draw(40, 48, 1)
+    recipe = TINY.replace('kind = "bicubic"\nscale = 2', 'kind = "noise"').replace(
+        "batch = 4", "batch = 4\nreduced = 0.2"
+    )
+    of = Sampler(parse_recipe(recipe, "tiny"), Collection((Example(picture, input=picture),), ()))
+    for batch in batches(of, 5):
+        assert batch.input.equal(batch.target)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +114,6 @@ def test_inputs_to_validate_with_lie_on_the_grid(degradations: str, grid: int, s
     (batch,) = Sampler(recipe, Collection((FLAT,), (Example(draw(201, 203, 1)),))).validation(grid)
     assert batch.target.shape[2:] == (side, side)
     assert all(length % grid == 0 for length in batch.input.shape[2:])
-
-
-def _sampler_of_pairs(pair: Example, old: str, new: str) -> Sampler:
-    recipe = TINY.replace('kind = "bicubic"\nscale = 2', 'kind = "noise"').replace(old, new)
-    return Sampler(parse_recipe(recipe, "tiny"), Collection((pair,), ()))
 
 
 def _spans(of: Sampler) -> list[int]:

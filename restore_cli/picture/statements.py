@@ -8,15 +8,16 @@ from typing import IO, Any
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import gif_blocks, jpeg2000
 from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
-from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
+from restore_cli.picture.metadata.exif import orientation_of, upright_exif
 from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
+from restore_cli.picture.metadata.exif_resolution import resolution_of
 from restore_cli.picture.metadata.iptc import other_resources, records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_exif
 from restore_cli.picture.metadata.multi_picture import count_views
 from restore_cli.picture.metadata.png_chunks import read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
-from restore_cli.picture.metadata.tiff_tags import is_on_a_map, read_tags
+from restore_cli.picture.metadata.tiff_tags import read_tags
 from restore_cli.picture.metadata.xmp import upright_xmp
 from restore_cli.picture.picture import Metadata
 
@@ -83,9 +84,9 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     stored = metadata.pixels_per_mm
     try:
         if format == "tiff":
-            exif, iptc = read_tags(file)
-            metadata = replace(metadata, iptc=iptc)
-            notes += LEFT_MAP if is_on_a_map(file) else ()
+            tags = read_tags(file)
+            exif, metadata = tags.exif, replace(metadata, iptc=tags.iptc)
+            notes += LEFT_MAP if tags.is_on_a_map else ()
         if exif:
             orientation = orientation_of(exif) if format in ("jpeg", "png") else orientation
             metadata = _with_exif(metadata, exif, _upright_size(image, orientation))

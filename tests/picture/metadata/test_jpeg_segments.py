@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from restore_cli.picture.metadata.directory import SHORT, UNDEFINED, DirectoryWriter, Layout, Value
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.layout import SHORT, UNDEFINED, Layout, Value
 from restore_cli.picture.reading import read_picture
 
 ORIENTATION, MAKER_NOTE = 0x0112, 0x927C

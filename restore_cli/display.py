@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
 from restore_cli.batch.sources import STANDARD_STREAM
-from restore_cli.batch.totals import LISTED_FAILURES, MEGAPIXEL, Totals
+from restore_cli.batch.totals import LISTED_FAILURES, Totals
 from restore_cli.errors import RestoreError
 from restore_cli.files.naming import shown
+from restore_cli.summary import Summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
     from restore_cli.batch.outcome import Outcome
 
-SLOW = 0.01
-"""Megapixels a second below which the number of pictures says more."""
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""
-LONG = 120
-"""Seconds from which on a time is told in hours, minutes and seconds."""
 
 
 class Display:
@@ -100,10 +96,11 @@ class Display:
         """
         if self.quiet or not (interrupted or left or totals.pictures != 1 or passed_over):
             return
+        summary = Summary(totals, seconds, passed_over, left, interrupted)
         if self._is_plain:
-            self.say(_summary_line(totals, seconds, passed_over, left, interrupted))
+            self.say(summary.line())
         else:
-            self.console.print(_summary_table(totals, seconds, passed_over, left, interrupted))
+            self.console.print(_table_of(summary.rows()))
         if totals.failed > FEW_FAILURES:
             for name in totals.first_failed:
                 self.say(f"failed: {name}")
@@ -186,59 +183,17 @@ def _give_up(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int, interrupted: bool) -> str:
-    parts = [f"{totals.done} done"]
-    parts += [f"{totals.skipped} skipped"] if totals.skipped else []
-    parts += [f"{totals.failed} failed"] if totals.failed else []
-    parts += [f"{left} left"] if left else []
-    parts += [f"{_other_files(passed_over)} passed over"] if passed_over else []
-    speed = _speed(totals, seconds)
-    end = f" ({speed})" if speed else ""
-    return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
-
-
-def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int, interrupted: bool) -> Table:
+def _table_of(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Make a table of rows of a label, words and their style."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="dim")
     table.add_column()
-    if interrupted:
-        table.add_row("", Text("interrupted", "yellow"))
-    table.add_row("done", Text(f"{totals.done:,}", "green" if totals.done else ""))
-    if totals.skipped:
-        table.add_row("skipped", f"{totals.skipped:,}")
-    if totals.failed:
-        table.add_row("failed", Text(f"{totals.failed:,}", "bold red"))
-    if left:
-        table.add_row("left", f"{left:,}")
-    if passed_over:
-        table.add_row("passed over", _other_files(passed_over))
-    if totals.pixels_read:
-        read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
-        table.add_row("pixels", f"{read:,.1f} MP read, {written:,.1f} MP written")
-    if speed := _speed(totals, seconds):
-        table.add_row("speed", f"{speed} of input")
-    table.add_row("time", f"{seconds:.1f} s" if seconds < LONG else str(timedelta(seconds=round(seconds))))
-    if totals.shares is not None:
-        shares = zip(("read", "run", "write"), totals.shares, strict=True)
-        table.add_row("spent on", ", ".join(f"{name} {share:.0%}" for name, share in shares))
+    for label, words, style in rows:
+        table.add_row(label, Text(words, style))
     return table
-
-
-def _other_files(count: int) -> str:
-    return "1 other file" if count == 1 else f"{count:,} other files"
-
-
-def _speed(totals: Totals, seconds: float) -> str:
-    """Return megapixels a second, and of small pictures their number."""
-    speed = totals.pixels_read / MEGAPIXEL / seconds if seconds > 0 else 0.0
-    if speed >= 1:
-        return f"{speed:,.1f} MP/s"
-    if speed >= SLOW:
-        return f"{speed:.2g} MP/s"
-    return f"{totals.done / seconds:.2g} pictures/s" if speed > 0 else ""
 
 
 def _source_of(outcome: Outcome) -> str:

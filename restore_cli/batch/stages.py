@@ -29,10 +29,9 @@ class Opened:
     def bytes(self) -> int:
         """What its arrays take, and its result as far as that waits to be written."""
         picture = self.picture
-        arrays = [array for array in (picture.pixels, picture.alpha, picture.beyond_srgb) if array is not None]
         height, width = self.size
         result: int = height * width * picture.pixels.shape[2] * picture.pixels.itemsize
-        return sum(array.nbytes for array in arrays) + min(result, LARGEST_BAND)
+        return sum(array.nbytes for array in picture.arrays) + min(result, LARGEST_BAND)
 
     def goes_with(self, other: Opened) -> bool:
         """Tell whether both pictures are of one size and depth, so that they can be restored together."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
 from restore_cli.picture.picture import Samples
+from restore_cli.picture.vips import image_of, in_kind
 from restore_cli.scratch import Room, rows_in_bands
 
 RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
@@ -89,7 +90,8 @@ def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
     channels, own, deep = pixels.shape[2], read_matrix_profile(profile), to_16_bit(pixels)
     if own is not None:
         return convert(deep, srgb_profile(channels), own)
-    lab = _to_vips(np.repeat(deep, 3, axis=2) if channels == 1 else deep).icc_import(input_profile="srgb", **RELATIVE)
+    image = in_kind(image_of(np.repeat(deep, 3, axis=2) if channels == 1 else deep))
+    lab = image.icc_import(input_profile="srgb", **RELATIVE)
     lab.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     levels: NDArray[np.uint16] = lab.icc_export(depth=16, **RELATIVE).numpy()
     return levels.reshape(*pixels.shape[:2], -1)[..., :channels]
@@ -110,7 +112,7 @@ def cmyk_to_srgb(inks: Samples, profile: bytes | None, room: Room | None = None)
     own = {"embedded": True} if profile is not None else {"input_profile": "cmyk"}
     try:
         for rows in rows_in_bands(len(inks), LARGEST_ITEM * inks[0].size):
-            image = pyvips.Image.new_from_array(np.ascontiguousarray(inks[rows])).copy(interpretation="cmyk")
+            image = image_of(inks[rows]).copy(interpretation="cmyk")
             if profile is not None:
                 image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
             srgb[rows] = image.icc_transform("srgb", **own, **RELATIVE, depth=8 * inks.itemsize).numpy()
@@ -147,13 +149,8 @@ def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
 
 
 def _import(samples: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:
-    own = _to_vips(samples)
+    own = in_kind(image_of(samples))
     own.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     lab = own.icc_import(embedded=True, **RELATIVE)
     srgb: NDArray[np.uint16] = lab.icc_export(output_profile="srgb", depth=16, **RELATIVE).numpy()
     return srgb[..., 1:2] if samples.shape[2] == 1 else srgb
-
-
-def _to_vips(samples: NDArray[np.uint16]) -> Any:
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(samples))
-    return image.copy(interpretation="rgb16" if samples.shape[2] == 3 else "grey16")

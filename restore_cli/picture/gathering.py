@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
-from numpy.typing import NDArray
-
 from restore_cli.picture.picture import Picture
 
 
@@ -25,7 +20,7 @@ class Gathering:
             return
         whole = self._picture = self._picture or self._room_for(band)
         rows = slice(self._reached, self._reached + band.height)
-        for into, part in zip(_arrays(whole), _arrays(band), strict=True):
+        for into, part in zip(whole.arrays, band.arrays, strict=True):
             into[rows] = part
         self._reached = rows.stop
         band.room.release()
@@ -39,18 +34,4 @@ class Gathering:
 
     def _room_for(self, band: Picture) -> Picture:
         """Return a picture as high as the whole, without content."""
-
-        def like(array: NDArray[Any]) -> NDArray[Any]:
-            return band.room.empty((self.height, *array.shape[1:]), array.dtype)
-
-        alpha, beyond = band.alpha, band.beyond_srgb
-        return replace(
-            band,
-            pixels=like(band.pixels),
-            alpha=None if alpha is None else like(alpha),
-            beyond_srgb=None if beyond is None else like(beyond),
-        )
-
-
-def _arrays(picture: Picture) -> list[NDArray[Any]]:
-    return [array for array in (picture.pixels, picture.alpha, picture.beyond_srgb) if array is not None]
+        return band.with_each(lambda array: band.room.empty((self.height, *array.shape[1:]), array.dtype))

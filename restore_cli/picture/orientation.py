@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from restore_cli.picture.metadata.exif_geometry import MIRRORED_ACROSS, MIRRORED_DOWN, TRANSPOSED
 from restore_cli.picture.picture import Samples
+
+Number = TypeVar("Number", int, float)
 
 
 def turn_upright(samples: Samples, orientation: int) -> Samples:
@@ -17,3 +21,9 @@ def turn_upright(samples: Samples, orientation: int) -> Samples:
     if orientation in MIRRORED_DOWN:
         upright = upright[::-1]
     return upright
+
+
+def turn_axes(stored: tuple[Number, Number], orientation: int) -> tuple[Number, Number]:
+    """Return what is said of stored samples across and down, a size or a density, as it is of the upright picture."""
+    across, down = stored
+    return (down, across) if orientation in TRANSPOSED else (across, down)

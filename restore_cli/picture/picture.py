@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,15 +95,24 @@ class Picture:
         """Columns of pixels."""
         return int(self.pixels.shape[1])
 
-    def band(self, rows: slice) -> Picture:
-        """Return the picture of some of its rows, as views."""
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """Its pixels, and its alpha and `beyond_srgb` where it has them."""
+        return [array for array in (self.pixels, self.alpha, self.beyond_srgb) if array is not None]
+
+    def with_each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Picture:
+        """Return a picture of arrays that are made of its own, one by one."""
         alpha, beyond = self.alpha, self.beyond_srgb
         return replace(
             self,
-            pixels=self.pixels[rows],
-            alpha=None if alpha is None else alpha[rows],
-            beyond_srgb=None if beyond is None else beyond[rows],
+            pixels=change(self.pixels),
+            alpha=None if alpha is None else change(alpha),
+            beyond_srgb=None if beyond is None else change(beyond),
         )
+
+    def band(self, rows: slice) -> Picture:
+        """Return the picture of some of its rows, as views."""
+        return self.with_each(lambda array: array[rows])
 
 
 def spread_bits(samples: Samples, bits: int) -> Samples:

@@ -15,10 +15,9 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.formats import MAX_PIXELS
-from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
 from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
 from restore_cli.picture.opening import explained, open_picture
-from restore_cli.picture.orientation import turn_upright
+from restore_cli.picture.orientation import turn_axes, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.signatures import HEAD_BYTES, is_image_sequence, recognise, unsupported_kind
@@ -117,7 +116,8 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
     image = vips.open_image(file, format)
     _check_size(image.width, image.height, max_pixels)
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
-    check(*((image.width, image.height) if said.orientation in TRANSPOSED else (image.height, image.width)))
+    width, height = turn_axes((image.width, image.height), said.orientation)
+    check(height, width)
     samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
     if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
@@ -219,14 +219,14 @@ def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, roo
         try:
             pixels = colour.cmyk_to_srgb(pixels, metadata.icc, room)
         except ValueError:
-            pixels, notes = colour.cmyk_to_srgb(pixels, None, room), notes + UNFIT_PROFILE
+            pixels, notes = colour.cmyk_to_srgb(pixels, None, room), (*notes, UNFIT_PROFILE)
         metadata, notes = replace(metadata, icc=None), (*notes, "CMYK is converted to sRGB")
     elif metadata.icc and not (colours == 3 and colour.is_srgb(metadata.icc)):
         try:
             returns = colour.leads_back(metadata.icc, colours)
             pixels, beyond = colour.into_srgb(pixels, metadata.icc, room)
         except ValueError:
-            metadata, notes = replace(metadata, icc=None), notes + UNFIT_PROFILE
+            metadata, notes = replace(metadata, icc=None), (*notes, UNFIT_PROFILE)
         else:
             alpha = None if alpha is None else colour.spread_to_16_bit(alpha, room)
             if not returns:

@@ -6,19 +6,17 @@ compressed. So a pipe pretends to be one: a header that says where the strips li
 
 from __future__ import annotations
 
-import struct
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pyvips
 
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.layout import LONG, LONG8, SHORT, Layout
 from restore_cli.picture.picture import Samples
 
 ROWS_PER_STRIP = 16
-SHORT, LONG, LONG8 = (3, "H"), (4, "I"), (16, "Q")
-"""Types of values in a TIFF: their number there, and their letter in `struct`."""
 
 
 class PipeClosedError(Exception):
@@ -104,30 +102,24 @@ class RowPipe:
 
 def _tiff_header(height: int, width: int, bands: int, item_bytes: int, row_bytes: int) -> bytes:
     """Return what stands before the samples of a BigTIFF (little-endian, as the samples are here)."""
-    strips = -(-height // ROWS_PER_STRIP)
+    strips = [min(ROWS_PER_STRIP, height - row) * row_bytes for row in range(0, height, ROWS_PER_STRIP)]
     is_colour, has_alpha = bands > 2, bands in (2, 4)
-    tags: list[tuple[int, tuple[int, str], Iterable[int]]] = [
-        (256, LONG, [width]),
-        (257, LONG, [height]),
-        (258, SHORT, [8 * item_bytes] * bands),
-        (259, SHORT, [1]),  # not compressed
-        (262, SHORT, [2 if is_colour else 1]),  # RGB, or black is zero
-        (273, LONG8, []),  # where strips begin; filled in below
-        (277, SHORT, [bands]),
-        (278, LONG, [ROWS_PER_STRIP]),
-        (279, LONG8, (min(ROWS_PER_STRIP, height - ROWS_PER_STRIP * i) * row_bytes for i in range(strips))),
-        (284, SHORT, [1]),  # samples of a pixel lie together
-        *([(338, SHORT, [2])] if has_alpha else []),  # alpha, not multiplied in
-    ]
-    directory_bytes = 16 + 8 + 20 * len(tags) + 8
-    samples_at = directory_bytes + 2 * 8 * strips
-    tags[5] = (273, LONG8, (samples_at + ROWS_PER_STRIP * i * row_bytes for i in range(strips)))
-    entries, behind = b"", b""
-    for tag, (kind, letter), values in tags:
-        numbers = list(values)
-        content = struct.pack(f"<{len(numbers)}{letter}", *numbers)
-        if len(content) > 8:
-            content, behind = struct.pack("<Q", directory_bytes + len(behind)), behind + content
-        entries += struct.pack("<HHQ", tag, kind, len(numbers)) + content.ljust(8, b"\0")
-    head = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, len(tags)) + entries + bytes(8) + behind
-    return head.ljust(samples_at, b"\0")
+    tags: dict[int, tuple[int, list[int]]] = {
+        256: (LONG, [width]),
+        257: (LONG, [height]),
+        258: (SHORT, [8 * item_bytes] * bands),
+        259: (SHORT, [1]),  # not compressed
+        262: (SHORT, [2 if is_colour else 1]),  # RGB, or black is zero
+        277: (SHORT, [bands]),
+        278: (LONG, [ROWS_PER_STRIP]),
+        279: (LONG8, strips),
+        284: (SHORT, [1]),  # samples of a pixel lie together
+    }
+    if has_alpha:
+        tags[338] = (SHORT, [2])  # not multiplied in
+    layout = Layout(big=True)
+    samples_at = layout.header_bytes + layout.directory_bytes(len(tags) + 1) + 2 * layout.offset.size * len(strips)
+    tags[273] = (LONG8, [samples_at + ROWS_PER_STRIP * row_bytes * strip for strip in range(len(strips))])
+    writer = DirectoryWriter(layout)
+    first = writer.add({tag: layout.integers(kind, *numbers) for tag, (kind, numbers) in tags.items()})
+    return writer.with_header(first).ljust(samples_at, b"\0")

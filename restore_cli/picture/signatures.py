@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
+from restore_cli.picture.metadata.layout import LAYOUTS
+
 HEAD_BYTES = 16
 """Bytes that tell."""
 HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
@@ -14,7 +16,7 @@ READ_BY_VIPS = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
-    *((tiff, "tiff") for tiff in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    *((magic, "tiff") for magic in LAYOUTS),
 )
 UNSUPPORTED = (
     (b"8BPS", "a document of Photoshop"),

@@ -8,27 +8,28 @@ from typing import IO, Any
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import gif_blocks, jpeg2000
 from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
-from restore_cli.picture.metadata.exif import orientation_of, resolution_of, upright_exif
-from restore_cli.picture.metadata.exif_geometry import TRANSPOSED
+from restore_cli.picture.metadata.exif import orientation_of, upright_exif
+from restore_cli.picture.metadata.exif_resolution import resolution_of
 from restore_cli.picture.metadata.iptc import other_resources, records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_exif
 from restore_cli.picture.metadata.multi_picture import count_views
-from restore_cli.picture.metadata.png_chunks import read_chunks
+from restore_cli.picture.metadata.png_chunks import Chunks, read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
-from restore_cli.picture.metadata.tiff_tags import is_on_a_map, read_tags
+from restore_cli.picture.metadata.tiff_tags import read_tags
 from restore_cli.picture.metadata.xmp import upright_xmp
+from restore_cli.picture.orientation import turn_axes
 from restore_cli.picture.picture import Metadata
 
-UNFIT_PROFILE = ("its colour profile is damaged or does not fit, so it is left out",)
+UNFIT_PROFILE = "its colour profile is damaged or does not fit, so it is left out"
 DISPLAY_P3 = (12, 13)
 """Primaries and transfer (ITU-T H.273) of phones' screens and cameras."""
 TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
-LOST_TEXTS = ("some of its texts are damaged, or too long, and left out",)
-LEFT_CREDENTIALS = ("its content credentials (C2PA, JUMBF) are left out",)
+LOST_TEXTS = "some of its texts are damaged, or too long, and left out"
+LEFT_CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
 LEFT_RESOURCES = "its Photoshop resources ({}) are left out"
-LEFT_MAP = ("its GeoTIFF tags, which place it on a map, are left out",)
-DAMAGED_EXIF = ("its EXIF data is damaged and left out",)
+LEFT_MAP = "its GeoTIFF tags, which place it on a map, are left out"
+DAMAGED_EXIF = "its EXIF data is damaged and left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Statements:
     """What a file says."""
 
     metadata: Metadata
-    """Speaks of an upright picture without a thumbnail."""
+    """Speaks, once it is gathered, of an upright picture without a thumbnail."""
     orientation: int
     """EXIF orientation, 1 to 8, by which the samples must still be turned."""
     pages: int
@@ -47,54 +48,20 @@ class Statements:
 
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     """Gather what `file` says that libvips reads: from its `pyvips.Image`, and where that lacks it, from the file."""
-    metadata, orientation = vips.metadata_of(image), vips.orientation_of(image)
-    exif, pages, notes = metadata.exif, vips.pages_of(image), tuple[str, ...]()
-    notes += _note_resources(metadata.iptc or b"")
-    metadata = replace(metadata, exif=None, iptc=metadata.iptc and records_of(metadata.iptc))
-    if format == "png":
-        chunks = read_chunks(file)
-        pages = chunks.frames
-        exif, metadata = chunks.exif, replace(metadata, xmp=chunks.xmp, iptc=chunks.iptc, texts=chunks.texts)
-        resolution = (image.xres, image.yres) if chunks.states_resolution else None  # else it is a ratio of sides
-        metadata = replace(metadata, pixels_per_mm=resolution)
-        if chunks.has_credentials:
-            notes += LEFT_CREDENTIALS
-        if chunks.lost_texts:
-            notes += LOST_TEXTS
-        if chunks.has_profile and metadata.icc is None:
-            notes += UNFIT_PROFILE  # libpng checks it and keeps it to itself
-        if chunks.coded_colours == DISPLAY_P3:
-            metadata = replace(metadata, icc=vips.display_p3_profile())
-        elif chunks.other_colours:
-            notes += (TAKEN_FOR_SRGB.format(f"chunk {chunks.other_colours}"),)
-    elif format == "jpeg":
-        exif = read_exif(file)
-        notes += LEFT_CREDENTIALS if has_jumbf(file) else ()
-        metadata = replace(metadata, texts=texts_to_keep(read_comments(file)))
-        pages = count_views(file)
-    elif format == "gif":
-        comments, xmp = gif_blocks.read_blocks(file)
-        metadata = replace(metadata, xmp=xmp, texts=texts_to_keep(comments))
-    elif format == "avif" and metadata.icc is None and (colours := read_colours(file)):
-        if colours == DISPLAY_P3:
-            metadata = replace(metadata, icc=vips.display_p3_profile())
-        elif not is_like_srgb(colours):
-            notes += (TAKEN_FOR_SRGB.format("header"),)
-    stored = metadata.pixels_per_mm
-    try:
-        if format == "tiff":
-            exif, iptc = read_tags(file)
-            metadata = replace(metadata, iptc=iptc)
-            notes += LEFT_MAP if is_on_a_map(file) else ()
-        if exif:
-            orientation = orientation_of(exif) if format in ("jpeg", "png") else orientation
-            metadata = _with_exif(metadata, exif, _upright_size(image, orientation))
-    except ValueError:
-        notes += DAMAGED_EXIF
-    if stored is not None and orientation in TRANSPOSED:
-        metadata = replace(metadata, pixels_per_mm=(stored[1], stored[0]))
-    metadata = replace(metadata, xmp=metadata.xmp and upright_xmp(metadata.xmp), size=_upright_size(image, orientation))
-    return Statements(metadata, orientation, pages, notes)
+    said = _of_libvips(image)
+    match format:
+        case "png":
+            said = _with_chunks(said, read_chunks(file), (image.xres, image.yres))
+        case "jpeg":
+            said = _with_segments(said, file)
+        case "tiff":
+            said = _with_tags(said, file)
+        case "gif":
+            comments, xmp = gif_blocks.read_blocks(file)
+            said = replace(said, metadata=replace(said.metadata, xmp=xmp, texts=texts_to_keep(comments)))
+        case "avif" if said.metadata.icc is None and (colours := read_colours(file)):
+            said = _with_colours(said, colours, None if is_like_srgb(colours) else "header")
+    return _made_upright(said, (image.width, image.height), turned_by_exif=format in ("jpeg", "png"))
 
 
 def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metadata, tuple[str, ...]]:
@@ -107,16 +74,83 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
     try:
         return _with_exif(metadata, exif), ()
     except ValueError:
-        return metadata, DAMAGED_EXIF
+        return metadata, (DAMAGED_EXIF,)
 
 
-def _note_resources(block: bytes) -> tuple[str, ...]:
-    names = other_resources(block)
-    return (LEFT_RESOURCES.format(", ".join(names)),) if names else ()
+def _of_libvips(image: Any) -> Statements:
+    """Return what libvips tells; its blocks are as they are stored."""
+    metadata = vips.metadata_of(image)
+    resources = other_resources(metadata.iptc or b"")
+    notes = (LEFT_RESOURCES.format(", ".join(resources)),) if resources else ()
+    metadata = replace(metadata, iptc=metadata.iptc and records_of(metadata.iptc))
+    return Statements(metadata, vips.orientation_of(image), vips.pages_of(image), notes)
 
 
-def _upright_size(image: Any, orientation: int) -> tuple[int, int]:
-    return (image.height, image.width) if orientation in TRANSPOSED else (image.width, image.height)
+def _with_chunks(said: Statements, chunks: Chunks, resolution: tuple[float, float]) -> Statements:
+    """Add what a PNG says; without a unit the `resolution` is a ratio of sides."""
+    notes = {
+        LEFT_CREDENTIALS: chunks.has_credentials,
+        LOST_TEXTS: chunks.lost_texts,
+        UNFIT_PROFILE: chunks.has_profile and said.metadata.icc is None,  # libpng checks it and keeps it to itself
+    }
+    metadata = replace(
+        said.metadata,
+        exif=chunks.exif,
+        xmp=chunks.xmp,
+        iptc=chunks.iptc,
+        texts=chunks.texts,
+        pixels_per_mm=resolution if chunks.states_resolution else None,
+    )
+    said = replace(said, metadata=metadata, pages=chunks.frames)
+    said = _noting(said, *(note for note, is_true in notes.items() if is_true))
+    return _with_colours(said, chunks.coded_colours, chunks.other_colours and f"chunk {chunks.other_colours}")
+
+
+def _with_segments(said: Statements, file: IO[bytes]) -> Statements:
+    """Add what a JPEG says."""
+    metadata = replace(said.metadata, exif=read_exif(file), texts=texts_to_keep(read_comments(file)))
+    said = replace(said, metadata=metadata, pages=count_views(file))
+    return _noting(said, LEFT_CREDENTIALS) if has_jumbf(file) else said
+
+
+def _with_tags(said: Statements, file: IO[bytes]) -> Statements:
+    """Add what a TIFF says."""
+    try:
+        tags = read_tags(file)
+    except ValueError:
+        return _noting(replace(said, metadata=replace(said.metadata, exif=None)), DAMAGED_EXIF)
+    said = replace(said, metadata=replace(said.metadata, exif=tags.exif, iptc=tags.iptc))
+    return _noting(said, LEFT_MAP) if tags.is_on_a_map else said
+
+
+def _with_colours(said: Statements, colours: tuple[int, int] | None, other: str | None) -> Statements:
+    """Take Display P3, where it is only named, for its profile, or note which part of a file names `other` colours."""
+    if colours == DISPLAY_P3:
+        return replace(said, metadata=replace(said.metadata, icc=vips.display_p3_profile()))
+    return _noting(said, TAKEN_FOR_SRGB.format(other)) if other else said
+
+
+def _noting(said: Statements, *notes: str) -> Statements:
+    return replace(said, notes=said.notes + notes)
+
+
+def _made_upright(said: Statements, stored: tuple[int, int], *, turned_by_exif: bool) -> Statements:
+    """Let all blocks speak of an upright picture, of one whose width and height are `stored`.
+
+    `turned_by_exif` says that the EXIF block counts more than what libvips takes for the orientation.
+    """
+    exif, orientation, density = said.metadata.exif, said.orientation, said.metadata.pixels_per_mm
+    metadata = replace(said.metadata, exif=None, xmp=said.metadata.xmp and upright_xmp(said.metadata.xmp))
+    try:
+        if exif and turned_by_exif:
+            orientation = orientation_of(exif)
+        if exif:
+            metadata = _with_exif(metadata, exif, turn_axes(stored, orientation))
+    except ValueError:
+        said = _noting(said, DAMAGED_EXIF)
+    if density is not None:
+        metadata = replace(metadata, pixels_per_mm=turn_axes(density, orientation))
+    return replace(said, metadata=replace(metadata, size=turn_axes(stored, orientation)), orientation=orientation)
 
 
 def _with_exif(metadata: Metadata, exif: bytes, size: tuple[int, int] | None = None) -> Metadata:

@@ -8,7 +8,8 @@ from typing import IO, Any
 import pyvips
 
 from restore_cli.picture.formats import Format
-from restore_cli.picture.metadata.exif import resolution_exif, sized_exif, with_resolution
+from restore_cli.picture.metadata.exif import sized_exif
+from restore_cli.picture.metadata.exif_resolution import resolution_exif, with_resolution
 from restore_cli.picture.metadata.iptc import photoshop_block
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
 from restore_cli.picture.metadata.jpeg_segments import insert_blocks

@@ -11,15 +11,9 @@ from PIL import Image, PngImagePlugin
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.metadata.directory import (
-    LONG,
-    SHORT,
-    DirectoryWriter,
-    Value,
-    read_directory,
-    read_header,
-    read_value,
-)
+from restore_cli.picture.metadata.directory import read_directory, read_header, read_value
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.layout import LONG, SHORT, Value
 from restore_cli.picture.reading import read_picture
 
 PHOTOMETRIC, EXTRA_SAMPLES = 0x0106, 0x0152

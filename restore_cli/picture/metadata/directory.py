@@ -1,19 +1,18 @@
-"""Tag directories of TIFF, of which EXIF blocks consist as well (TIFF 6.0, section 2; BigTIFF design note)."""
+"""Tag directories of TIFF, of which EXIF blocks consist as well, as they are read."""
 
 from __future__ import annotations
 
+import io
+import mmap
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import IO, Protocol
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 2, 3, 4, 5, 7, 16
-"""Kinds of values."""
-ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one item by the kind of value."""
-NUMBER_BYTES = ITEM_BYTES | {5: 4, 10: 4}
-"""Bytes of one number: a rational is two."""
-INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+from restore_cli.picture.metadata.layout import INTEGERS, ITEM_BYTES, LAYOUTS, RATIONAL, Layout, Value
+
 MOST_ENTRIES = 4096
 
 
@@ -25,46 +24,15 @@ class Buffer(Protocol):
     def __getitem__(self, index: slice, /) -> bytes | bytearray: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How a TIFF lays out its numbers."""
-
-    order: Literal["<", ">"] = "<"
-    big: bool = False
-    """BigTIFF: offsets and counts of 64 bits."""
-
-    @property
-    def offset(self) -> struct.Struct:
-        """An offset, which is also the place of a value that fits in it."""
-        return struct.Struct(self.order + ("Q" if self.big else "I"))
-
-    @property
-    def length(self) -> struct.Struct:
-        """The number of entries."""
-        return struct.Struct(self.order + ("Q" if self.big else "H"))
-
-    @property
-    def entry(self) -> struct.Struct:
-        """Tag, kind and number of items; the value or its offset follows."""
-        return struct.Struct(self.order + ("HHQ" if self.big else "HHI"))
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The value of a tag; `data` in the byte order of its layout."""
-
-    kind: int
-    data: bytes
-
-    def in_order(self, old: Layout, new: Layout) -> Value:
-        """Return the value as `new` lays it out; what the kind does not tell to be numbers stays as it is."""
-        size = NUMBER_BYTES[self.kind]
-        if old.order == new.order or size == 1:
-            return self
-        turned = bytearray(self.data)
-        for byte in range(size):
-            turned[byte::size] = self.data[size - 1 - byte :: size]
-        return Value(self.kind, bytes(turned))
+@contextmanager
+def mapped(file: IO[bytes]) -> Iterator[Buffer]:
+    """Give the bytes of a file without reading all of them."""
+    if isinstance(file, io.BytesIO):
+        yield file.getvalue()
+        return
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +56,58 @@ class Entry:
 class Directory:
     """One directory of a TIFF: an image of the file, or a group of EXIF tags."""
 
+    buffer: Buffer = field(repr=False)
+    """The whole file or block."""
+    layout: Layout
+    offset: int
     entries: dict[int, Entry]
     """By tag; without those that point outside the file or are of an unknown kind."""
     next: int
     """Offset of the next directory; 0 if there is none, or if it lies outside the file."""
     next_at: int
     """Position of that offset."""
+
+    @property
+    def end(self) -> int:
+        """Position behind it."""
+        return self.next_at + self.layout.offset.size
+
+    def values(self, layout: Layout) -> dict[int, Value]:
+        """Return the values that are not empty by tag, as `layout` lays them out."""
+        values = {tag: read_value(self.buffer, entry) for tag, entry in self.entries.items() if entry.count}
+        return {tag: value.in_order(self.layout, layout) for tag, value in values.items()}
+
+    def data(self, tag: int) -> bytes:
+        """Return the bytes of a value; none if it is absent."""
+        return read_value(self.buffer, self.entries[tag]).data if tag in self.entries else b""
+
+    def integers(self, tag: int) -> tuple[int, ...]:
+        """Return the items of a value of whole numbers; none if it is absent or of another kind."""
+        return read_integers(self.buffer, self.entries.get(tag), self.layout)
+
+    def integer(self, tag: int) -> int | None:
+        """Return the first of such items."""
+        return next(iter(self.integers(tag)), None)
+
+    def rational(self, tag: int) -> Fraction | None:
+        """Return the value of one rational; None if it is absent, of another kind, or divides by zero."""
+        entry = self.entries.get(tag)
+        if entry is None or (entry.kind, entry.count) != (RATIONAL, 1):
+            return None
+        above, below = struct.unpack(self.layout.order + "II", self.data(tag))
+        return Fraction(above, below) if below else None
+
+    def at(self, offset: int) -> Directory | None:
+        """Return the directory at `offset` in the same file; None if it cannot be read."""
+        try:
+            return read_directory(self.buffer, offset, self.layout)
+        except ValueError:
+            return None
+
+    def below(self, tag: int) -> Directory | None:
+        """Return the directory that `tag` points to; None if there is none that can be read."""
+        offset = self.integer(tag)
+        return None if offset is None else self.at(offset)
 
 
 def read_header(buffer: Buffer) -> tuple[Layout, int]:
@@ -102,13 +116,20 @@ def read_header(buffer: Buffer) -> tuple[Layout, int]:
     Raises:
         ValueError: it is no TIFF, or it is cut.
     """
-    order: Literal["<", ">"] = ">" if buffer[0:2] == b"MM" else "<"
-    magic = bytes(buffer[0:4])
-    if magic in (b"II*\0", b"MM\0*"):
-        return Layout(order), _unpack(buffer, 4, struct.Struct(order + "I"))[0]
-    if magic in (b"II+\0", b"MM\0+"):
-        return Layout(order, big=True), _unpack(buffer, 8, struct.Struct(order + "Q"))[0]
-    raise ValueError("no TIFF header")
+    layout = LAYOUTS.get(bytes(buffer[0:4]))
+    if layout is None:
+        raise ValueError("no TIFF header")
+    return layout, _unpack(buffer, layout.header_bytes - layout.offset.size, layout.offset)[0]
+
+
+def read_first_directory(buffer: Buffer) -> Directory:
+    """Read the first directory of a TIFF or EXIF block.
+
+    Raises:
+        ValueError: it is no TIFF, or it is cut.
+    """
+    layout, offset = read_header(buffer)
+    return read_directory(buffer, offset, layout)
 
 
 def read_directory(buffer: Buffer, offset: int, layout: Layout) -> Directory:
@@ -118,25 +139,17 @@ def read_directory(buffer: Buffer, offset: int, layout: Layout) -> Directory:
         ValueError: it lies outside the buffer.
     """
     (length,) = _unpack(buffer, offset, layout.length)
-    first, step = offset + layout.length.size, layout.entry.size + layout.offset.size
-    next_at = first + length * step
+    next_at = offset + layout.directory_bytes(length) - layout.offset.size
     if length > MOST_ENTRIES or next_at > len(buffer):
         raise ValueError("a directory of tags is cut")
     entries: dict[int, Entry] = {}
-    for at in range(first, next_at, step):
-        tag, kind, count = _unpack(buffer, at, layout.entry)
-        if kind not in ITEM_BYTES:
-            continue
-        inline = at + layout.entry.size
-        fits = count * ITEM_BYTES[kind] <= layout.offset.size
-        entry = Entry(kind, count, inline if fits else _unpack(buffer, inline, layout.offset)[0], at)
-        if entry.at + entry.size <= len(buffer):
-            entries.setdefault(tag, entry)
+    for tag, entry in _walk_entries(buffer, offset + layout.length.size, next_at, layout):
+        entries.setdefault(tag, entry)
     try:
         (following,) = _unpack(buffer, next_at, layout.offset)
     except ValueError:  # some writers leave the last offset out
         following = 0
-    return Directory(entries, following if following < len(buffer) else 0, next_at)
+    return Directory(buffer, layout, offset, entries, following if following < len(buffer) else 0, next_at)
 
 
 def read_value(buffer: Buffer, entry: Entry) -> Value:
@@ -151,31 +164,17 @@ def read_integers(buffer: Buffer, entry: Entry | None, layout: Layout) -> tuple[
     return struct.unpack(f"{layout.order}{entry.count}{INTEGERS[entry.kind]}", read_value(buffer, entry).data)
 
 
-class DirectoryWriter:
-    """Lays directories and their values out one after the other, for a place in a file that is known beforehand."""
-
-    def __init__(self, layout: Layout, start: int) -> None:
-        """`start` is the even position at which `content` will stand."""
-        self.layout = layout
-        self.start = start
-        self.content = bytearray()
-
-    def add(self, values: Mapping[int, Value], following: int = 0) -> int:
-        """Add a directory, with `following` as the offset of the next one; return its offset."""
-        layout = self.layout
-        offset = self.start + len(self.content)
-        table = layout.length.size + len(values) * (layout.entry.size + layout.offset.size) + layout.offset.size
-        head, data = bytearray(layout.length.pack(len(values))), bytearray()
-        for tag, value in sorted(values.items()):
-            head += layout.entry.pack(tag, value.kind, len(value.data) // ITEM_BYTES[value.kind])
-            if len(value.data) <= layout.offset.size:
-                head += value.data.ljust(layout.offset.size, b"\0")
-            else:
-                head += layout.offset.pack(offset + table + len(data))
-                data += value.data + bytes(len(value.data) % 2)
-        self.content += head + layout.offset.pack(following) + data
-        self.content += bytes(len(self.content) % 2)
-        return offset
+def _walk_entries(buffer: Buffer, start: int, end: int, layout: Layout) -> Iterator[tuple[int, Entry]]:
+    """Yield the tag and the entry of each value of a known kind that lies in the buffer."""
+    for at in range(start, end, layout.entry.size + layout.offset.size):
+        tag, kind, count = _unpack(buffer, at, layout.entry)
+        if kind not in ITEM_BYTES:
+            continue
+        inline = at + layout.entry.size
+        fits = count * ITEM_BYTES[kind] <= layout.offset.size
+        entry = Entry(kind, count, inline if fits else _unpack(buffer, inline, layout.offset)[0], at)
+        if entry.at + entry.size <= len(buffer):
+            yield tag, entry
 
 
 def _unpack(buffer: Buffer, at: int, numbers: struct.Struct) -> tuple[int, ...]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO
 
-from restore_cli.picture.metadata.jpeg_segments import APP, COM, LARGEST_SEGMENT, insert_segments, segments
+from restore_cli.picture.metadata.jpeg_segments import APP, COM, LARGEST_SEGMENT, contents, insert_segments
 from restore_cli.picture.metadata.texts import COMMENT, Text
 
 
 def read_comments(file: IO[bytes]) -> list[Text]:
     """Return the comments that stand before the samples."""
-    comments = []
-    for marker, at, length in segments(file):
-        if marker == COM:
-            file.seek(at)
-            comments.append(decode_comment(file.read(length).rstrip(b"\0")))
+    comments = [decode_comment(content.rstrip(b"\0")) for content in contents(file, COM)]
     return [Text(COMMENT, comment) for comment in comments if comment]
 
 

@@ -8,9 +8,12 @@ from typing import IO
 
 from restore_cli.picture.metadata.exif import HEADERS, PREFIX
 from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.part import Part
 
-APP, COM, DQT, SOS = range(0xE0, 0xF0), 0xFE, 0xDB, 0xDA
-"""Second bytes of markers: of applications, a comment, tables of quantisation, a scan, which the samples follow."""
+APP = tuple(bytes([marker]) for marker in range(0xE0, 0xF0))
+COM, DQT, SOS, FILLING = b"\xfe", b"\xdb", b"\xda", b"\xff"
+"""Second bytes of markers: of applications, a comment, tables of quantisation, a scan, which the samples follow. A byte
+of filling may stand before any of them."""
 APP0, APP1, APP11 = APP[0], APP[1], APP[11]
 TABLE_STEPS = 64
 LARGEST_SEGMENT, LARGEST_XMP = 65_533, 65_502
@@ -19,28 +22,32 @@ XMP_NAMESPACE = b"http://ns.adobe.com/xap/1.0/\0"
 """Stands before XMP."""
 
 
-def segments(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:
-    """Yield the marker, position and length of the content of each segment before the samples."""
+def walk_segments(file: IO[bytes]) -> Iterator[Part]:
+    """Yield each segment before the samples, the second byte of its marker as its kind."""
     at = 2
     while True:
         file.seek(at)
         head = file.read(4)
-        if len(head) < 4 or head[0] != 0xFF or head[1] == SOS:
+        if len(head) < 4 or head[:1] != b"\xff" or head[1:2] == SOS:
             return
-        if head[1] == 0xFF:  # a byte of filling
+        if head[1:2] == FILLING:
             at += 1
             continue
-        length = int.from_bytes(head[2:], "big")
-        yield head[1], at + 4, max(length - 2, 0)
-        at += 2 + max(length, 2)
+        segment = Part(file, head[1:2], at + 4, max(int.from_bytes(head[2:], "big") - 2, 0))
+        yield segment
+        at = segment.end
+
+
+def contents(file: IO[bytes], marker: bytes) -> Iterator[bytes]:
+    """Yield the contents of the segments before the samples that have a marker."""
+    return (segment.read() for segment in walk_segments(file) if segment.kind == marker)
 
 
 def read_exif(file: IO[bytes]) -> bytes | None:
     """Return the first EXIF block, put together where it is too long for one segment and goes on in the next ones."""
     block = b""
-    for marker, at, length in segments(file):
-        file.seek(at)
-        content = file.read(length) if marker == APP1 else b""
+    for segment in walk_segments(file):
+        content = segment.read() if segment.kind == APP1 else b""
         is_other = not content.startswith(PREFIX) or content.startswith(HEADERS, len(PREFIX))
         if block and is_other:
             break
@@ -51,29 +58,19 @@ def read_exif(file: IO[bytes]) -> bytes | None:
 
 def read_quantisation(file: IO[bytes], table: int) -> tuple[int, ...] | None:
     """Return the steps of a table of quantisation, 0 to 3, as they are stored; None where there is none."""
-    for marker, at, length in segments(file):
-        if marker != DQT:
-            continue
-        file.seek(at)
-        content = file.read(length)
+    for content in contents(file, DQT):
         while content:
             size = 2 if content[0] >> 4 else 1
             stored, number = content[1 : 1 + TABLE_STEPS * size], content[0] & 0x0F
             if number == table and len(stored) == TABLE_STEPS * size:
-                return tuple(int.from_bytes(stored[step : step + size], "big") for step in range(0, len(stored), size))
+                return struct.unpack(f">{TABLE_STEPS}{'H' if size == 2 else 'B'}", stored)
             content = content[1 + TABLE_STEPS * size :]
     return None
 
 
 def has_jumbf(file: IO[bytes]) -> bool:
     """Tell whether there are boxes of JUMBF, in which content credentials lie (ISO/IEC 19566-5)."""
-    for marker, at, _ in segments(file):
-        if marker == APP11:
-            file.seek(at)
-            head = file.read(16)
-            if head[:2] == b"JP" and head[12:] == b"jumb":
-                return True
-    return False
+    return any(content[:2] == b"JP" and content[12:16] == b"jumb" for content in contents(file, APP11))
 
 
 def insert_blocks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> None:
@@ -82,19 +79,19 @@ def insert_blocks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> Non
     EXIF that is too long for one segment goes on in others, as `read_exif` takes it.
     """
     part = LARGEST_SEGMENT - len(PREFIX)
-    contents = [PREFIX + exif[at : at + part] for at in range(0, len(exif), part)] if exif else []
+    blocks = [PREFIX + exif[at : at + part] for at in range(0, len(exif), part)] if exif else []
     if xmp and len(xmp) <= LARGEST_XMP:
-        contents.append(XMP_NAMESPACE + xmp)
-    insert_segments(file, APP1, contents, behind=(APP0,))
+        blocks.append(XMP_NAMESPACE + xmp)
+    insert_segments(file, APP1, blocks, behind=(APP0,))
 
 
-def insert_segments(file: IO[bytes], marker: int, contents: Sequence[bytes], *, behind: Container[int]) -> None:
+def insert_segments(file: IO[bytes], marker: bytes, blocks: Sequence[bytes], *, behind: Container[bytes]) -> None:
     """Put segments into a finished JPEG, behind those at its beginning that have certain markers."""
-    if not contents:
+    if not blocks:
         return
     at = 2
-    for other, start, length in segments(file):
-        if other not in behind:
+    for segment in walk_segments(file):
+        if segment.kind not in behind:
             break
-        at = start + length
-    insert(file, at, b"".join(struct.pack(">BBH", 0xFF, marker, len(each) + 2) + each for each in contents))
+        at = segment.end
+    insert(file, at, b"".join(b"\xff" + marker + struct.pack(">H", len(block) + 2) + block for block in blocks))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import IO
 
-from restore_cli.picture.metadata.directory import read_directory, read_header, read_value
-from restore_cli.picture.metadata.jpeg_segments import APP, segments
+from restore_cli.picture.metadata.directory import read_first_directory
+from restore_cli.picture.metadata.jpeg_segments import APP, contents
 
 APP2, PREFIX, ENTRIES, ENTRY_BYTES = APP[2], b"MPF\0", 0xB002, 16
 KIND, VIEWS = 0xFFFFFF, range(0x020001, 0x020004)
@@ -15,18 +15,15 @@ KIND, VIEWS = 0xFFFFFF, range(0x020001, 0x020004)
 
 def count_views(file: IO[bytes]) -> int:
     """Return of how many views of a scene a JPEG tells; 1 where it tells of none, or what it tells is damaged."""
-    for marker, at, length in segments(file):
-        file.seek(at)
-        content = file.read(length) if marker == APP2 else b""
+    for content in contents(file, APP2):
         if not content.startswith(PREFIX):
             continue
-        block = content[len(PREFIX) :]
         try:
-            layout, offset = read_header(block)
-            entries = read_value(block, read_directory(block, offset, layout).entries[ENTRIES]).data
-        except (ValueError, KeyError):
+            first = read_first_directory(content[len(PREFIX) :])
+        except ValueError:
             return 1
+        entries, number = first.data(ENTRIES), struct.Struct(f"{first.layout.order}I")
         starts = range(0, len(entries) - ENTRY_BYTES + 1, ENTRY_BYTES)
-        kinds = [struct.unpack_from(f"{layout.order}I", entries, start)[0] & KIND for start in starts]
+        kinds = [number.unpack_from(entries, start)[0] & KIND for start in starts]
         return max(1, sum(kind in VIEWS for kind in kinds))
     return 1

@@ -12,15 +12,17 @@ import secrets
 import struct
 from typing import IO
 
-from restore_cli.picture.metadata.directory import LONG, UNDEFINED, DirectoryWriter, Layout, Value
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.exif import EXIF, PREFIX
 from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.layout import LONG, UNDEFINED, Layout, Value
 
 LARGEST_BLOCK = 65_000
 """Bytes of the largest placeholder that libexif takes."""
 DEVICE_SETTINGS = 0xA40B
 """A tag whose content libexif does not look into; it rewrites some comments."""
-HEADER = b"II*\0\x08\0\0\0"
+LAYOUT = Layout()
+HEADER = LAYOUT.header(LAYOUT.header_bytes)
 RIFF = b"RIFF"
 READ_BYTES = 1 << 20
 
@@ -32,13 +34,11 @@ class Placeholder:
         self._block = block
         self._mark = secrets.token_hex(16).encode()
         self._is_short = len(block) <= LARGEST_BLOCK
-        layout = Layout()
         filling = Value(UNDEFINED, self._mark.ljust(len(block) if self._is_short else 0, b"\0"))
-        pointing = layout.length.size + layout.entry.size + 2 * layout.offset.size  # bytes of a directory of one entry
-        writer = DirectoryWriter(layout, len(HEADER))
-        writer.add({EXIF: Value(LONG, struct.pack("<I", len(HEADER) + pointing))})
+        writer = DirectoryWriter(LAYOUT)
+        first = writer.add({EXIF: LAYOUT.integers(LONG, LAYOUT.header_bytes + LAYOUT.directory_bytes(1))})
         writer.add({DEVICE_SETTINGS: filling})
-        self.content = HEADER + bytes(writer.content)
+        self.content = writer.with_header(first)
 
     def replace(self, file: IO[bytes]) -> None:
         """Write the block over the placeholder in a finished `file`; what remains of the placeholder becomes zeros."""

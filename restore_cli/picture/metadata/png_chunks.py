@@ -13,10 +13,13 @@ from typing import IO
 
 from restore_cli.picture.metadata import png_text, raw_profiles
 from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.part import Part
 from restore_cli.picture.metadata.texts import Text, texts_to_keep
 
 SIGNATURE_BYTES, HEADER_BYTES = 8, 25
 """What every PNG begins with: its signature, and the chunk IHDR."""
+CHECKSUM_BYTES = 4
+"""What every chunk ends with."""
 EXIF, ICC = b"eXIf", b"iCCP"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 ANIMATION = b"acTL"
@@ -24,9 +27,8 @@ CREDENTIALS = b"caBX"
 PIXEL_SIZE, METRE = b"pHYs", b"\1"
 """The chunk of pixels per unit across and down, and the unit in its last byte; any other is unknown."""
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
-COLOURS = (ICC, CICP, SRGB, GAMMA, CHROMATICITIES)
-LARGEST_COLOUR = 64
-"""Bytes that are read of a chunk about colours."""
+HEADS, HEAD_BYTES = (ANIMATION, CREDENTIALS, PIXEL_SIZE, ICC, CICP, SRGB, GAMMA, CHROMATICITIES), 64
+"""Chunks of which no more is read than so many bytes, with which they begin."""
 CICP_OF_SRGB = bytes((1, 13))
 """Primaries and transfer (ITU-T H.273)."""
 USUAL: dict[bytes, tuple[tuple[int, ...], int]] = {
@@ -65,59 +67,44 @@ class Chunks:
 
 
 def read_chunks(file: IO[bytes]) -> Chunks:
-    """Read the chunks of a PNG, also those behind its samples."""
-    exif = xmp = None
-    texts, profiles, room, lost_texts = [], [], LARGEST_TEXTS, False
-    colours: dict[bytes, bytes] = {}
-    frames, states_resolution, has_credentials = 1, False, False
-    for kind, length, at in _chunks(file):
-        if kind == ANIMATION:
-            file.seek(at)
-            frames = int.from_bytes(file.read(4), "big")
-        elif kind == PIXEL_SIZE:
-            file.seek(at)
-            states_resolution = file.read(min(length, 9))[8:] == METRE
-        elif kind == CREDENTIALS:
-            has_credentials = True
-        elif kind in COLOURS:
-            file.seek(at)
-            colours.setdefault(kind, file.read(min(length, LARGEST_COLOUR)))
-        if kind not in (EXIF, *png_text.KINDS):
-            continue
-        if length > LARGEST_CHUNK:
-            lost_texts = lost_texts or kind in png_text.KINDS
-            continue
-        file.seek(at)
-        content = file.read(length)
-        if kind == EXIF:
-            exif = content
-        elif unpacked := png_text.unpack_text(kind, content, room):
-            keyword, text = unpacked
-            room -= len(text)
-            if keyword == XMP_KEYWORD:
-                xmp = text or xmp
-            elif keyword.startswith(raw_profiles.KEYWORD):
-                profiles.append((keyword, text))
-            else:
-                texts.append(Text(keyword, png_text.words_of(kind, text)))
-        else:
-            lost_texts = True
-    raw = raw_profiles.read_profiles(profiles)
-    has_profile = ICC in colours
-    coded = colours.get(CICP, b"")[:2]
+    """Read the chunks of a PNG, also those behind its samples; of those that it may have once, the first counts."""
+    exif, texts, heads = None, _Texts(LARGEST_TEXTS), dict[bytes, bytes]()
+    for chunk in walk_chunks(file):
+        if chunk.kind in HEADS:
+            heads.setdefault(chunk.kind, chunk.read(HEAD_BYTES))
+        elif chunk.kind == EXIF and chunk.length <= LARGEST_CHUNK:
+            exif = chunk.read()
+        elif chunk.kind in png_text.KINDS:
+            texts.add(chunk)
+    raw = raw_profiles.read_profiles(texts.profiles)
+    has_profile, coded = ICC in heads, heads.get(CICP, b"")[:2]
     return Chunks(
         exif=exif or raw.exif,
-        xmp=xmp or raw.xmp,
+        xmp=texts.xmp or raw.xmp,
         iptc=raw.iptc,
-        texts=texts_to_keep(texts),
-        lost_texts=lost_texts or raw.damaged,
+        texts=texts_to_keep(texts.words),
+        lost_texts=texts.are_lost or raw.damaged,
         has_profile=has_profile,
-        other_colours=None if has_profile else _other_than_srgb(colours),
+        other_colours=None if has_profile else _other_than_srgb(heads),
         coded_colours=(coded[0], coded[1]) if len(coded) == 2 and not has_profile else None,
-        frames=frames,
-        states_resolution=states_resolution,
-        has_credentials=has_credentials,
+        frames=int.from_bytes(heads[ANIMATION][:4], "big") if ANIMATION in heads else 1,
+        states_resolution=heads.get(PIXEL_SIZE, b"")[8:9] == METRE,
+        has_credentials=CREDENTIALS in heads,
     )
+
+
+def walk_chunks(file: IO[bytes]) -> Iterator[Part]:
+    """Yield each chunk."""
+    at = SIGNATURE_BYTES
+    while True:
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        length, kind = struct.unpack(">I4s", head)
+        chunk = Part(file, kind, at + 8, length)
+        yield chunk
+        at = chunk.end + CHECKSUM_BYTES
 
 
 def insert_chunks(
@@ -134,6 +121,35 @@ def insert_chunks(
         insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
 
 
+class _Texts:
+    """The texts of a PNG: XMP, blocks that ImageMagick writes as texts, and words."""
+
+    def __init__(self, room: int) -> None:
+        """`room` is how many bytes they may have together, unpacked."""
+        self.xmp: bytes | None = None
+        self.profiles: list[tuple[str, bytes]] = []
+        self.words: list[Text] = []
+        self.are_lost = False
+        """Whether some are damaged, or too long."""
+        self._room = room
+
+    def add(self, chunk: Part) -> None:
+        """Take the next one."""
+        is_short = chunk.length <= LARGEST_CHUNK
+        unpacked = png_text.unpack_text(chunk.kind, chunk.read(), self._room) if is_short else None
+        if unpacked is None:
+            self.are_lost = True
+            return
+        keyword, text = unpacked
+        self._room -= len(text)
+        if keyword == XMP_KEYWORD:
+            self.xmp = text or self.xmp
+        elif keyword.startswith(raw_profiles.KEYWORD):
+            self.profiles.append((keyword, text))
+        else:
+            self.words.append(Text(keyword, png_text.words_of(chunk.kind, text)))
+
+
 def _other_than_srgb(colours: dict[bytes, bytes]) -> str | None:
     """Return the name of the chunk that says of colours what is not true of sRGB; the first that counts decides."""
     if CICP in colours:
@@ -147,19 +163,6 @@ def _other_than_srgb(colours: dict[bytes, bytes]) -> str | None:
             if any(abs(number - one) > tolerance for number, one in zip(numbers, usual, strict=True)):
                 return kind.decode()
     return None
-
-
-def _chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the kind, length and position of each chunk's content."""
-    at = SIGNATURE_BYTES
-    while True:
-        file.seek(at)
-        head = file.read(8)
-        if len(head) < 8:
-            return
-        length, kind = struct.unpack(">I4s", head)
-        yield kind, length, at + 8
-        at += length + 12
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

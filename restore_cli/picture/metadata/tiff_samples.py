@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO
 
-from restore_cli.picture.metadata.directory import read_directory, read_header, read_integers
-from restore_cli.picture.metadata.tiff_tags import mapped
+from restore_cli.picture.metadata.directory import mapped, read_directory, read_first_directory
 
 COMPRESSION, PHOTOMETRIC, SUB_DIRECTORIES, EXTRA_SAMPLES, DNG_VERSION = 0x0103, 0x0106, 0x014A, 0x0152, 0xC612
-FILTERED, LINEAR = (32_803,), (34_892,)
+FILTERED, LINEAR = 32_803, 34_892
 """Photometric interpretations of a sensor's values: behind a mosaic of colour filters, and free of it."""
 YCBCR, ICC_LAB, ITU_LAB = 6, 9, 10
 OLD_JPEG, JPEG = 6, 7
@@ -18,6 +17,8 @@ UNSPECIFIED = 0
 """A sample behind the colours that is no alpha."""
 CANON = b"CR"
 """What follows the header of a TIFF in Canon's raw files."""
+MOST_HIDDEN = 256
+"""Directories below the first one that are looked at; a damaged file may tell of millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,29 +39,23 @@ def read_samples_kind(file: IO[bytes]) -> TiffSamples:
         if bytes(content[8:10]) == CANON:
             return TiffSamples(is_camera_raw=True)
         try:
-            layout, offset = read_header(content)
-            entries = read_directory(content, offset, layout).entries
-            hidden = [
-                read_directory(content, place, layout).entries
-                for place in read_integers(content, entries.get(SUB_DIRECTORIES), layout)
-            ]
+            first = read_first_directory(content)
+            places = first.integers(SUB_DIRECTORIES)[:MOST_HIDDEN]
+            hidden = [read_directory(content, place, first.layout) for place in places]
         except ValueError:
             return TiffSamples()
-        kinds = [read_integers(content, each.get(PHOTOMETRIC), layout) for each in (entries, *hidden)]
-        compression = read_integers(content, entries.get(COMPRESSION), layout)
-        extra = read_integers(content, entries.get(EXTRA_SAMPLES), layout)
+        kinds = [directory.integer(PHOTOMETRIC) for directory in (first, *hidden)]
+        compression, extra = first.integer(COMPRESSION), first.integer(EXTRA_SAMPLES)
     return TiffSamples(
-        is_camera_raw=DNG_VERSION in entries or any(kind[:1] in (FILTERED, LINEAR) for kind in kinds),
+        is_camera_raw=DNG_VERSION in first.entries or any(kind in (FILTERED, LINEAR) for kind in kinds),
         unsupported=_unsupported(kinds[0], compression),
-        has_alpha=extra[:1] != (UNSPECIFIED,),
+        has_alpha=extra != UNSPECIFIED,
     )
 
 
-def _unsupported(photometric: tuple[int, ...], compression: tuple[int, ...]) -> str | None:
-    match photometric[:1]:
-        case (kind,) if kind in (ICC_LAB, ITU_LAB):
-            return "L*a*b* as ICC or ITU encode it"
-        case (kind,) if kind == YCBCR and compression[:1] not in ((OLD_JPEG,), (JPEG,)):
-            return "YCbCr without JPEG compression"
-        case _:
-            return None
+def _unsupported(photometric: int | None, compression: int | None) -> str | None:
+    if photometric in (ICC_LAB, ITU_LAB):
+        return "L*a*b* as ICC or ITU encode it"
+    if photometric == YCBCR and compression not in (OLD_JPEG, JPEG):
+        return "YCbCr without JPEG compression"
+    return None

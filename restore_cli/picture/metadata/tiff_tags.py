@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
-import io
-import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO
+from typing import IO, NamedTuple
 
-from restore_cli.picture.metadata.directory import (
-    UNDEFINED,
-    Buffer,
-    DirectoryWriter,
-    Value,
-    read_directory,
-    read_header,
-    read_value,
-)
-from restore_cli.picture.metadata.exif import described_values, exif_of_tiff
+from restore_cli.picture.metadata.directory import Buffer, Directory, mapped, read_first_directory
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.exif import EXIF
 from restore_cli.picture.metadata.iptc import records_of
+from restore_cli.picture.metadata.layout import UNDEFINED, Layout, Value
 
+GPS, INTEROPERABILITY = 0x8825, 0xA005
+"""Tags that point to directories of their own, the second among EXIF tags."""
+DESCRIPTIVE = frozenset(
+    {
+        *(0x000B, 0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298),
+        *(0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0xC4A5, 0xC614, 0xC62F),
+    }
+)
+"""Tags of a first directory that describe the picture and not how its samples are stored: description, camera,
+software, date, artist, computer, rating, copyright, the titles and keywords of Windows, print matching, serial number.
+"""
 IPTC, PHOTOSHOP = 0x83BB, 0x8649
 GEOTIFF = frozenset((0x830E, 0x8482, 0x85D8, 0x87AF))
 """Tags that place a picture on a map: the scale of pixels, points, a transformation, and what they count in."""
 
 
-def read_tags(file: IO[bytes]) -> tuple[bytes | None, bytes | None]:
-    """Return the EXIF block that the tags of a TIFF's first image make, and its IPTC records.
+class TiffTags(NamedTuple):
+    """What the tags of a TIFF's first image say of the picture."""
+
+    exif: bytes | None
+    """A block of the descriptive tags."""
+    iptc: bytes | None
+    is_on_a_map: bool
+    """Whether there are tags of GeoTIFF."""
+
+
+def read_tags(file: IO[bytes]) -> TiffTags:
+    """Read the tags of a TIFF's first image.
+
+    Raises:
+        ValueError: its directory is damaged.
+    """
+    with mapped(file) as content:
+        first = read_first_directory(content)
+        iptc = records_of(first.data(IPTC)) or records_of(first.data(PHOTOSHOP))
+        return TiffTags(exif_of_tiff(content), iptc, not GEOTIFF.isdisjoint(first.entries))
+
+
+def exif_of_tiff(file: Buffer) -> bytes | None:
+    """Gather the descriptive tags of a TIFF's first image into a block of their own; None if there are none.
 
     Raises:
         ValueError: the directory of the first image is damaged.
     """
-    with mapped(file) as content:
-        layout, offset = read_header(content)
-        entries = read_directory(content, offset, layout).entries
-        blocks = [read_value(content, entries[tag]).data for tag in (IPTC, PHOTOSHOP) if tag in entries]
-        iptc = next((records for block in blocks if (records := records_of(block))), None)
-        return exif_of_tiff(content), iptc
-
-
-def is_on_a_map(file: IO[bytes]) -> bool:
-    """Tell whether a TIFF has tags of GeoTIFF.
-
-    Raises:
-        ValueError: the directory of the first image is damaged.
-    """
-    with mapped(file) as content:
-        layout, offset = read_header(content)
-        return not GEOTIFF.isdisjoint(read_directory(content, offset, layout).entries)
+    first = read_first_directory(file)
+    writer = DirectoryWriter(Layout(first.layout.order))
+    values = _described_values(first, writer)
+    return writer.with_header(writer.add(values)) if values else None
 
 
 def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None:
@@ -59,29 +69,31 @@ def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None
     if exif is None and iptc is None:
         return
     with mapped(file) as content:
-        layout, offset = read_header(content)
-        directory = read_directory(content, offset, layout)
-        values = {tag: read_value(content, entry) for tag, entry in directory.entries.items()}
-        end = len(content)
-    writer = DirectoryWriter(layout, end + end % 2)
+        first, end = read_first_directory(content), len(content)
+        values = first.values(first.layout)
+    writer = DirectoryWriter(first.layout, end + end % 2)
     if exif is not None:
-        source, first = read_header(exif)
-        values |= described_values(exif, first, source, writer)
+        values |= _described_values(read_first_directory(exif), writer)
     if iptc is not None:
         values[IPTC] = Value(UNDEFINED, iptc)
-    new = writer.add(values, directory.next)
+    header = first.layout.header(writer.add(values, first.next))
     file.seek(end)
     file.write(bytes(end % 2) + writer.content)
-    file.seek(8 if layout.big else 4)
-    file.write(layout.offset.pack(new))
+    file.seek(0)
+    file.write(header)
 
 
-@contextmanager
-def mapped(file: IO[bytes]) -> Iterator[Buffer]:
-    """Give the bytes of a file without reading all of them."""
-    if isinstance(file, io.BytesIO):
-        yield file.getvalue()
-        return
-    file.flush()
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield content
+def _described_values(first: Directory, writer: DirectoryWriter) -> dict[int, Value]:
+    """Return the descriptive values of a first directory, its EXIF and GPS tags added to `writer` already."""
+    described = {tag: value for tag, value in first.values(writer.layout).items() if tag in DESCRIPTIVE}
+    for tag in (EXIF, GPS):
+        group = first.below(tag)
+        if group is None:
+            continue
+        values = group.values(writer.layout)
+        inner = group.below(INTEROPERABILITY) if tag == EXIF else None
+        values.pop(INTEROPERABILITY, None)
+        if inner is not None:
+            values[INTEROPERABILITY] = writer.add_below(inner.values(writer.layout))
+        described[tag] = writer.add_below(values)
+    return described

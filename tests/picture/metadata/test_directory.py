@@ -8,19 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restore_cli.picture.metadata.directory import (
-    ASCII,
-    LONG,
-    RATIONAL,
-    SHORT,
-    UNDEFINED,
-    DirectoryWriter,
-    Layout,
-    Value,
     read_directory,
+    read_first_directory,
     read_header,
     read_integers,
     read_value,
 )
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.layout import ASCII, LAYOUTS, LONG, RATIONAL, SHORT, UNDEFINED, Layout, Value
 
 values = st.sampled_from([1, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, 12]).flatmap(
     lambda kind: st.integers(1, 5).flatmap(
@@ -80,3 +75,76 @@ def test_entries_that_point_outside_are_left_out() -> None:
 def test_a_block_without_a_header_is_an_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"no TIFF header|cut"):
         read_header(content)
+
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS.values())
+
+
+def tiff_of(layout: Layout) -> bytes:
+    """Make a TIFF of two directories, the first with a text, numbers, and a pointer to tags of their own."""
+    writer = DirectoryWriter(layout)
+    second = writer.add({0x100: layout.integers(SHORT, 7)})
+    below = writer.add_below({0x8827: layout.integers(SHORT, 100, 200, 300, 400, 500)})
+    text = Value(ASCII, b"a text that is too long for its entry\0")
+    return writer.with_header(writer.add({0x10E: text, 0x100: layout.integers(LONG, 60_000), 0x8769: below}, second))
+
+
+@each_layout
+def test_a_directory_knows_its_values_and_other_directories(layout: Layout) -> None:
+    first = read_first_directory(tiff_of(layout))
+    assert first.layout == layout
+    assert (first.integer(0x100), first.integers(0x101), first.integer(0x10E)) == (60_000, (), None)
+    assert first.data(0x101) == b""
+    assert first.data(0x10E).startswith(b"a text")
+    below, second = first.below(0x8769), first.at(first.next)
+    assert below is not None
+    assert below.integers(0x8827) == (100, 200, 300, 400, 500)
+    assert second is not None
+    assert (second.integer(0x100), second.next) == (7, 0)
+    assert first.below(0x100) is None
+    other = Layout(">" if layout.order == "<" else "<")
+    assert first.values(other)[0x100] == other.integers(LONG, 60_000)
+
+
+@each_layout
+def test_a_cut_file_holds_nothing_else_than_the_whole_one(layout: Layout) -> None:
+    content = tiff_of(layout)
+    whole = read_first_directory(content).values(layout)
+    for length in range(len(content)):
+        try:
+            first = read_first_directory(content[:length])
+        except ValueError:
+            continue
+        assert first.values(layout).items() <= whole.items()
+
+
+@each_layout
+@pytest.mark.parametrize("count", [30, 2**16, 2**32 - 1])
+def test_a_value_that_is_longer_than_the_file_is_left_out(count: int, layout: Layout) -> None:
+    content = bytearray(tiff_of(layout))
+    at = content.index(layout.entry.pack(0x8827, SHORT, 5))
+    layout.entry.pack_into(content, at, 0x8827, RATIONAL, count)
+    below = read_first_directory(content).below(0x8769)
+    assert below is not None
+    assert below.entries == {}
+
+
+@each_layout
+def test_a_directory_may_come_after_itself(layout: Layout) -> None:
+    writer = DirectoryWriter(layout)
+    content = writer.with_header(writer.add({0x8769: layout.integers(LONG, layout.header_bytes)}, layout.header_bytes))
+    first = read_first_directory(content)
+    assert first.next == first.offset
+    assert first.at(first.next) == first.below(0x8769) == first
+
+
+@settings(deadline=None)
+@given(layout=st.builds(Layout, st.sampled_from("<>"), st.booleans()), noise=st.binary(max_size=200))
+def test_entries_of_noise_lie_in_it(layout: Layout, noise: bytes) -> None:
+    content = layout.header(layout.header_bytes) + noise
+    try:
+        first = read_first_directory(content)
+    except ValueError:
+        return
+    assert all(len(first.data(tag)) == entry.size for tag, entry in first.entries.items())
+    assert first.next < len(content)

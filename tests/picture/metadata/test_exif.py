@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from restore_cli.picture.metadata.exif import exif_of_tiff, orientation_of, resolution_of, sized_exif, upright_exif
+from restore_cli.picture.metadata.exif import orientation_of, sized_exif, upright_exif
+from restore_cli.picture.metadata.exif_resolution import resolution_of
+from restore_cli.picture.metadata.tiff_tags import exif_of_tiff
 
 
 def test_only_what_must_change_is_changed(make_exif: Any) -> None:
@@ -82,3 +84,28 @@ def test_every_strip_of_a_plain_thumbnail_is_wiped() -> None:
     block = b"II*\0\x08\0\0\0" + first + second + lists + b"oneTWOtwo" + b"kept"
     upright = upright_exif(block)
     assert upright.endswith(bytes(9) + b"kept")
+
+
+def test_numbers_of_a_thumbnail_may_lie_in_what_is_cut_off() -> None:
+    first = struct.pack("<HHHIII", 1, 0x0112, 3, 1, 6, 26)
+    at = 26 + 54
+    entries = (0x0201, 4, 1, at, 0x0202, 4, 1, 99, 0x0111, 4, 2, at + 3, 0x0117, 4, 2, at + 11)
+    second = struct.pack("<H" + 4 * "HHII" + "I", 4, *entries, 0)
+    assert orientation_of(upright_exif(b"II*\0\x08\0\0\0" + first + second + bytes(19))) == 1
+
+
+def test_a_resolution_that_lies_in_the_header_is_damage() -> None:
+    entries = (0x0112, 3, 1, 6, 0x011A, 5, 1, 0, 0x011B, 5, 1, 50)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H" + 3 * "HHII" + "I", 3, *entries, 0) + struct.pack("<II", 300, 1)
+    with pytest.raises(ValueError, match="no TIFF header"):
+        upright_exif(block)
+
+
+@pytest.mark.parametrize("tag", [0x8769, 0x8825, 0xA005])
+def test_tags_that_point_to_themselves_harm_nobody(tag: int) -> None:
+    entries = (0x0112, 3, 1, 6, tag, 4, 1, 8)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H" + 2 * "HHII" + "I", 2, *entries, 8)  # which is its own thumbnail, too
+    upright = upright_exif(block, (60, 40))
+    assert orientation_of(upright) == 1
+    assert len(sized_exif(upright, (600, 400), (60, 40))) == len(upright)
+    assert (exif_of_tiff(upright) is None) == (tag == 0xA005)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from restore_cli.picture.formats import format_by_name
-from restore_cli.picture.metadata.directory import LONG, RATIONAL, SHORT, DirectoryWriter, Layout, Value
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.exif import EXIF, ORIENTATION, sized_exif, upright_exif
+from restore_cli.picture.metadata.layout import LONG, RATIONAL, SHORT, Layout, Value
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture

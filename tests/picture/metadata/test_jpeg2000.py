@@ -105,6 +105,16 @@ def test_boxes_of_impossible_lengths_hold_nothing(length: int, samples: np.ndarr
     assert read_blocks(io.BytesIO(damaged[: at + 8])) == {}
 
 
+@pytest.mark.parametrize("length", [15, 16, 10**6, 2**63 - 90, 2**63, 2**64 - 1])
+def test_a_box_of_a_length_of_64_bits_may_be_damaged(length: int, samples: np.ndarray, save: Any) -> None:
+    content = save(samples, "JPEG2000")
+    at = content.index(b"jp2c") - 4
+    damaged = content[:at] + struct.pack(">I4sQ", 1, b"uuid", length) + content[at:]
+    assert read_blocks(io.BytesIO(damaged)) == {}
+    assert read_profile(io.BytesIO(damaged)) is None
+    assert bits_per_sample(io.BytesIO(damaged)) == (8 if length == 16 else None)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_deep_colour_is_read_with_a_note(mode: str, stream: bool, samples: np.ndarray, save: Any) -> None:

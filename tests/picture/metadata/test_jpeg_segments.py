@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import io
 import struct
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from restore_cli.picture.metadata.directory import SHORT, UNDEFINED, DirectoryWriter, Layout, Value
+from restore_cli.picture.metadata.directory_writer import DirectoryWriter
+from restore_cli.picture.metadata.jpeg_segments import (
+    APP,
+    COM,
+    DQT,
+    contents,
+    has_jumbf,
+    read_exif,
+    read_quantisation,
+    walk_segments,
+)
+from restore_cli.picture.metadata.layout import SHORT, UNDEFINED, Layout, Value
 from restore_cli.picture.reading import read_picture
 
 ORIENTATION, MAKER_NOTE = 0x0112, 0x927C
@@ -49,3 +63,53 @@ def test_a_second_block_is_no_part_of_the_first(samples: np.ndarray, save: Any) 
     assert (picture.width, picture.height) == (40, 60)
     assert picture.metadata.exif is not None
     assert len(picture.metadata.exif) == len(first)
+
+
+def segment(marker: bytes, content: bytes) -> bytes:
+    return b"\xff" + marker + struct.pack(">H", len(content) + 2) + content
+
+
+START = (
+    b"\xff\xd8" + segment(APP[0], b"JFIF") + segment(COM, b"first") + b"\xff" + segment(COM, b"") + segment(DQT, b"q")
+)
+
+
+def found_in(jpeg: bytes) -> list[tuple[bytes, bytes]]:
+    return [(part.kind, part.read()) for part in walk_segments(io.BytesIO(jpeg))]
+
+
+def test_segments_are_walked_up_to_the_samples() -> None:
+    expected = [(APP[0], b"JFIF"), (COM, b"first"), (COM, b""), (DQT, b"q")]
+    assert found_in(START + segment(b"\xda", b"scan") + segment(COM, b"behind")) == expected
+    assert found_in(START + b"no marker") == expected
+    file = io.BytesIO(START)
+    assert list(contents(file, COM)) == [b"first", b""]
+    assert [part.end for part in walk_segments(file)] == [10, 19, 24, 29]
+    assert [part.read(2) for part in walk_segments(file)] == [b"JF", b"fi", b"", b"q"]
+
+
+def test_of_a_cut_file_the_last_segment_may_be_shorter() -> None:
+    whole = found_in(START)
+    for length in range(len(START)):
+        *others, (kind, content) = found_in(START[:length]) or [(b"", b"")]
+        assert others == whole[: len(others)]
+        assert not kind or (kind == whole[len(others)][0] and whole[len(others)][1].startswith(content))
+
+
+@pytest.mark.parametrize(
+    ("length", "content"), [(0, b""), (1, b""), (2, b""), (3, b"\xff"), (65_535, b"\xff\xfe\0\3x")]
+)
+def test_a_segment_of_an_impossible_length_ends_the_walk_or_is_empty(length: int, content: bytes) -> None:
+    damaged = b"\xff\xd8\xff\xfe" + struct.pack(">H", length) + segment(COM, b"x")
+    behind = [(COM, b"x")] if length <= 2 else []
+    assert found_in(damaged) == [(COM, content), *behind]
+
+
+@given(
+    noise=st.lists(st.sampled_from([b"\xff", b"\xe1", b"\xfe", b"\xdb", b"\0", b"\2", b"Exif\0\0", b"x"])).map(b"".join)
+)
+def test_any_walk_comes_to_an_end(noise: bytes) -> None:
+    file = io.BytesIO(b"\xff\xd8" + noise)
+    ends = [part.end for part in walk_segments(file)]
+    assert ends == sorted(set(ends))
+    read_exif(file), read_quantisation(file, 0), has_jumbf(file)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.picture.formats import format_by_name
-from restore_cli.picture.metadata.png_chunks import insert_chunks, read_chunks
+from restore_cli.picture.metadata.png_chunks import insert_chunks, read_chunks, walk_chunks
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture
 
@@ -103,3 +103,29 @@ def test_chunks_are_inserted_into_files_of_any_size(size: int, tmp_path: Path) -
     after = path.read_bytes()
     inserted = chunk(b"eXIf", b"II*\0exif") + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<xmp/>")
     assert after == before[:33] + inserted + before[33:]
+
+
+def test_every_chunk_is_walked_and_a_cut_one_is_the_last(samples: np.ndarray, save: Any) -> None:
+    png = save(samples, "PNG")
+    whole = [(part.kind, part.at, part.read()) for part in walk_chunks(io.BytesIO(png))]
+    assert (whole[0][0], whole[-1]) == (b"IHDR", (b"IEND", len(png) - 4, b""))
+    for length in (0, 8, 15, 16, 30, 33, 41, len(png) - 20, len(png) - 1):
+        found = [(part.kind, part.at, part.read()) for part in walk_chunks(io.BytesIO(png[:length]))]
+        assert found[:-1] == whole[: len(found[:-1])]
+        for kind, at, content in found[-1:]:
+            assert (kind, at, png[at:length]) == (*whole[len(found) - 1][:2], png[at:length])
+            assert whole[len(found) - 1][2].startswith(content)
+
+
+def test_a_chunk_that_is_longer_than_the_file_ends_the_walk(samples: np.ndarray, save: Any) -> None:
+    head = save(samples, "PNG")[:33]
+    parts = list(walk_chunks(io.BytesIO(head + struct.pack(">I", 2**32 - 1) + b"tEXt" + bytes(20))))
+    assert [part.kind for part in parts] == [b"IHDR", b"tEXt"]
+    assert parts[-1].read(12) == bytes(12)
+
+
+def test_of_chunks_that_a_png_may_have_once_the_first_counts(samples: np.ndarray, save: Any) -> None:
+    plain = save(samples, "PNG")
+    stated, ratio = (chunk(b"pHYs", struct.pack(">IIB", 3000, 2000, unit)) for unit in (1, 0))
+    assert read_picture(plain[:33] + stated + ratio + plain[33:]).metadata.pixels_per_mm == (3.0, 2.0)
+    assert read_picture(plain[:33] + ratio + stated + plain[33:]).metadata.pixels_per_mm is None

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from restore_cli.batch.outcome import Stopwatch
 from restore_cli.errors import DeviceError, UnwritablePictureError
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, MemoryBudget
 from restore_cli.picture.formats import Format
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import OTHERS, Add, check_size, encoding
@@ -47,7 +47,7 @@ class Output:
         self.seconds += watch.lap()
 
 
-def check_result(height: int, width: int, format: Format) -> None:
+def check_result(height: int, width: int, format: Format, memory: MemoryBudget) -> None:
     """Refuse a result that the format or, encoded in one piece, the memory cannot hold.
 
     Raises:
@@ -55,7 +55,7 @@ def check_result(height: int, width: int, format: Format) -> None:
         DeviceError: there is not enough memory.
     """
     check_size(format, height, width)
-    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, free_host_memory()
+    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, memory.free()
     if not format.streams and needed > free:
         raise DeviceError(
             f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,9 +25,8 @@ from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.stages import Opened, Restored
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.device import host_threads, prepare_host
+from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
-from restore_cli.memory import free_host_memory, limit_host_memory, share_host_memory
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import Format, format_by_name
@@ -53,6 +53,7 @@ class Worker:
         self.config = config
         self._tell = tell
         self._task: Task | None = None
+        self._memory = config.memory
         self._cleaned: set[Path] = set()
 
     def load(self) -> None:
@@ -65,12 +66,12 @@ class Worker:
             return
         config, usual_threads = self.config, host_threads()
         prepare_host(config.threads)
-        limit_host_memory(config.memory_limit)
-        share_host_memory(config.sharers)
-        self._task = config.load_task(self._tell)
-        if config.alone_off_host and self._task.device != "cpu":
-            share_host_memory(1)
+        device = find_device(config.device, config.memory)
+        if config.alone_off_host and not device.is_host:
+            device = replace(device, host_memory=replace(config.memory, sharers=1))
             prepare_host(usual_threads)
+        self._memory = device.host_memory
+        self._task = config.load_task(device, self._tell)
 
     @property
     def task(self) -> Task:
@@ -206,14 +207,14 @@ class Worker:
 
     def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
         watch = Stopwatch()
-        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * free_host_memory())))
+        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
 
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)
             if size is None:
                 raise _LargeEnoughError(height, width)
             if job.format is not None:
-                check_result(*size, job.format)
+                check_result(*size, job.format, self._memory)
             rows, columns = size
             reserve(3 * height * width + min(3 * rows * columns, LARGEST_BAND))
 
@@ -228,7 +229,7 @@ class Worker:
         assert size is not None
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
-        check_result(*size, format)
+        check_result(*size, format, self._memory)
         return Opened(job, picture, size, format, watch.lap(), ExitStack())
 
     def _hand_on(self, source: Path | bytes, format: Format | None) -> None:

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -16,7 +15,7 @@ from restore_cli.batch.worker_config import IN_FLIGHT_BYTES, WorkerConfig
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.importing import without_collections
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, MemoryBudget, free_host_memory
 from restore_cli.telling import Progress
 
 SHARE_IN_FLIGHT = 1 / 16
@@ -107,7 +106,6 @@ class Crew:
         if count > 1:
             threads = threads or max(1, _processors() // count)
             limit = limit and limit // count
-        engines = [replace(engine, device=devices[index % len(devices)], memory_limit=limit) for index in range(count)]
         files = self._request.files
         return [
             WorkerConfig(
@@ -118,12 +116,12 @@ class Crew:
                 strip_metadata=files.strip_metadata,
                 began=self._began,
                 threads=threads,
-                memory_limit=limit,
-                sharers=count,
+                device=devices[index % len(devices)],
+                memory=MemoryBudget(limit, count),
                 alone_off_host=not self._is_crew_certain,
                 in_flight=int(SHARE_IN_FLIGHT * limit) if limit else IN_FLIGHT_BYTES,
             )
-            for engine in engines
+            for index in range(count)
         ]
 
     def _workers_on_host(self) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
 from restore_cli.layers.sampling import Centres, place_centres
-from restore_cli.memory import MEBIBYTE, HeapTrimmer, free_host_memory, memory_limit
+from restore_cli.memory import MEBIBYTE, HeapTrimmer
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.passes.cuda_graphs import Call, call_plainly
 from restore_cli.passes.finite import all_finite, check_finite
@@ -118,7 +118,7 @@ class TilePass:
         queue = self._queue = self._queue or self._plan(held, row_bytes)
         if not queue:
             return self._told(queue)
-        trim = HeapTrimmer(self._tile_bytes(queue.first))
+        trim = HeapTrimmer(self._tile_bytes(queue.first), self.device.host_memory)
 
         def start(cores: list[Box]) -> Arrival:
             if cores[0] != self.whole:
@@ -169,8 +169,9 @@ class TilePass:
 
         Where the user has set a limit, the planner of tiles knows better what it is too small for.
         """
-        free = free_host_memory()
-        if self._canvas_bytes > free and not (memory_limit() is not None and self.device.is_host):
+        memory = self.device.host_memory
+        free = memory.free()
+        if self._canvas_bytes > free and not (memory.limit is not None and self.device.is_host):
             raise DeviceError(
                 f"a result of {self.size[1]}x{self.size[0]} pixels takes "
                 f"{self._canvas_bytes // MEBIBYTE:,} MiB of memory, and {free // MEBIBYTE:,} MiB are free",
@@ -218,7 +219,7 @@ class TilePass:
         """Return the pixels that are made of each of `cores` (3, h, w on the device)."""
         outers = [self._outer(core) for core in cores]
         tiles = self._on_device(outers)
-        part = Part(outers[0], cores[0], self.whole, self.statistic)
+        part = Part(outers[0], cores[0], self.whole, self.statistic, self.device.host_memory.close_gaps)
         if isinstance(self.network, ContinuousNetwork):
             kept = self._kept(cores[0])
             rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=part.box.top)

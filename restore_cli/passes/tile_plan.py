@@ -7,7 +7,7 @@ from typing import Literal
 
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.memory import MEBIBYTE, free_host_memory, memory_limit, resident_memory
+from restore_cli.memory import MEBIBYTE, resident_memory
 from restore_cli.networks import Locality, Network
 from restore_cli.tiling import Box, round_up
 
@@ -102,7 +102,7 @@ class TilePlanner:
         free = self.device.free_memory()
         if not self.device.is_host:
             return free
-        if memory_limit() is not None:
+        if self.device.host_memory.limit is not None:
             return free - held - OVERHEAD
         is_small = self.whole.height * self.whole.width <= LARGEST_AUTO_TILE**2
         return free - held if is_small else min(free - held, TAKEN_UNASKED)
@@ -138,12 +138,12 @@ class TilePlanner:
         """Return how many input rows a row of tiles may have."""
         if not row_bytes:
             return self.whole.height
-        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, int(BAND_SHARE * free_host_memory()))
+        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, int(BAND_SHARE * self.device.host_memory.free()))
         return max(max(LARGEST_BAND, band_bytes) // row_bytes, SMALLEST_TILE)
 
     def _check_limit(self, free: int, held: int, row_bytes: int) -> None:
         """Refuse a limit that the smallest tile does not fit into, with what the caller holds."""
-        limit = memory_limit()
+        limit = self.device.host_memory.limit
         bands = BANDS_ALIVE * row_bytes * min(SMALLEST_TILE, self.whole.height)
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self._pixel_bytes + bands
         if limit is not None and self.device.is_host and free < smallest:

@@ -71,7 +71,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 
 def pipeline(task: Task, heard: Heard, **config: object) -> Pipeline:
-    options = {"load_task": lambda tell: task, "max_pixels": 10**6} | config
+    options = {"load_task": lambda device, tell: task, "max_pixels": 10**6} | config
     return Pipeline(Worker(WorkerConfig(**options), print), heard)  # type: ignore[arg-type]
 
 
@@ -251,7 +251,7 @@ def test_an_error_of_who_hears_the_outcomes_ends_the_run(jobs: list[Job], tmp_pa
 
 
 def test_a_task_that_cannot_be_loaded_is_no_fault_of_a_picture(jobs: list[Job]) -> None:
-    def load(tell: object) -> Task:
+    def load(device: object, tell: object) -> Task:
         raise WeightsError("missing")
 
     with pytest.raises(WeightsError):

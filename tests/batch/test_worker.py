@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from restore_cli.batch.in_turn import run_in_turn
@@ -16,12 +17,13 @@ from restore_cli.batch.sources import Refusal
 from restore_cli.batch.stages import Opened
 from restore_cli.batch.worker import Worker
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.device import Precision
+from restore_cli.device import Device, Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
+from restore_cli.memory import GIBIBYTE, MemoryBudget
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
-from restore_cli.telling import Progress
+from restore_cli.telling import Progress, Tell
 
 
 class Inverting:
@@ -48,7 +50,7 @@ class Failing(Inverting):
 
 def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
     load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    work = Worker(WorkerConfig(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+    work = Worker(WorkerConfig(load_task=lambda device, tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
     if isinstance(task, Inverting):
         work.load()
     return work
@@ -126,18 +128,27 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
 def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared: list[int] = []
+    def find(name: str, host_memory: MemoryBudget) -> Device:
+        return Device(torch.device(name), has_bf16=False, host_memory=host_memory)
+
+    def load(device: Device, tell: Tell) -> Inverting:
+        given.append(device)
+        return task
+
+    given: list[Device] = []
     threads: list[int | None] = []
-    monkeypatch.setattr("restore_cli.batch.worker.share_host_memory", shared.append)
+    monkeypatch.setattr("restore_cli.batch.worker.find_device", find)
     monkeypatch.setattr("restore_cli.batch.worker.prepare_host", threads.append)
     monkeypatch.setattr("restore_cli.batch.worker.host_threads", lambda: 16)
     task = Inverting()
     task.device = device
-    config = WorkerConfig(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
+    memory = MemoryBudget(GIBIBYTE, 4)
+    config = WorkerConfig(load_task=load, max_pixels=1, threads=4, device=device, memory=memory, alone_off_host=alone)
     work = Worker(config, print)
     work.load()
     assert work.task is task
-    assert shared[-1] == sharers
+    assert given == [find(device, MemoryBudget(GIBIBYTE, sharers))]
+    assert work._memory == given[0].host_memory
     assert threads == ([4, 16] if sharers == 1 else [4])
 
 

@@ -109,7 +109,7 @@ class Crew:
         files = self._request.files
         return [
             WorkerConfig(
-                load_task=partial(self._load_task, engine),
+                load_task=partial(self._load_task, engine.settings),
                 max_pixels=files.max_pixels,
                 overwrite=files.overwrite,
                 quality=files.quality,

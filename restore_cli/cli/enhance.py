@@ -39,7 +39,7 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     run_session(
         request,
         partial(load_enhancer, task=task, card=card, settings=settings),
-        lambda: identify_model(card, engine) | {"task": task} | settings,
+        lambda: identify_model(card, engine.settings, engine.device) | {"task": task} | settings,
         suffix=f"_{task}",
         facts=facts,
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 import typer
 
 from restore_cli.batch.sources import Shard
+from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.cli.values import (
     PrecisionChoice,
     complete_format,
@@ -148,6 +149,11 @@ class EngineOptions:
             "RESTORE_TMPDIR.",
         ),
     ] = None
+
+    @property
+    def settings(self) -> EngineSettings:
+        """What of it workers are sent."""
+        return EngineSettings(model=self.model, key=self.key, precision=self.precision.value, tile=self.tile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """From options to tasks that are ready for pictures.
 
 What loads a task is sent to other processes, so it is a function of this module with plain arguments. It imports torch
-when it is called.
+when it is called, and never Typer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from restore_cli.card import ModelCard, TaskName
 from restore_cli.cli.choice import UpscalerChoice
-from restore_cli.cli.options import EngineOptions
+from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.errors import StateDictError
 from restore_cli.telling import Tell
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 WHOLE_SHARE = 1 / 16
 """Of the memory limit, up to which a result is handed on in one piece."""
-Load = Callable[[EngineOptions, "Device", Tell], "Task"]
+Load = Callable[[EngineSettings, "Device", Tell], "Task"]
 """Loads a task for an engine and a device."""
 
 
 def load_upscaler(
-    engine: EngineOptions,
+    engine: EngineSettings,
     device: Device,
     tell: Tell,
     *,
@@ -70,7 +70,7 @@ def load_upscaler(
 
 
 def load_enhancer(
-    engine: EngineOptions,
+    engine: EngineSettings,
     device: Device,
     tell: Tell,
     *,
@@ -92,7 +92,9 @@ def load_enhancer(
     return ENHANCERS[task](load_restorer(network, engine, device), model=_name(card, engine), **settings)
 
 
-def load_chain(engine: EngineOptions, device: Device, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]) -> Chain:
+def load_chain(
+    engine: EngineSettings, device: Device, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]
+) -> Chain:
     """Load several tasks that follow each other; a step is its model and what loads it.
 
     Raises:
@@ -103,5 +105,5 @@ def load_chain(engine: EngineOptions, device: Device, tell: Tell, *, steps: Sequ
     return Chain([load(replace(engine, model=model), device, tell) for model, load in steps])
 
 
-def _name(card: ModelCard | None, engine: EngineOptions) -> str:
+def _name(card: ModelCard | None, engine: EngineSettings) -> str:
     return card.name if card else str(engine.model)

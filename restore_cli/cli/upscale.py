@@ -57,7 +57,7 @@ def upscale(
     pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
     check_key(engine.key, [engine.model])
-    choice = choose_upscaler(engine, parse_sizing(scale, size, width, height, long_edge), speed)
+    choice = choose_upscaler(engine.settings, parse_sizing(scale, size, width, height, long_edge), speed)
     sizing = choice.sizing
     request = Request(inputs, files, batch, engine, report)
     if choice.note:
@@ -67,7 +67,7 @@ def upscale(
     run_session(
         request,
         partial(load_upscaler, choice=choice, strength=strength, tta=tta),
-        lambda: identify_model(choice.card, engine, choice.compressed) | settings,
+        lambda: identify_model(choice.card, engine.settings, engine.device, choice.compressed) | settings,
         suffix=sizing.suffix,
         facts=facts,
         output_size=sizing.output_size,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from restore_cli.batch.database import explained, open_database, transaction
-from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
+from restore_cli.batch.outcome import CLOCK_TOLERANCE, Outcome, failure, name_of_source
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Stamp, absolute, stamp_of
 from restore_cli.errors import RestoreError
@@ -39,7 +39,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class SortedJobs:
     """The jobs of a run, sorted by what a manifest says of them."""
 
     left: tuple[Job, ...]
@@ -71,7 +71,7 @@ class Manifest:
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
-    def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> Sorted:
+    def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> SortedJobs:
         """Tell jobs that are left to do from pictures whose outcome is known, and note all of them.
 
         Known are pictures that were done with these settings from the same input, and whose result is there; and those
@@ -101,7 +101,7 @@ class Manifest:
             else:
                 begun.append((*_names(job), self.settings, *(stamp or (None, None))))
         self._note(begun, again, made)
-        return Sorted(tuple(left), tuple(known))
+        return SortedJobs(tuple(left), tuple(known))
 
     def _note(self, begun: Iterable[tuple[object, ...]], again: Iterable[Names], made: Iterable[Names]) -> None:
         """Write down jobs that are left, those that replace what was done before, and those that are found done."""
@@ -215,7 +215,7 @@ class Manifest:
             return None, job
         if row.settings != self.settings or not _is_unchanged(job.source, row):
             return None, replace(job, replaces=True)
-        if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCKS) * 1e9):
+        if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCK_TOLERANCE) * 1e9):
             return None, replace(job, replaces=True)  # it was to be replaced, and may have been
         if job.target is not None and not target:
             return None, job

@@ -15,7 +15,7 @@ from restore_cli.errors import DeviceError, FullDiskError, RestoreError
 Status = Literal["done", "skipped", "failed"]
 CONTESTED_PAUSE = 0.5
 """Seconds until a picture is tried again that another run has in hand."""
-CLOCKS = 2.0
+CLOCK_TOLERANCE = 2.0
 """Seconds by which the times of files may be off."""
 
 
@@ -85,7 +85,7 @@ def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
         modified = os.stat(target).st_mtime
     except OSError:  # there is none, or none can have this name
         return None
-    if job.contested and modified >= began - CLOCKS:
+    if job.contested and modified >= began - CLOCK_TOLERANCE:
         return Outcome(name_of_source(job), str(target), "skipped", "another run has just made it")
     if overwrite or job.replaces:
         return None

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
-from restore_cli.batch.targets import Place, Target, names_folder
+from restore_cli.batch.targets import Destination, Target, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
 
@@ -64,7 +64,7 @@ class Planner:
 
         With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
         `<folder><suffix>` beside an input folder, with `suffix` in its name. `suffix_override` and `facts` are as
-        `Place` takes them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
+        `Destination` takes them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
 
         Raises:
             UsageError: there is no such format, or the suffix is none.
@@ -83,9 +83,9 @@ class Planner:
         self._sources: dict[str, Path] = {}  # by target
 
     @cached_property
-    def _place(self) -> Place:
+    def _destination(self) -> Destination:
         """Where results go; made when the first source is known, since standard input has rules of its own."""
-        return Place(
+        return Destination(
             self.output,
             self._format,
             suffix=self._suffix,
@@ -105,9 +105,9 @@ class Planner:
         if STANDARD_STREAM in names:
             return _plan_standard_input(names, self.output, self._format)
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
-        if self._place.takes_one and (self._grows or len(found.sources) > 1):
+        if self._destination.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
-        placed = [(source, self._place.target(source)) for source in found.sources]
+        placed = [(source, self._destination.target(source)) for source in found.sources]
         results = self._results_among(placed)
         jobs = [self._add(source, target) for source, target in placed if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
@@ -120,7 +120,7 @@ class Planner:
         Raises:
             UsageError: its result has the name of another one, or would replace its input.
         """
-        return self._add(source, self._place.target(source))
+        return self._add(source, self._destination.target(source))
 
     def _add(self, source: Source, target: Target) -> Job | None:
         job = Job(source.path, *target)
@@ -138,7 +138,7 @@ class Planner:
         originals: set[str] = set()
         keys = [_key(source.path) for source, _ in placed]
         for key, (source, (target, _)) in zip(keys, placed, strict=True):
-            made |= {_key(path) for path in (target, self._place.beside(source)) if path is not None} - {key}
+            made |= {_key(path) for path in (target, self._destination.beside(source)) if path is not None} - {key}
             if self._overwrite and target is not None and _key(target) == key:
                 originals.add(key)
         results = made - originals

@@ -76,7 +76,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSources:
     """All that the names stand for, each picture once."""
 
     sources: tuple[Source, ...]
@@ -85,7 +85,9 @@ class Found:
     """Files in folders that are hidden or no pictures."""
 
 
-def find_sources(names: Iterable[str], listed: Iterable[str] = (), *, recursive: bool, output: str | None) -> Found:
+def find_sources(
+    names: Iterable[str], listed: Iterable[str] = (), *, recursive: bool, output: str | None
+) -> FoundSources:
     """Expand files, folders and globs, the last not in what is `listed`; the folder `output` is not read back.
 
     Of several, none is a pipe or a device, which might keep all others waiting.
@@ -104,7 +106,7 @@ def find_sources(names: Iterable[str], listed: Iterable[str] = (), *, recursive:
             name = str(sources.pop(key).path)
             error = UnreadablePictureError(f"cannot read {name}: it is no ordinary file", "name it alone")
             refusals[name] = Refusal(name, error)
-    return Found(tuple(sources.values()), tuple(refusals.values()), passed_over)
+    return FoundSources(tuple(sources.values()), tuple(refusals.values()), passed_over)
 
 
 def absolute(path: Path) -> str:
@@ -171,7 +173,7 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> Found:
+def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> FoundSources:
     """Return the pictures that `name` stands for, and why there are none."""
     path = Path(name)
     if os.path.isdir(path):  # unlike Path.is_dir, it never raises
@@ -180,21 +182,23 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
         if not listing.pictures and not refusals:
             error = UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
             refusals = [Refusal(name, error)]
-        return Found(tuple(Source(file, path) for file in listing.pictures), tuple(refusals), listing.passed_over)
+        return FoundSources(
+            tuple(Source(file, path) for file in listing.pictures), tuple(refusals), listing.passed_over
+        )
     try:
         os.stat(path)
-        return Found((Source(path, None),), (), 0)
+        return FoundSources((Source(path, None),), (), 0)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in NOT_THERE:
-            return Found((), (_unreadable(name, error),), 0)
+            return FoundSources((), (_unreadable(name, error),), 0)
     is_glob = may_be_glob and glob.has_magic(name)
     matches = sorted(glob.glob(name, recursive=True)) if is_glob else []
     files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]
     if files:
-        return Found(tuple(Source(file, None) for file in files), (), len(matches) - len(files))
+        return FoundSources(tuple(Source(file, None) for file in files), (), len(matches) - len(files))
     what = "no picture matches" if is_glob else "there is no file"
     hint = "check the name and the folder; quote a name with spaces"
-    return Found((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
+    return FoundSources((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
 
 
 def _unreadable(name: str, error: OSError) -> Refusal:

@@ -23,13 +23,13 @@ from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_process import (
-    Contested,
-    Failed,
     Finish,
+    JobContested,
     JobEnded,
     JobProgress,
     JobWanted,
     Notice,
+    WorkerFailed,
     WorkerReady,
     holding_signals,
     serve,
@@ -197,12 +197,12 @@ class Supervisor:
             case JobEnded(job, outcome):
                 handle.in_hand.pop(job, None)
                 yield job, outcome
-            case Contested(job):
+            case JobContested(job):
                 handle.in_hand.pop(job, None)
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
             case Notice(text):
                 self._tell(text)
-            case Failed(error):
+            case WorkerFailed(error):
                 raise error
 
     def _begin(self, config: WorkerConfig) -> None:

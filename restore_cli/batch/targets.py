@@ -16,7 +16,7 @@ Target = tuple[Path | None, Format]
 """The file to write, None for standard output, and its format."""
 
 
-class Place:
+class Destination:
     """Where results go."""
 
     def __init__(

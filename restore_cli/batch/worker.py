@@ -23,7 +23,7 @@ from restore_cli.batch.outcome import (
 from restore_cli.batch.output import Output, check_result, copy_to_standard_output, writing_standard_output
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM
-from restore_cli.batch.stages import Opened, Restored
+from restore_cli.batch.stages import OpenedPicture, RestoredPicture
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
@@ -104,7 +104,7 @@ class Worker:
         """Return the outcome of a job that `error` ended."""
         return failure(job, as_restore_error(error), model=self.task.model, device=self.task.device)
 
-    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> Opened | Outcome:
+    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> OpenedPicture | Outcome:
         """Claim a job's target and read its source, or return why nothing is to be done.
 
         Raises:
@@ -127,11 +127,11 @@ class Worker:
                 if outcome := self._skipped(job):  # which another run has made since
                     return outcome
             opened = self._read(job, task, reserve)
-            if isinstance(opened, Opened):
+            if isinstance(opened, OpenedPicture):
                 opened.held.callback(held.pop_all().close)
             return opened
 
-    def restore(self, opened: Opened, progress: Progress) -> Restored:
+    def restore(self, opened: OpenedPicture, progress: Progress) -> RestoredPicture:
         """Put a picture through the network; a large result is written meanwhile.
 
         Raises:
@@ -148,14 +148,14 @@ class Worker:
             ran = watch.lap() - output.seconds
         assert output.first is not None
         seconds = Seconds(opened.seconds, ran, watch.lap() + output.seconds)
-        return Restored(opened, run, output.first, output.is_written, seconds)
+        return RestoredPicture(opened, run, output.first, output.is_written, seconds)
 
     def group_size(self, picture: Picture) -> int:
         """Return how many pictures of this size are best restored together."""
         task = self.task
         return task.group_size(picture.height, picture.width) if isinstance(task, GroupingTask) else 1
 
-    def restore_group(self, group: Sequence[Opened]) -> list[Restored | Outcome]:
+    def restore_group(self, group: Sequence[OpenedPicture]) -> list[RestoredPicture | Outcome]:
         """Put pictures of one size through the network together; one that fails does so alone.
 
         Raises:
@@ -168,11 +168,11 @@ class Worker:
         return [
             self.failed(opened.job, result)
             if isinstance(result, RestoreError)
-            else Restored(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
+            else RestoredPicture(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
             for opened, result in zip(group, results, strict=True)
         ]
 
-    def finish(self, restored: Restored) -> Outcome:
+    def finish(self, restored: RestoredPicture) -> Outcome:
         """Write a result that is not written yet.
 
         Raises:
@@ -205,7 +205,7 @@ class Worker:
     def _skipped(self, job: Job) -> Outcome | None:
         return skipped(job, overwrite=self.config.overwrite, began=self.config.began)
 
-    def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
+    def _read(self, job: Job, task: Task, reserve: Reserve) -> OpenedPicture | Outcome:
         watch = Stopwatch()
         room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
 
@@ -230,7 +230,7 @@ class Worker:
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
         check_result(*size, format, self._memory)
-        return Opened(job, picture, size, format, watch.lap(), ExitStack())
+        return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
 
     def _hand_on(self, source: Path | bytes, format: Format | None) -> None:
         """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
@@ -245,7 +245,7 @@ class Worker:
         ) as add:
             add(picture)
 
-    def _target(self, opened: Opened) -> AbstractContextManager[Add]:
+    def _target(self, opened: OpenedPicture) -> AbstractContextManager[Add]:
         target = opened.job.target
         open_target = partial(writing, target) if target is not None else writing_standard_output
         config = self.config

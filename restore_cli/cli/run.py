@@ -64,7 +64,7 @@ def run(
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedStep:
     """A step that was checked."""
 
     suffix: str
@@ -86,7 +86,7 @@ class Prepared:
         return identify_model(self.card, settings, engine.device, self.compressed)
 
 
-def _prepare(step: Step, engine: EngineSettings) -> Prepared:
+def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
     """Check a step.
 
     Raises:
@@ -98,14 +98,16 @@ def _prepare(step: Step, engine: EngineSettings) -> Prepared:
     if step.name == "upscale":
         return _prepare_upscale(replace(engine, model=model), values)
     card = choose_enhancer(model, step.name)
-    return Prepared(f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values))
+    return PreparedStep(
+        f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values)
+    )
 
 
-def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> Prepared:
+def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> PreparedStep:
     keys = ("scale", "size", "width", "height", "long_edge")
     wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
     choice = choose_upscaler(engine, wanted, values.pop("speed", None))
-    return Prepared(
+    return PreparedStep(
         choice.sizing.suffix,
         choice.card,
         engine.model,

@@ -17,13 +17,13 @@ from restore_cli.batch.outcome import Stopwatch, passed_by, refused
 from restore_cli.batch.planning import Job, Plan, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, read_list
 from restore_cli.cli.checks import check_options, check_records, check_streams
-from restore_cli.cli.crew import Crew
 from restore_cli.cli.dry_run import Judge, show_plan
 from restore_cli.cli.interruption import interruption
 from restore_cli.cli.ledger import Ledger
 from restore_cli.cli.options import BatchOptions, FileOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
+from restore_cli.cli.worker_pool import WorkerPool
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
 from restore_cli.tasks.sizing import OutputSize, same_size
@@ -198,8 +198,8 @@ def _run(
     try:
         with ExitStack() as stack:
             progress = stack.enter_context(display.progress(len(jobs) if later is None else None))
-            crew = Crew(request, load_task, progress.part)
-            interrupted = stack.enter_context(interruption(lambda: crew.is_idle))
+            pool = WorkerPool(request, load_task, progress.part)
+            interrupted = stack.enter_context(interruption(lambda: pool.is_idle))
             tell_of_end = cache(lambda: display.note("finishing what is in hand; Ctrl-C once more stops at once"))
 
             def stop() -> bool:
@@ -207,7 +207,7 @@ def _run(
                     tell_of_end()
                 return interrupted() or ledger.is_closed
 
-            for job, outcome in crew.work(jobs, later and _left_to_do(later, ledger), stop):
+            for job, outcome in pool.work(jobs, later and _left_to_do(later, ledger), stop):
                 if ledger.is_closed and outcome.status == "failed":
                     continue  # it was read ahead, and is left to another run
                 ledger.undone -= 1

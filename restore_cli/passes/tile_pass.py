@@ -19,7 +19,7 @@ from restore_cli.passes.padded_picture import ColourSource, PaddedPicture
 from restore_cli.passes.stacks import plan_stack
 from restore_cli.passes.tile_plan import TilePlanner, TilePolicy
 from restore_cli.passes.tile_queue import TileQueue
-from restore_cli.passes.transfer import Arrival, open_link
+from restore_cli.passes.transfer import Download, open_transfer
 from restore_cli.telling import Progress
 from restore_cli.tiling import Box, plan_cores, round_up
 
@@ -61,12 +61,12 @@ class TilePass:
         self.device = device
         self.policy = policy
         self.call = call
-        self.link = open_link(device)
+        self.transfer = open_transfer(device)
         self.picture = PaddedPicture(picture, network.grid if network.pads_to_grid else 1)
         self.height, self.width, self.whole = self.picture.height, self.picture.width, self.picture.whole
         self.size = size or (self.height * network.scale, self.width * network.scale)
         self._canvas: Tensor | None = None
-        self._queue: TileQueue[Arrival] | None = None
+        self._queue: TileQueue[Download] | None = None
         self._done = 0
         self.switch_to(network, reduced_precision=reduced_precision)
 
@@ -120,16 +120,16 @@ class TilePass:
             return self._told(queue)
         trim = HeapTrimmer(self._tile_bytes(queue.first), self.device.host_memory)
 
-        def start(cores: list[Box]) -> Arrival:
+        def start(cores: list[Box]) -> Download:
             if cores[0] != self.whole:
                 self._measure(cores[0])
                 trim()
             tiles = self._restore(cores)
             finite = torch.stack([all_finite(tile) for tile in tiles])
-            return self.link.download([finite, *(convert(tile) for tile in tiles)])
+            return self.transfer.download([finite, *(convert(tile) for tile in tiles)])
 
-        def finish(cores: list[Box], arrival: Arrival) -> None:
-            finite, *tiles = arrival()
+        def finish(cores: list[Box], download: Download) -> None:
+            finite, *tiles = download()
             check_finite(finite)
             for core, tile in zip(cores, tiles, strict=True):
                 take(tile, self._kept(core))
@@ -142,7 +142,7 @@ class TilePass:
         queue.run(self._choose, start, finish, finish_down_to, ahead=0 if self.device.is_host else 1)
         return self._told(queue)
 
-    def _plan(self, held: int, row_bytes: int) -> TileQueue[Arrival]:
+    def _plan(self, held: int, row_bytes: int) -> TileQueue[Download]:
         planner = TilePlanner(
             self.network,
             self.device,
@@ -157,7 +157,7 @@ class TilePass:
     def _queue_of(self, cores: list[Box], side: int) -> TileQueue[Any]:
         return TileQueue(cores, side, grid=self.network.grid, device=self.device, policy=self.policy)
 
-    def _told(self, queue: TileQueue[Arrival]) -> int | None:
+    def _told(self, queue: TileQueue[Download]) -> int | None:
         return None if queue.side >= max(self.whole.height, self.whole.width) else queue.side
 
     @property
@@ -250,4 +250,4 @@ class TilePass:
 
     def _on_device(self, boxes: list[Box]) -> Tensor:
         tiles = [self.picture.read(box) for box in boxes]
-        return self.link.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w
+        return self.transfer.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w

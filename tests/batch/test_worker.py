@@ -14,7 +14,7 @@ from restore_cli.batch.in_turn import run_in_turn
 from restore_cli.batch.outcome import Outcome, refused, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
-from restore_cli.batch.stages import Opened
+from restore_cli.batch.stages import OpenedPicture
 from restore_cli.batch.worker import Worker
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import Device, Precision
@@ -205,6 +205,6 @@ def test_a_refusal_is_a_failure_with_its_hint() -> None:
 def test_an_opened_picture_knows_its_bytes(tmp_path: Path) -> None:
     Image.new("RGBA", (20, 10)).save(tmp_path / "a.png")
     opened = worker(Inverting()).open(job(tmp_path / "a.png"))
-    assert isinstance(opened, Opened)
+    assert isinstance(opened, OpenedPicture)
     assert opened.bytes == 20 * 10 * (4 + 3)
     opened.give_up()

@@ -7,9 +7,9 @@ import os
 import pytest
 
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.cli.crew import Crew
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, ReportOptions
 from restore_cli.cli.request import Request
+from restore_cli.cli.worker_pool import WorkerPool
 from restore_cli.memory import GIBIBYTE, MemoryBudget
 
 
@@ -17,7 +17,7 @@ from restore_cli.memory import GIBIBYTE, MemoryBudget
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 16 processors and much memory."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
-    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: 100 * GIBIBYTE)
+    monkeypatch.setattr("restore_cli.cli.worker_pool.free_host_memory", lambda: 100 * GIBIBYTE)
 
 
 def configs(
@@ -32,8 +32,8 @@ def configs(
     engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
     batch = BatchOptions(workers=workers, devices=devices)
     request = Request(None, FileOptions(), batch, engine, ReportOptions())
-    crew = Crew(request, lambda engine, device, tell: pytest.fail("a task is loaded"), lambda share: None)
-    return crew._configs(pictures)
+    pool = WorkerPool(request, lambda engine, device, tell: pytest.fail("a task is loaded"), lambda share: None)
+    return pool._configs(pictures)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def configs(
 def test_workers_share_the_processors_as_far_as_memory_lets_them(
     free: int, pictures: int | None, workers: int, threads: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: free * GIBIBYTE)
+    monkeypatch.setattr("restore_cli.cli.worker_pool.free_host_memory", lambda: free * GIBIBYTE)
     found = configs(pictures=pictures)
     assert [(config.threads, config.memory) for config in found] == [(threads, MemoryBudget(None, workers))] * workers
     assert all(config.alone_off_host for config in found)

@@ -26,7 +26,7 @@ BYTES_OF_WORKER = 3 * GIBIBYTE
 Results = Generator[tuple[Job, Outcome], None, None]
 
 
-class Crew:
+class WorkerPool:
     """Carries jobs out as the user asks for it."""
 
     def __init__(self, request: Request, load_task: Load, progress: Progress) -> None:
@@ -84,7 +84,7 @@ class Crew:
         from restore_cli.batch.supervision import Supervisor
 
         configs = self._configs(count)
-        certain = len(configs) if self._is_crew_certain else 1
+        certain = len(configs) if self._is_size_certain else 1
         supervisor = Supervisor(
             configs[:certain], configs[certain:], tell=self._request.display.note, progress=self._progress
         )
@@ -92,7 +92,7 @@ class Crew:
             yield from results
 
     @property
-    def _is_crew_certain(self) -> bool:
+    def _is_size_certain(self) -> bool:
         """Whether there are several workers wherever they run."""
         return bool(self._request.batch.workers or self._request.batch.devices)
 
@@ -118,7 +118,7 @@ class Crew:
                 threads=threads,
                 device=devices[index % len(devices)],
                 memory=MemoryBudget(limit, count),
-                alone_off_host=not self._is_crew_certain,
+                alone_off_host=not self._is_size_certain,
                 in_flight=int(SHARE_IN_FLIGHT * limit) if limit else IN_FLIGHT_BYTES,
             )
             for index in range(count)

@@ -40,7 +40,7 @@ class Plan:
     refusals: tuple[Refusal, ...]
     passed_over: int
     """Files in folders that are hidden or no pictures."""
-    results: tuple[Path, ...] = ()
+    earlier_results: tuple[Path, ...] = ()
     """What was found and is left alone, since it is where the result of another picture goes."""
 
 

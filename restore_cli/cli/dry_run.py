@@ -32,7 +32,7 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
     now, kinds = time.time(), Counter[str]()
-    for result in plan.results:
+    for result in plan.earlier_results:
         outcome = passed_by(result)
         kinds[outcome.status] += 1
         display.planned(outcome.source, outcome.target, outcome)

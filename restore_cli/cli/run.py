@@ -12,7 +12,8 @@ from restore_cli.card import ModelCard
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
 from restore_cli.cli.engine_settings import EngineSettings
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler

@@ -10,7 +10,8 @@ import typer
 from restore_cli.card import Speed
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler

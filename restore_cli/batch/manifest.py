@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from restore_cli.batch.database import explained, open_database, transaction
-from restore_cli.batch.outcome import CLOCK_TOLERANCE, Outcome, failure, name_of_source
+from restore_cli.batch.outcome import CLOCK_TOLERANCE, Outcome, failure, skipped
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Stamp, absolute, stamp_of
 from restore_cli.errors import RestoreError
@@ -220,7 +220,7 @@ class Manifest:
         if job.target is not None and not target:
             return None, job
         why = "it was done with these settings before (without --manifest, --overwrite replaces it)"
-        return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
+        return skipped(job, why), job
 
 
 def _hash(path: Path) -> str | None:

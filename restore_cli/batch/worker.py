@@ -7,35 +7,34 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from restore_cli.batch.outcome import (
     Outcome,
     Seconds,
     Stopwatch,
     as_restore_error,
+    done,
     failure,
     left_alone,
-    name_of_source,
     skipped,
+    skipped_if_there,
 )
-from restore_cli.batch.output import Output, check_result, copy_to_standard_output, writing_standard_output
+from restore_cli.batch.output import Output, check_result, hand_on, writing_result
 from restore_cli.batch.planning import Job
-from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.stages import OpenedPicture, RestoredPicture
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
-from restore_cli.picture.formats import Format, format_by_name
+from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
-from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import Add, writing
+from restore_cli.picture.writing import Add
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
 from restore_cli.telling import Progress, Tell
@@ -122,7 +121,7 @@ class Worker:
                 except ForeignClaimError as error:
                     if not job.contested:
                         raise
-                    return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
+                    return skipped(job, error.message, error.hint)
                 self._clean(job.target.parent, again=is_taken_over)
                 if outcome := self._skipped(job):  # which another run has made since
                     return outcome
@@ -182,19 +181,16 @@ class Worker:
         if not restored.is_written:
             with self._target(opened) as add:
                 add(restored.result)
-        job, picture, (height, width) = opened.job, opened.picture, opened.size
+        picture = opened.picture
         lost = losses(
             restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.config.strip_metadata
         )
-        return Outcome(
-            source=name_of_source(job),
-            target=str(job.target) if job.target else STANDARD_STREAM,
-            status="done",
+        return done(
+            opened.job,
+            (picture.height, picture.width),
+            opened.size,
             model=restored.run.model or self.task.model,
             compression=str(picture.compression) if picture.compression else None,
-            scale=round(width / picture.width, 4),
-            input_size=(picture.width, picture.height),
-            output_size=(width, height),
             device=self.task.device,
             precision=str(restored.run.precision),
             tile=restored.run.tile,
@@ -203,7 +199,7 @@ class Worker:
         )
 
     def _skipped(self, job: Job) -> Outcome | None:
-        return skipped(job, overwrite=self.config.overwrite, began=self.config.began)
+        return skipped_if_there(job, overwrite=self.config.overwrite, began=self.config.began)
 
     def _read(self, job: Job, task: Task, reserve: Reserve) -> OpenedPicture | Outcome:
         watch = Stopwatch()
@@ -223,7 +219,7 @@ class Worker:
             picture = read_picture(source, max_pixels=self.config.max_pixels, room=room, check=check)
         except _LargeEnoughError as found:
             if job.target is None:
-                self._hand_on(source, job.format)
+                hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)
             return left_alone(job, *found.args)
         size = task.output_size(picture.height, picture.width)
         assert size is not None
@@ -232,24 +228,13 @@ class Worker:
         check_result(*size, format, self._memory)
         return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
 
-    def _hand_on(self, source: Path | bytes, format: Format | None) -> None:
-        """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
-        picture = read_picture(source, max_pixels=self.config.max_pixels)
-        if format is None or picture.format == format.name:
-            with open_picture(source) as file:
-                copy_to_standard_output(file)
-            return
-        config = self.config
-        with writing_standard_output(
-            picture.height, picture.width, format, quality=config.quality, strip_metadata=config.strip_metadata
-        ) as add:
-            add(picture)
-
     def _target(self, opened: OpenedPicture) -> AbstractContextManager[Add]:
-        target = opened.job.target
-        open_target = partial(writing, target) if target is not None else writing_standard_output
-        config = self.config
-        return open_target(*opened.size, opened.format, quality=config.quality, strip_metadata=config.strip_metadata)
+        return writing_result(opened.job.target, *opened.size, opened.format, **self._encoding)
+
+    @property
+    def _encoding(self) -> dict[str, Any]:
+        """How results are encoded, as `writing_result` takes it."""
+        return {"quality": self.config.quality, "strip_metadata": self.config.strip_metadata}
 
     def _clean(self, folder: Path, *, again: bool) -> None:
         """Remove what killed runs left in a folder: before the first result comes there, and when one died just now."""

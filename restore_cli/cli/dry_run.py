@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, passed_by, refused, skipped
+from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, passed_by, refused, skipped_if_there
 from restore_cli.batch.planning import Job, Plan
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import add_up
@@ -38,7 +38,9 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
         display.planned(outcome.source, outcome.target, outcome)
     for planned in plan.jobs:
         known, job = judge(planned)
-        foreseen = known or skipped(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
+        foreseen = (
+            known or skipped_if_there(job, overwrite=files.overwrite, began=now) or _foreseen(job, files, output_size)
+        )
         source, target = name_of_source(job), str(job.target or STANDARD_STREAM)
         kinds[foreseen.status if foreseen else "left"] += 1
         display.planned(source, target, foreseen)

@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch.outcome import Outcome, skipped
+from restore_cli.batch.outcome import Outcome, skipped_if_there
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import IN_FLIGHT_BYTES, WorkerConfig
 from restore_cli.cli.request import Request
@@ -50,7 +50,7 @@ class WorkerPool:
         for job in jobs:
             if stop():
                 return
-            outcome = skipped(job, overwrite=config.overwrite, began=config.began)
+            outcome = skipped_if_there(job, overwrite=config.overwrite, began=config.began)
             if outcome is None:
                 left.append(job)
             else:

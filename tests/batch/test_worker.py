@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from restore_cli.batch.in_turn import run_in_turn
-from restore_cli.batch.outcome import Outcome, refused, skipped
+from restore_cli.batch.outcome import Outcome, refused, skipped_if_there
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
 from restore_cli.batch.stages import OpenedPicture
@@ -106,7 +106,7 @@ def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
     target = photo.with_name("result.png")
     target.write_bytes(b"theirs")
     began = target.stat().st_mtime + later  # the clocks of two machines may be off by a little
-    outcome = skipped(replace(job(photo), contested=True), overwrite=True, began=began)
+    outcome = skipped_if_there(replace(job(photo), contested=True), overwrite=True, began=began)
     assert (outcome.status if outcome else "done") == status
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import typer
 
+from restore_cli.batch.judging import Verdict
 from restore_cli.batch.outcome import Outcome, failure, left_alone, name_of_source, passed_by, refused, skipped_if_there
 from restore_cli.batch.planning import Job, Plan
 from restore_cli.batch.sources import STANDARD_STREAM
@@ -18,8 +19,8 @@ from restore_cli.errors import RestoreError, UnwritablePictureError
 from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import OutputSize
 
-Judge = Callable[[Job], tuple[Outcome | None, Job]]
-"""Returns the outcome of a job if it is known already, and the job as it is to be done."""
+Judge = Callable[[Job], Verdict]
+"""Tells what is known of a job already."""
 
 
 def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: OutputSize, judge: Judge) -> None:

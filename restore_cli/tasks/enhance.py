@@ -13,9 +13,10 @@ from restore_cli.card import TaskName
 from restore_cli.errors import RestoreError
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
+from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
-from restore_cli.tasks.resampling import Planes, bleed_colour
+from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
 from restore_cli.telling import Progress
 

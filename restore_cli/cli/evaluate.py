@@ -71,23 +71,16 @@ def evaluate(
     many were identical is told.
     """
     pairs, problems = pair_up(restored, reference)
-
-    from restore_cli.metrics import compare
-    from restore_cli.picture.reading import read_picture
-
     display, scores, in_folders = Display(json=json), [], os.path.isdir(restored)
     for problem in problems:
         display.error(problem)
     for ours, theirs in pairs:
         name = ours.relative_to(restored).as_posix() if in_folders else ours.name
         try:
-            a, b = read_picture(ours), read_picture(theirs)
-            score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+            score = _score(ours, theirs, channel=channel, border=border, modcrop=modcrop)
         except RestoreError as error:
-            if not isinstance(error, PictureError):
-                error = UsageError(f"{ours} and {theirs}: {error.message}", error.hint)
             if not in_folders:
-                raise error from None
+                raise
             display.error(error)
             if json:
                 print(json_format.dumps({"name": name, "error": error.message}))
@@ -124,6 +117,25 @@ def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], l
     paired = {path for pair in pairs for path in pair}
     alone = sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
     return pairs, [*problems, *others, *(RestoreError(f"no partner for {path}") for path in alone)]
+
+
+def _score(ours: Path, theirs: Path, *, channel: ChannelChoice, border: int, modcrop: int) -> Score:
+    """Compare two files.
+
+    Raises:
+        PictureError: one cannot be read.
+        UsageError: they cannot be compared.
+    """
+    from restore_cli.metrics import compare
+    from restore_cli.picture.reading import read_picture
+
+    try:
+        a, b = read_picture(ours), read_picture(theirs)
+        return compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+    except RestoreError as error:
+        if isinstance(error, PictureError):
+            raise
+        raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
 
 
 def _cut_to_multiple(pixels: Samples, side: int) -> Samples:

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
-from restore_cli.batch.targets import Destination, Target, names_folder
+from restore_cli.batch.targets import Destination, Target, format_to_write, names_folder
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name
 
 SAME_NAME = "keep apart their folders with -o 'FOLDER/{parent}/{stem}.{ext}', or their kinds with 'FOLDER/{name}.{ext}'"
 
@@ -181,7 +181,8 @@ def _plan_standard_input(names: list[str], output: str | None, format: Format | 
         return Plan(jobs, (), 0)
     if names_folder(output):
         raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
-    return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
+    target = Path(output)
+    return Plan((Job(None, target, format_to_write(target, format)),), (), 0)
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

@@ -51,9 +51,7 @@ class Destination:
                 self.folder = Path(output)
             else:
                 self.file = Path(output)
-                self.format = format_of_path(output)
-                if format not in (None, self.format):
-                    raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
+                self.format = format_to_write(self.file, format)
         if self.folder is not None:
             _check_folder(self.folder)
         if suffix_override is not None and output is not None and self.folder is None:
@@ -64,7 +62,7 @@ class Destination:
         """Return where the result of `source` goes.
 
         Raises:
-            UsageError: a template makes a name of no format of it.
+            UsageError: a template makes a name of it that stands for no format, or not for the one that was chosen.
         """
         format = self._format_for(source)
         if self.to_stdout:
@@ -74,7 +72,7 @@ class Destination:
         extension = self._extension_for(source)
         if self.template is not None:
             path = self.template.fill(source, extension)
-            return path, self.format or _format_of_filled(path)
+            return path, format_to_write(path, self.format)
         if self.folder is not None:
             return self.folder / source.below / (source.path.stem + self.suffix_in_folder + extension), format
         if source.root is None:
@@ -169,8 +167,18 @@ def names_folder(output: str) -> bool:
     return False
 
 
-def _format_of_filled(path: Path) -> Format:
+def format_to_write(path: Path, chosen: Format | None) -> Format:
+    """Return the format that the ending of `path` stands for.
+
+    Raises:
+        UsageError: it stands for none that can be written, or not for the one that was `chosen`.
+    """
     format = format_of_path(path)
+    if chosen not in (None, format):
+        raise UsageError(
+            f"{path} does not end as {chosen.name.upper()} does",
+            f"leave --format away, or let the name end in {chosen.suffixes[0]}",
+        )
     if format is None:
         raise UsageError(
             f"{path} names no format that can be written", f"let the template end in .{{ext}} or {_extensions()}"

@@ -240,6 +240,17 @@ def test_a_template_follows_the_format_and_decides_it(tree: Path) -> None:
     assert (job.target, job.format and job.format.name) == (Path("photos/a-new.tif"), "tiff")
 
 
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [("photos/a.jpg", "new/{name}"), ("photos/a.jpg", "{stem}.jpg"), ("photos/a.jpg", "x.jpg"), ("-", "x.jpg")],
+)
+def test_no_result_ends_as_another_format_does(source: str, output: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="does not end as PNG does") as caught:
+        plan(source, output=output, format_name="png")
+    assert "leave --format away" in caught.value.hint
+    assert plan(source, output=output, format_name="jpeg").jobs[0].target
+
+
 def test_braces_in_the_name_of_a_folder_that_exists_are_no_template(tree: Path) -> None:
     (tree / "{old}").mkdir()
     assert targets(plan("photos/a.jpg", output="{old}"), tree) == ["{old}/a.jpg"]

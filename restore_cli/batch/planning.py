@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
-from restore_cli.batch.targets import Destination, Target, format_to_write, names_folder
+from restore_cli.batch.targets import Destination, Target, Template, format_to_write, is_template, names_folder
 from restore_cli.errors import UsageError
 from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name
 
@@ -103,7 +103,7 @@ class Planner:
         """
         names = list(inputs)
         if STANDARD_STREAM in names:
-            return _plan_standard_input(names, self.output, self._format)
+            return self._plan_standard_input(names)
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
         if self._destination.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
@@ -121,6 +121,25 @@ class Planner:
             UsageError: its result has the name of another one, or would replace its input.
         """
         return self._add(source, self._destination.target(source))
+
+    def _plan_standard_input(self, names: list[str]) -> Plan:
+        if len(names) > 1:
+            raise UsageError("standard input (-) cannot be mixed with other inputs")
+        if self.output is None or self.output == STANDARD_STREAM:
+            _refuse_many_files_in_a_stream(jobs := (Job(None, None, self._format),))
+            return Plan(jobs, (), 0)
+        output = self.output
+        if is_template(output):
+            template = Template(output, self._facts or {})
+            if template.fields:
+                raise UsageError(
+                    f"{output} is a template, and standard input has no name to fill it in",
+                    f"name a file without {{{template.fields[0]}}}",
+                )
+            output = output.format()
+        if names_folder(output):
+            raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
+        return Plan((Job(None, Path(output), format_to_write(Path(output), self._format)),), (), 0)
 
     def _add(self, source: Source, target: Target) -> Job | None:
         job = Job(source.path, *target)
@@ -171,18 +190,6 @@ def _chosen_format(name: str | None) -> Format | None:
     if format is None:
         raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
     return format
-
-
-def _plan_standard_input(names: list[str], output: str | None, format: Format | None) -> Plan:
-    if len(names) > 1:
-        raise UsageError("standard input (-) cannot be mixed with other inputs")
-    if output is None or output == STANDARD_STREAM:
-        _refuse_many_files_in_a_stream(jobs := (Job(None, None, format),))
-        return Plan(jobs, (), 0)
-    if names_folder(output):
-        raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
-    target = Path(output)
-    return Plan((Job(None, target, format_to_write(target, format)),), (), 0)
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

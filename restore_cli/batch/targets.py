@@ -45,7 +45,7 @@ class Destination:
         self.file: Path | None = None
         self.folder: Path | None = None
         if output is not None and not self.to_stdout:
-            if "{" in output and not os.path.lexists(output):
+            if is_template(output):
                 self.template = Template(output, facts or {})
             elif names_folder(output):
                 self.folder = Path(output)
@@ -111,6 +111,8 @@ class Template:
         """
         self.text = text
         self.facts = facts
+        self.fields: list[str] = []
+        """Those that are in it, without their braces."""
         known = ["stem", "name", "parent", "ext", *facts]
         hint = f"fields are {', '.join(f'{{{field}}}' for field in known)}; {{{{ stands for a brace"
         try:
@@ -122,6 +124,8 @@ class Template:
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
             if shape or conversion:
                 raise UsageError(f"the template {text} says how to print {{{field}}}, which cannot be chosen", hint)
+            if field is not None:
+                self.fields.append(field)
 
     def fill(self, source: Source, extension: str) -> Path:
         """Return the path for `source`, whose result has this file extension.
@@ -150,14 +154,26 @@ def _check_folder(folder: Path) -> None:
             raise UsageError(f"{path} is no folder", "name another one; -o - writes to standard output")
 
 
+def is_template(output: str) -> bool:
+    """Tell whether `-o` has braces, and is no name of something that is there."""
+    return "{" in output and not os.path.lexists(output)
+
+
 def names_folder(output: str) -> bool:
     """Tell whether `-o` means a folder.
 
     Raises:
-        UsageError: it looks like a file of a format that cannot be written.
+        UsageError: it looks like a file of a format that cannot be written, or one that lacks all but its ending.
     """
     path = Path(output)
-    if output.endswith(("/", os.sep)) or os.path.isdir(path) or not path.suffix:
+    if output.endswith(("/", os.sep)):
+        return True
+    if not path.suffix and format_of_path(f"name{path.name}") is not None:
+        raise UsageError(
+            f"{output} is an ending without a name",
+            f"in a script, a variable may be empty; for a folder write {output}/",
+        )
+    if os.path.isdir(path) or not path.suffix:
         return True
     if format_of_path(path) is None:
         raise UsageError(

@@ -196,6 +196,30 @@ def test_standard_streams(tree: Path) -> None:
         plan("-", output="out/")
 
 
+@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}.png", "{nosuch}.png", "{stem.png"])
+def test_a_template_needs_more_than_standard_input(output: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="template") as caught:
+        plan("-", output=output, facts={"scale": "4"})
+    assert caught.value.hint
+    assert plan("-", output="{{stem}}.png").jobs[0].target == Path("{stem}.png")
+    (tree / "{stem}.png").write_bytes(b"")
+    assert plan("-", output="{stem}.png").jobs[0].target == Path("{stem}.png")
+
+
+@pytest.mark.parametrize("source", ["photos/a.jpg", "photos", "-"])
+@pytest.mark.parametrize("output", [".png", "out/.JPEG", "photos/inner/.jpg"])
+def test_an_ending_alone_is_no_name_of_a_result(output: str, source: str, tree: Path) -> None:
+    (tree / "photos/inner/.jpg").mkdir()
+    with pytest.raises(UsageError, match="is an ending without a name") as caught:
+        plan(source, output=output)
+    assert "a variable may be empty" in caught.value.hint
+
+
+def test_folders_may_have_any_name(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", output=".png/"), tree) == [".png/a.jpg"]
+    assert targets(plan("photos/a.jpg", output=".thumbs"), tree) == [".thumbs/a.jpg"]
+
+
 def test_links_in_a_circle_end(tree: Path) -> None:
     (tree / "photos/inner/round").symlink_to(tree / "photos", target_is_directory=True)
     assert len(plan("photos").jobs) == 4

@@ -32,7 +32,7 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
     outcomes = [refused(refusal) for refusal in plan.refusals]
     for outcome in outcomes:
         display.outcome(outcome, alone=False)
-    now, kinds = time.time(), Counter[str]()
+    now, kinds = time.time(), Counter[str](outcome.status for outcome in outcomes)
     for result in plan.earlier_results:
         outcome = passed_by(result)
         kinds[outcome.status] += 1

@@ -255,6 +255,16 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["nosuch.png"] == ("failed", "there is no file nosuch.png")
 
 
+def test_the_last_line_of_a_dry_run_counts_all_that_would_fail(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "damaged.png").write_bytes(b"no picture")
+    assert run(["upscale", "folder/a.png", "nosuch.png", "--dry-run"]) == 1
+    assert stderr_lines(capsys)[-1] == "1 to restore, 0 to skip, 1 would fail"
+    assert run(["upscale", "folder", "nosuch.png", "--dry-run"]) == 1
+    assert "2 to restore, 0 to skip, 2 would fail" in stderr_lines(capsys)[-1]
+
+
 def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["upscale", str(photo), "-o", "out.png", "--manifest", "m"]
     assert run([*arguments, "--long-edge", "4", "--dry-run"]) == 0

@@ -191,7 +191,7 @@ def _summary_line(totals: Totals, seconds: float, passed_over: int, left: int, i
     parts += [f"{totals.skipped} skipped"] if totals.skipped else []
     parts += [f"{totals.failed} failed"] if totals.failed else []
     parts += [f"{left} left"] if left else []
-    parts += [f"{_other_files(passed_over)} passed over"] if passed_over else []
+    parts += [f"{other_files(passed_over)} passed over"] if passed_over else []
     speed = _speed(totals, seconds)
     end = f" ({speed})" if speed else ""
     return f"{'interrupted: ' if interrupted else ''}{', '.join(parts)} in {seconds:.1f} s{end}"
@@ -214,7 +214,7 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int, 
     if left:
         table.add_row("left", f"{left:,}")
     if passed_over:
-        table.add_row("passed over", _other_files(passed_over))
+        table.add_row("passed over", other_files(passed_over))
     if totals.pixels_read:
         read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
         table.add_row("pixels", f"{read:,.1f} MP read, {written:,.1f} MP written")
@@ -227,7 +227,8 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int, 
     return table
 
 
-def _other_files(count: int) -> str:
+def other_files(count: int) -> str:
+    """Return in words how many files were passed over."""
     return "1 other file" if count == 1 else f"{count:,} other files"
 
 

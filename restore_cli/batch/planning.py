@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Plan:
     """Files in folders that are hidden or no pictures."""
     earlier_results: tuple[Path, ...] = ()
     """What was found and is left alone, since it is where the result of another picture goes."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """How many of what is passed over are pictures of kinds that are not read, by ending."""
 
 
 class Planner:
@@ -112,7 +115,8 @@ class Planner:
         jobs = [self._add(source, target) for source, target in placed if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
-        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over, tuple(results))
+        jobs_here = tuple(job for job in jobs if job is not None)
+        return Plan(jobs_here, refusals, found.passed_over, tuple(results), found.unread)
 
     def add(self, source: Source) -> Job | None:
         """Plan one more picture; return None where it is in another part than that of this run.

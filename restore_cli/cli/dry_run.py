@@ -14,7 +14,7 @@ from restore_cli.batch.planning import Job, Plan
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import add_up
 from restore_cli.cli.options import FileOptions
-from restore_cli.display import Display
+from restore_cli.display import Display, other_files
 from restore_cli.errors import RestoreError, UnwritablePictureError
 from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import OutputSize
@@ -48,8 +48,9 @@ def show_plan(plan: Plan, files: FileOptions, display: Display, output_size: Out
         if foreseen is not None and foreseen.status == "failed":
             display.error(RestoreError(foreseen.reason, foreseen.hint))
             outcomes.append(foreseen)
-    if sum(kinds.values()) > 1:
-        display.say(f"{kinds['left']} to restore, {kinds['skipped']} to skip, {kinds['failed']} would fail")
+    if sum(kinds.values()) > 1 or plan.passed_over:
+        others = f", {other_files(plan.passed_over)} passed over" if plan.passed_over else ""
+        display.say(f"{kinds['left']} to restore, {kinds['skipped']} to skip, {kinds['failed']} would fail{others}")
     code = add_up(outcomes).exit_code
     if code:
         raise typer.Exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -149,11 +150,19 @@ def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display
 
 
 def _tell_of_plan(plan: Plan, request: Request) -> None:
-    """Tell of inputs that are passed by, and of an option that changes nothing."""
+    """Tell of inputs that are passed by or not read, and of an option that changes nothing."""
+    if plan.unread:
+        request.display.note(_describe_unread(plan.unread))
     if plan.earlier_results:
         request.display.note(_describe_passed_by(plan.earlier_results))
     if request.files.quality is not None:
         _tell_idle_quality(plan, request.display)
+
+
+def _describe_unread(unread: Counter[str]) -> str:
+    count = unread.total()
+    what = "1 picture of a kind that is not read" if count == 1 else f"{count:,} pictures of kinds that are not read"
+    return f"{what}: {', '.join(sorted(unread))}"
 
 
 def _describe_passed_by(results: Sequence[Path]) -> str:

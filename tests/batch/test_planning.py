@@ -45,6 +45,17 @@ def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
     assert targets(plan("photos/"), tree) == targets(found, tree)
 
 
+def test_pictures_of_kinds_that_are_not_read_are_counted_by_ending(tree: Path) -> None:
+    for name in ("1.HEIC", "2.heic", "inner/3.cr2", ".4.dng", ".5/6.nef"):
+        file = tree / "photos" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    assert plan("photos").unread == {".heic": 2, ".cr2": 1}
+    assert plan("photos/*").unread == plan("photos", recursive=False).unread == {".heic": 2}
+    assert plan("photos").passed_over == 2 + 5 - 1, "all files but those in a hidden folder"
+    assert not plan("photos/1.HEIC").unread, "it was named, and becomes a job"
+
+
 def test_the_current_folder_gets_one_beside_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree / "photos")
     assert targets(plan(".", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]

@@ -215,7 +215,11 @@ class ReportOptions:
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture on standard output.")] = False
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page about the batch, with every picture before and after."),
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page about the batch, with every picture before and after; it replaces an existing page, "
+            "unless nothing was restored.",
+        ),
     ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
     quiet: Quiet = False

@@ -24,6 +24,7 @@ from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError
+from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:
@@ -132,7 +133,13 @@ def _judge_by(manifest: Manifest | None, request: Request) -> Judge:
 
 
 def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:
-    """Write the page about the batch; return the exit code for how that went."""
+    """Write the page about the batch; return the exit code for how that went.
+
+    A page that is there tells more than one about a run that restored nothing, and is left as it is.
+    """
+    if not ledger.totals.done and os.path.lexists(target):
+        display.note(f"nothing was restored, so the page {shown(target)} is left as it is")
+        return 0
     from restore_cli.report.page import write_report
 
     try:

@@ -13,7 +13,7 @@ import torch
 
 from restore_cli.errors import DeviceError, UsageError
 from restore_cli.heap import glibc_function
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
@@ -39,6 +39,8 @@ class Device:
     torch_device: torch.device
     has_bf16: bool
     """Computes in bfloat16 in hardware."""
+    host_memory: MemoryBudget = WITHOUT_LIMIT
+    """What this process may take of the host's memory, where pictures lie whatever the device is."""
 
     @property
     def name(self) -> str:
@@ -58,7 +60,7 @@ class Device:
         if self.torch_device.type == "xpu":
             taken = torch.xpu.memory_allocated(self.torch_device)
             return int(torch.xpu.get_device_properties(self.torch_device).total_memory - taken)
-        return free_host_memory()
+        return self.host_memory.free()
 
     def release_memory(self) -> None:
         """Hand cached blocks back after an out-of-memory error."""
@@ -66,7 +68,7 @@ class Device:
             getattr(torch, self.torch_device.type).empty_cache()
 
 
-def find_device(name: str = "auto") -> Device:
+def find_device(name: str = "auto", host_memory: MemoryBudget = WITHOUT_LIMIT) -> Device:
     """Return the device called `name`: auto, cpu, cuda, cuda:1, mps, xpu; auto prefers a GPU.
 
     Raises:
@@ -82,7 +84,7 @@ def find_device(name: str = "auto") -> Device:
         raise DeviceError(f"the device {name} is not present", "use --device cpu, or install a PyTorch build for it")
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", 0)
-    return Device(device, _has_bf16(device))
+    return Device(device, _has_bf16(device), host_memory)
 
 
 def choose_precision(wanted: str, device: Device, allowed: frozenset[torch.dtype]) -> Precision:

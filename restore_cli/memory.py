@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 
 from restore_cli.heap import trim_heap, used_heap
 
@@ -21,47 +22,45 @@ CGROUPS = (
 """Of both versions: the folder, its files of the limit and of what is used, and what `memory.stat` calls files that
 were not used of late."""
 
-_limit = UNLIMITED
-_sharers = 1
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudget:
+    """What of the host's memory this process may plan its work with."""
+
+    limit: int | None = None
+    """Bytes that may be resident, if the user has set a limit."""
+    sharers: int = 1
+    """How many processes share what is free."""
+
+    def free(self) -> int:
+        """Return the bytes that can be had without swapping: the part of one of the sharers, and within the limit."""
+        return min(free_host_memory() // self.sharers, self.left())
+
+    def left(self) -> int:
+        """Return how many more bytes may become resident; a very large number without a limit, 0 where it is passed."""
+        if self.limit is None:
+            return UNLIMITED
+        trim_heap()
+        return max(0, self.limit - resident_memory())
+
+    def close_gaps(self) -> None:
+        """Give freed memory back if there is a limit: work in pieces of unlike sizes leaves gaps between them."""
+        if self.limit is not None:
+            trim_heap()
 
 
-def limit_host_memory(limit: int | None) -> None:
-    """Let this process plan its work so that no more than `limit` bytes are resident; None lifts the limit."""
-    global _limit
-    _limit = UNLIMITED if limit is None else limit
-
-
-def share_host_memory(sharers: int) -> None:
-    """Let this process plan with its part of what is free, since so many do."""
-    global _sharers
-    _sharers = sharers
-
-
-def memory_limit() -> int | None:
-    """Return the limit in bytes, None where there is none."""
-    return None if _limit == UNLIMITED else _limit
+WITHOUT_LIMIT = MemoryBudget()
 
 
 def free_host_memory() -> int:
-    """Return the bytes of host memory that can be had without swapping, within a container's limit and the user's.
-
-    Where several workers share it, it is the part of one.
-    """
+    """Return the bytes of host memory that can be had without swapping, within a container's limit."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             fields = dict(line.split(":", 1) for line in file)
         free = int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError):
         free = _total_memory() // 2
-    return min(min(free, _free_in_container()) // _sharers, left_of_limit())
-
-
-def left_of_limit() -> int:
-    """Return how many more bytes may become resident; a very large number without a limit, 0 where it is passed."""
-    if _limit == UNLIMITED:
-        return UNLIMITED
-    trim_heap()
-    return max(0, _limit - resident_memory())
+    return min(free, _free_in_container())
 
 
 def resident_memory() -> int:
@@ -89,12 +88,6 @@ def peak_memory() -> int | None:
     return most if sys.platform == "darwin" else 1024 * most
 
 
-def close_gaps() -> None:
-    """Give freed memory back if there is a limit: pieces of work whose sizes change leave gaps between each other."""
-    if memory_limit() is not None:
-        trim_heap()
-
-
 class HeapTrimmer:
     """Keeps the heap from growing from piece to piece of the work: they are of unlike sizes and leave gaps in it.
 
@@ -102,9 +95,9 @@ class HeapTrimmer:
     takes as long as a good part of the work. Under a limit none is kept.
     """
 
-    def __init__(self, piece_bytes: int) -> None:
+    def __init__(self, piece_bytes: int, memory: MemoryBudget) -> None:
         """`piece_bytes` is about what one piece, a tile for example, takes."""
-        kept = KEPT_PIECES * piece_bytes if memory_limit() is None else 0
+        kept = KEPT_PIECES * piece_bytes if memory.limit is None else 0
         self._most = resident_memory() - used_heap() + max(int(kept), KEPT_BYTES)
 
     def __call__(self, mapped: int = 0) -> None:

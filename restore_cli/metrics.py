@@ -56,6 +56,18 @@ def compare(restored: NDArray[Any], reference: NDArray[Any], *, channel: Channel
     return Score(psnr, float(np.mean([_ssim(a[..., i], b[..., i]) for i in range(a.shape[2])])))
 
 
+def alphas_differ(restored: NDArray[Any] | None, reference: NDArray[Any] | None, *, border: int = 0) -> bool:
+    """Tell whether alphas (h, w; integers of any depth; None is opaque) differ inside `border`, beyond rounding."""
+    a, b = (255.0 if alpha is None else _alpha_levels(alpha, border) for alpha in (restored, reference))
+    is_rounded = restored is not None and reference is not None and restored.dtype != reference.dtype
+    return bool(np.any(np.abs(a - b) > (0.5 if is_rounded else 0)))
+
+
+def _alpha_levels(alpha: NDArray[Any], border: int) -> Values:
+    values: Values = alpha.astype(np.float64) * 255 / np.iinfo(alpha.dtype).max
+    return _cut(values, border)
+
+
 def _planes(samples: NDArray[Any], channel: Channel) -> Values:
     values: Values = samples.astype(np.float64) * 255 / np.iinfo(samples.dtype).max  # in this order 257 becomes 1
     if channel == "rgb":

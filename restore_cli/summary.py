@@ -34,7 +34,7 @@ class Summary:
         parts += [f"{totals.skipped} skipped"] if totals.skipped else []
         parts += [f"{totals.failed} failed"] if totals.failed else []
         parts += [f"{self.left} left"] if self.left else []
-        parts += [f"{self._other_files} passed over"] if self.passed_over else []
+        parts += [f"{other_files(self.passed_over)} passed over"] if self.passed_over else []
         end = f" ({self._speed})" if self._speed else ""
         return f"{'interrupted: ' if self.interrupted else ''}{', '.join(parts)} in {self.seconds:.1f} s{end}"
 
@@ -51,7 +51,7 @@ class Summary:
         if self.left:
             yield "left", f"{self.left:,}", ""
         if self.passed_over:
-            yield "passed over", self._other_files, ""
+            yield "passed over", other_files(self.passed_over), ""
         if totals.pixels_read:
             read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
             yield "pixels", f"{read:,.1f} MP read, {written:,.1f} MP written", ""
@@ -64,10 +64,6 @@ class Summary:
             yield "spent on", ", ".join(f"{name} {share:.0%}" for name, share in shares), ""
 
     @property
-    def _other_files(self) -> str:
-        return "1 other file" if self.passed_over == 1 else f"{self.passed_over:,} other files"
-
-    @property
     def _speed(self) -> str:
         """Megapixels a second, and of small pictures their number; nothing where neither is known."""
         speed = self.totals.pixels_read / MEGAPIXEL / self.seconds if self.seconds > 0 else 0.0
@@ -76,3 +72,8 @@ class Summary:
         if speed >= SLOW:
             return f"{speed:.2g} MP/s"
         return f"{self.totals.done / self.seconds:.2g} pictures/s" if speed > 0 else ""
+
+
+def other_files(count: int) -> str:
+    """Return in words how many files were passed over."""
+    return "1 other file" if count == 1 else f"{count:,} other files"

@@ -15,7 +15,7 @@ from restore_cli.networks.plainusr import PlainUSR
 from restore_cli.networks.safmn_any import SAFMNAny
 from restore_cli.networks.safmnpp import SAFMNPP
 from restore_cli.passes.tile_pass import TilePass
-from restore_cli.passes.transfer import CudaLink, Link, open_link
+from restore_cli.passes.transfer import CudaTransfer, Transfer, open_transfer
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.sizing import Sizing
@@ -170,27 +170,27 @@ def test_memory_that_pytorch_keeps_is_free(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_link_brings_tensors_there_and_back(card: Device) -> None:
-    link = open_link(card)
-    assert type(link) is Link
-    check_link(link)
+    transfer = open_transfer(card)
+    assert type(transfer) is Transfer
+    check_transfer(transfer)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA card")
 def test_a_cuda_link_brings_tensors_there_and_back() -> None:
-    link = open_link(Device(torch.device("cuda", 0), has_bf16=True))
-    assert type(link) is CudaLink
-    check_link(link)
+    transfer = open_transfer(Device(torch.device("cuda", 0), has_bf16=True))
+    assert type(transfer) is CudaTransfer
+    check_transfer(transfer)
 
 
-def check_link(link: Link) -> None:
+def check_transfer(transfer: Transfer) -> None:
     pictures = [torch.rand(2, 3, 50, 60) for _ in range(4)]
     arrivals = []
     for picture in pictures:
-        there = link.upload(picture)
+        there = transfer.upload(picture)
         assert there.is_contiguous(memory_format=torch.channels_last)
-        arrivals.append(link.download([2 * there[:, :, 1:], there.sum() > 0]))
-    for picture, arrival in zip(pictures, arrivals, strict=True):
-        doubled, positive = arrival()
+        arrivals.append(transfer.download([2 * there[:, :, 1:], there.sum() > 0]))
+    for picture, download in zip(pictures, arrivals, strict=True):
+        doubled, positive = download()
         assert doubled.device.type == "cpu"
         assert torch.equal(doubled, 2 * picture[:, :, 1:])
         assert positive

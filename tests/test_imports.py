@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from restore_cli.batch.worker_config import WorkerConfig
+from restore_cli.cli.choice import choose_enhancer, choose_upscaler
+from restore_cli.cli.engine_settings import EngineSettings
+from restore_cli.cli.tasks import load_chain, load_enhancer, load_upscaler
 
 PACKAGE = Path(__file__).resolve().parents[1] / "restore_cli"
 
@@ -111,6 +119,32 @@ def test_help_and_argument_errors_import_nothing_heavy(arguments: str, code: int
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments.split()], capture_output=True, text=True)
     assert done.returncode == code, done.stderr
+
+
+WORKER = """
+import pickle, sys
+from multiprocessing import Pipe
+from restore_cli.batch.worker_process import Finish, serve
+
+ours, theirs = Pipe()
+ours.send(Finish(abandons=False))
+serve(theirs, pickle.load(sys.stdin.buffer))
+told = [ours.recv() for _ in range(2)]
+print([type(message).__name__ for message in told], {"click", "rich", "typer"} & set(sys.modules))
+"""
+"""Is a worker that finds nothing to do."""
+UPSCALE = partial(load_upscaler, EngineSettings(), choice=choose_upscaler(EngineSettings(), None))
+DENOISE = partial(
+    load_enhancer, EngineSettings(), task="denoise", card=choose_enhancer(None, "denoise"), settings={"strength": 0.5}
+)
+CHAIN = partial(load_chain, EngineSettings(), steps=[(None, partial(load_upscaler, choice=UPSCALE.keywords["choice"]))])
+
+
+@pytest.mark.parametrize("load", [UPSCALE, DENOISE, CHAIN], ids=lambda load: load.func.__name__)
+def test_workers_import_nothing_of_the_command_line(load: Any) -> None:
+    config = WorkerConfig(load_task=load, max_pixels=10**6, device="cpu")
+    done = subprocess.run([sys.executable, "-c", WORKER], input=pickle.dumps(config), capture_output=True)
+    assert done.stdout.decode().splitlines() == ["['WorkerReady', 'JobWanted'] set()"], done.stderr.decode()
 
 
 @pytest.mark.parametrize("module", ["batch.supervision", "batch.status"])

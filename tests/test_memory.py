@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from restore_cli.heap import trim_heap
-from restore_cli.memory import MEBIBYTE, left_of_limit, limit_host_memory, memory_limit, resident_memory
+from restore_cli.memory import MEBIBYTE, WITHOUT_LIMIT, MemoryBudget, resident_memory
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
@@ -117,13 +117,15 @@ def test_what_must_be_encoded_whole_is_refused_before_the_work(folder: Path) -> 
 
 
 def test_the_limit_counts_what_is_resident() -> None:
-    try:
-        trim_heap()
-        limit_host_memory(resident_memory() + (100 << 20))
-        assert memory_limit() is not None
-        assert 0 < left_of_limit() < 110 << 20
-        limit_host_memory(1)
-        assert left_of_limit() == 0
-    finally:
-        limit_host_memory(None)
-    assert memory_limit() is None
+    trim_heap()
+    budget = MemoryBudget(resident_memory() + (100 << 20))
+    assert 0 < budget.left() < 110 << 20
+    assert budget.free() < 110 << 20
+    assert MemoryBudget(1).left() == MemoryBudget(1).free() == 0
+
+
+def test_what_is_free_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.memory.free_host_memory", lambda: 12 << 30)
+    assert WITHOUT_LIMIT.free() == 12 << 30
+    assert MemoryBudget(sharers=4).free() == 3 << 30
+    assert MemoryBudget(1 << 60, sharers=4).free() == 3 << 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from restore_cli.errors import UsageError
-from restore_cli.metrics import compare
+from restore_cli.metrics import alphas_differ, compare
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -100,3 +100,17 @@ def test_as_much_as_the_window_of_ssim_can_be_compared() -> None:
 def test_different_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="30x20 and 30x21"):
         compare(noise(20, 30), noise(21, 30))
+
+
+def test_alphas_differ_by_more_than_their_depth() -> None:
+    alpha = noise(20, 30)[..., 0]
+    deep = alpha.astype(np.uint16) * 257
+    opaque = np.full_like(alpha, 255)
+    for a, b in ((None, None), (alpha, alpha), (alpha, deep), (deep + (deep < 65535) * np.uint16(128), alpha)):
+        assert not alphas_differ(a, b)
+    for a, b in ((None, alpha), (deep, None), (alpha, opaque), (deep ^ 1, deep), (alpha ^ 1, deep)):
+        assert alphas_differ(a, b)
+    assert not alphas_differ(None, opaque)
+    opaque[0, 5] = 0
+    assert alphas_differ(None, opaque)
+    assert not alphas_differ(None, opaque, border=1)

@@ -171,7 +171,7 @@ def work(task: Upscaler, source: Path, target: Path) -> Any:
     def no_progress(share: float) -> None: ...
 
     progress: Progress = no_progress
-    worker = Worker(WorkerConfig(load_task=lambda tell: task, max_pixels=10**6), print)
+    worker = Worker(WorkerConfig(load_task=lambda device, tell: task, max_pixels=10**6), print)
     job = Job(source, target, format_by_name(target.suffix[1:]))
     ((_, outcome),) = run_in_turn([job], worker, progress, lambda: False)
     return outcome

@@ -35,7 +35,7 @@ class Change:
     """Whether it was not there before under this name."""
 
 
-class Changes:
+class ChangeMonitor:
     """Gathers changes in folders from the moment it is made on."""
 
     def __init__(self, folders: Iterable[Path], *, recursive: bool) -> None:

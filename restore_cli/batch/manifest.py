@@ -14,32 +14,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from restore_cli.batch.database import explained, open_database, transaction
-from restore_cli.batch.outcome import CLOCKS, Outcome, failure, name_of_source
+from restore_cli.batch.judging import ManifestRow, Verdict, hash_of, judge, key_of
+from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
-from restore_cli.batch.sources import Stamp, absolute, stamp_of
-from restore_cli.errors import RestoreError
-from restore_cli.files.hashing import sha256_of
+from restore_cli.batch.sources import Stamp, stamp_of
 
-Names = tuple[bytes, bytes | None]
+Names = tuple[bytes | None, bytes | None]
 """Of a job's source and target, as the table holds them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a manifest says of a picture, by its columns."""
-
-    target: bytes | None
-    status: str
-    reason: str | None
-    settings: str | None
-    size: int | None
-    modified: int | None
-    hash: str | None
-    ended: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sorted:
+class SortedJobs:
     """The jobs of a run, sorted by what a manifest says of them."""
 
     left: tuple[Job, ...]
@@ -71,7 +56,7 @@ class Manifest:
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
-    def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> Sorted:
+    def sort(self, jobs: Iterable[Job], *, retry_failed: bool) -> SortedJobs:
         """Tell jobs that are left to do from pictures whose outcome is known, and note all of them.
 
         Known are pictures that were done with these settings from the same input, and whose result is there; and those
@@ -84,7 +69,7 @@ class Manifest:
         begun: list[tuple[object, ...]] = []
         for planned in jobs:
             row = self._look_up(planned)
-            outcome, job = self._judge(planned, row, retry_failed=retry_failed)
+            outcome, job = judge(planned, row, self.settings, retry_failed=retry_failed)
             if outcome is not None:
                 known.append(outcome)
                 if row is not None and row.status in ("left", "again"):
@@ -93,15 +78,22 @@ class Manifest:
             left.append(job)
             if job.source is None:
                 continue
-            stamp = self._stamps[job] = stamp_of(job.source)
+            self._stamps[job] = stamp_of(job.source)
             if job.replaces:
                 again.append(_names(job))
-            elif job.target is not None and os.path.exists(job.target):  # somebody else's
-                begun.append((*_names(job), None, None, None))
             else:
-                begun.append((*_names(job), self.settings, *(stamp or (None, None))))
+                begun.append(self._as_begun(job))
         self._note(begun, again, made)
-        return Sorted(tuple(left), tuple(known))
+        return SortedJobs(tuple(left), tuple(known))
+
+    def _as_begun(self, job: Job) -> tuple[object, ...]:
+        """Return what is written down of a job that is left: its names, settings and stamp.
+
+        Where there is a target already, it is somebody else's, and nothing is known of it.
+        """
+        if job.target is not None and os.path.exists(job.target):
+            return (*_names(job), None, None, None)
+        return (*_names(job), self.settings, *(self._stamps[job] or (None, None)))
 
     def _note(self, begun: Iterable[tuple[object, ...]], again: Iterable[Names], made: Iterable[Names]) -> None:
         """Write down jobs that are left, those that replace what was done before, and those that are found done."""
@@ -162,7 +154,7 @@ class Manifest:
                     self.settings,
                     size,
                     modified,
-                    _hash(job.source) if stamp == now else None,
+                    hash_of(job.source) if stamp == now else None,
                     width * height,
                     outcome.seconds.total,
                     time.time(),
@@ -181,68 +173,20 @@ class Manifest:
             and row.status in ("left", "done")
         )
 
-    def judge(self, job: Job, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
-        """Return the outcome of a job that need not be tried, or None and the job as it is to be done."""
-        return self._judge(job, self._look_up(job), retry_failed=retry_failed)
+    def judge(self, job: Job, *, retry_failed: bool) -> Verdict:
+        """Judge a job by what is known of its picture."""
+        return judge(job, self._look_up(job), self.settings, retry_failed=retry_failed)
 
-    def _look_up(self, job: Job) -> Row | None:
+    def _look_up(self, job: Job) -> ManifestRow | None:
         if job.source is None:
             return None
         with explained(self.path):
             found = self._database.execute(
                 "SELECT target, status, reason, settings, size, modified, hash, ended FROM pictures WHERE source = ?",
-                (_key(job.source),),
+                (key_of(job.source),),
             ).fetchone()
-        return Row(*found) if found is not None else None
-
-    def _judge(self, job: Job, row: Row | None, *, retry_failed: bool) -> tuple[Outcome | None, Job]:
-        if row is None or job.source is None or row.status == "skipped":
-            return None, job
-        is_ours = row.target == _names(job)[1]
-        if row.status == "failed":
-            if row.settings == self.settings and _is_unchanged(job.source, row) and not retry_failed:
-                error = RestoreError(f"it failed before: {row.reason}", "--retry-failed tries it again")
-                return failure(job, error), job
-            return None, replace(job, replaces=is_ours and job.target is not None)
-        if not is_ours:  # it went somewhere else, and what is there is left alone
-            return None, job
-        if row.settings is None:
-            return None, replace(job, replaces=row.status == "again")
-        target = job.target and stamp_of(job.target)
-        if target and not target[0]:  # somebody has emptied it since
-            return None, replace(job, replaces=True)
-        if row.status == "left" and not target:
-            return None, job
-        if row.settings != self.settings or not _is_unchanged(job.source, row):
-            return None, replace(job, replaces=True)
-        if row.status == "again" and (not target or target[1] > ((row.ended or 0) + CLOCKS) * 1e9):
-            return None, replace(job, replaces=True)  # it was to be replaced, and may have been
-        if job.target is not None and not target:
-            return None, job
-        why = "it was done with these settings before (without --manifest, --overwrite replaces it)"
-        return Outcome(name_of_source(job), str(job.target) if job.target else None, "skipped", why), job
-
-
-def _hash(path: Path) -> str | None:
-    """Return the hash of a file; None where it cannot be read."""
-    try:
-        return sha256_of(path)
-    except OSError:
-        return None
-
-
-def _key(path: Path) -> bytes:
-    return os.fsencode(absolute(path))
+        return ManifestRow(*found) if found is not None else None
 
 
 def _names(job: Job) -> Names:
-    assert job.source is not None
-    return _key(job.source), _key(job.target) if job.target else None
-
-
-def _is_unchanged(path: Path, row: Row) -> bool:
-    """Tell whether a file is what it was; its content counts where only its time differs."""
-    now = stamp_of(path)
-    if now is None or now == (row.size, row.modified):
-        return now is not None
-    return now[0] == row.size and row.hash is not None and _hash(path) == row.hash
+    return key_of(job.source), key_of(job.target)

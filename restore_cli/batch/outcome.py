@@ -15,7 +15,7 @@ from restore_cli.errors import DeviceError, FullDiskError, RestoreError
 Status = Literal["done", "skipped", "failed"]
 CONTESTED_PAUSE = 0.5
 """Seconds until a picture is tried again that another run has in hand."""
-CLOCKS = 2.0
+CLOCK_TOLERANCE = 2.0
 """Seconds by which the times of files may be off."""
 
 
@@ -73,7 +73,29 @@ class Outcome:
         }
 
 
-def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
+def done(job: Job, before: tuple[int, int], after: tuple[int, int], **known: Any) -> Outcome:
+    """Return the outcome of a job whose result is written; `known` fields are added.
+
+    `before` and `after` are height and width of the picture and of its result.
+    """
+    (height, width), (rows, columns) = before, after
+    return Outcome(
+        name_of_source(job),
+        _name_of_target(job) or STANDARD_STREAM,
+        "done",
+        scale=round(columns / width, 4),
+        input_size=(width, height),
+        output_size=(columns, rows),
+        **known,
+    )
+
+
+def skipped(job: Job, reason: str, hint: str = "") -> Outcome:
+    """Return the outcome of a job that is not done, for a `reason`."""
+    return Outcome(name_of_source(job), _name_of_target(job), "skipped", reason, hint)
+
+
+def skipped_if_there(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
     """Return the outcome of a job whose target is there already; None if it is to be done.
 
     `began` is when the run started, in seconds since 1970.
@@ -85,11 +107,11 @@ def skipped(job: Job, *, overwrite: bool, began: float) -> Outcome | None:
         modified = os.stat(target).st_mtime
     except OSError:  # there is none, or none can have this name
         return None
-    if job.contested and modified >= began - CLOCKS:
-        return Outcome(name_of_source(job), str(target), "skipped", "another run has just made it")
+    if job.contested and modified >= began - CLOCK_TOLERANCE:
+        return skipped(job, "another run has just made it")
     if overwrite or job.replaces:
         return None
-    return Outcome(name_of_source(job), str(target), "skipped", "its target exists (--overwrite replaces it)")
+    return skipped(job, "its target exists (--overwrite replaces it)")
 
 
 def left_alone(job: Job, height: int, width: int) -> Outcome:
@@ -116,7 +138,7 @@ def failure(job: Job, error: RestoreError, **known: Any) -> Outcome:
     """Return the outcome of a job that `error` ended; `known` fields are added."""
     return Outcome(
         name_of_source(job),
-        str(job.target) if job.target else None,
+        _name_of_target(job),
         "failed",
         error.message,
         error.hint,
@@ -135,6 +157,10 @@ def refused(refusal: Refusal) -> Outcome:
 def name_of_source(job: Job) -> str:
     """Return what a user calls a job's source."""
     return str(job.source) if job.source is not None else STANDARD_STREAM
+
+
+def _name_of_target(job: Job) -> str | None:
+    return str(job.target) if job.target is not None else None
 
 
 class Stopwatch:

@@ -6,15 +6,18 @@ import io
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 from restore_cli.batch.outcome import Stopwatch
 from restore_cli.errors import DeviceError, UnwritablePictureError
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, MemoryBudget
 from restore_cli.picture.formats import Format
+from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.writing import OTHERS, Add, check_size, encoding
+from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import OTHERS, Add, check_size, encoding, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, scratch_folder
 
 WHOLE_BYTES_PER_PIXEL = 10
@@ -47,7 +50,7 @@ class Output:
         self.seconds += watch.lap()
 
 
-def check_result(height: int, width: int, format: Format) -> None:
+def check_result(height: int, width: int, format: Format, memory: MemoryBudget) -> None:
     """Refuse a result that the format or, encoded in one piece, the memory cannot hold.
 
     Raises:
@@ -55,13 +58,22 @@ def check_result(height: int, width: int, format: Format) -> None:
         DeviceError: there is not enough memory.
     """
     check_size(format, height, width)
-    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, free_host_memory()
+    needed, free = WHOLE_BYTES_PER_PIXEL * height * width, memory.free()
     if not format.streams and needed > free:
         raise DeviceError(
             f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "
             f"{needed / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
             OTHERS,
         )
+
+
+def writing_result(
+    target: Path | None, height: int, width: int, format: Format, **options: Any
+) -> AbstractContextManager[Add]:
+    """Write a picture to `target`, or to standard output where that is None; `options` are those of `encoding`."""
+    if target is None:
+        return writing_standard_output(height, width, format, **options)
+    return writing(target, height, width, format, **options)
 
 
 @contextmanager
@@ -73,6 +85,17 @@ def writing_standard_output(height: int, width: int, format: Format, **options: 
             yield add
         file.seek(0)
         copy_to_standard_output(file)
+
+
+def hand_on(source: Path | bytes, format: Format | None, *, max_pixels: int, **options: Any) -> None:
+    """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
+    picture = read_picture(source, max_pixels=max_pixels)
+    if format is None or picture.format == format.name:
+        with open_picture(source) as file:
+            copy_to_standard_output(file)
+        return
+    with writing_standard_output(picture.height, picture.width, format, **options) as add:
+        add(picture)
 
 
 def copy_to_standard_output(file: IO[bytes]) -> None:

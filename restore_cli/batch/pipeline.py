@@ -15,11 +15,11 @@ from typing import Protocol, TypeVar
 
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
-from restore_cli.batch.stages import Opened, Restored
+from restore_cli.batch.stages import OpenedPicture, RestoredPicture
 from restore_cli.batch.worker import Worker
 from restore_cli.errors import ClaimedError
 
-Stage = TypeVar("Stage", Opened, Restored)
+Stage = TypeVar("Stage", OpenedPicture, RestoredPicture)
 MOST_AHEAD = 32
 """Pictures on their way at the most, however small they are."""
 
@@ -43,10 +43,10 @@ class Pipeline:
     def __init__(self, worker: Worker, listener: Listener) -> None:
         self._worker = worker
         self._listener = listener
-        self._allowance = Allowance(worker.config.in_flight)
-        self._opened: SimpleQueue[Opened | None] = SimpleQueue()
-        self._restored: SimpleQueue[Restored | None] = SimpleQueue()
-        self._ahead: deque[Opened | None] = deque()
+        self._in_flight = ByteSemaphore(worker.config.in_flight)
+        self._opened: SimpleQueue[OpenedPicture | None] = SimpleQueue()
+        self._restored: SimpleQueue[RestoredPicture | None] = SimpleQueue()
+        self._ahead: deque[OpenedPicture | None] = deque()
         """What was taken out of the queue and did not go with what came before it; one at the most."""
         self._is_abandoned = False
         self._error: Exception | None = None
@@ -83,13 +83,13 @@ class Pipeline:
             for job in jobs:
                 if self._error is not None:
                     break
-                share = Share(self._allowance)
-                opened = self._settled(job, partial(self._worker.open, job, partial(self._reserve, share)))
+                reservation = Reservation(self._in_flight)
+                opened = self._settled(job, partial(self._worker.open, job, partial(self._reserve, reservation)))
                 if opened is None:
-                    share.give_back()
+                    reservation.release()
                 else:
-                    share.correct(opened.bytes)
-                    opened.held.callback(share.give_back)
+                    reservation.correct(opened.bytes)
+                    opened.held.callback(reservation.release)
                     self._opened.put(opened)
         except Exception as error:
             self._fail(error)
@@ -101,12 +101,12 @@ class Pipeline:
         self._error = self._error or error
         self.abandon()
 
-    def _reserve(self, share: Share, wanted: int) -> None:
-        share.take(wanted)
+    def _reserve(self, reservation: Reservation, wanted: int) -> None:
+        reservation.acquire(wanted)
         if self._is_abandoned:  # while it waited
             raise _AbandonedError
 
-    def _next_group(self) -> list[Opened]:
+    def _next_group(self) -> list[OpenedPicture]:
         """Return pictures that are read already and go through the network together; an empty list at the end."""
         if not self._ahead:
             self._ahead.append(self._opened.get())
@@ -123,7 +123,7 @@ class Pipeline:
                 group.append(following)
         return group
 
-    def _restore_together(self, group: list[Opened]) -> bool:
+    def _restore_together(self, group: list[OpenedPicture]) -> bool:
         """Put pictures through the network in one go; return False where each must be tried alone."""
         if self._is_abandoned:
             return False
@@ -132,14 +132,14 @@ class Pipeline:
         except Exception:
             return False
         for opened, result in zip(group, results, strict=True):
-            if isinstance(result, Restored):
+            if isinstance(result, RestoredPicture):
                 self._restored.put(result)
             else:
                 opened.give_up()
                 self._listener.outcome(opened.job, result)
         return True
 
-    def _restore(self, opened: Opened) -> None:
+    def _restore(self, opened: OpenedPicture) -> None:
         if self._is_abandoned:
             opened.give_up()
             return
@@ -158,7 +158,9 @@ class Pipeline:
             except Exception as error:
                 self._fail(error)
 
-    def _settled(self, job: Job, stage: Callable[[], Stage | Outcome], opened: Opened | None = None) -> Stage | None:
+    def _settled(
+        self, job: Job, stage: Callable[[], Stage | Outcome], opened: OpenedPicture | None = None
+    ) -> Stage | None:
         """Return what a stage makes of a job; where that is its outcome, or an error, tell it and return None.
 
         `opened` is given up first: whoever hears of the outcome may at once have the picture done again elsewhere.
@@ -184,54 +186,54 @@ class _AbandonedError(Exception):
     """A picture need not be read any more."""
 
 
-class Allowance:
-    """Bytes that pictures may take on their way."""
+class ByteSemaphore:
+    """Bounds the bytes that pictures take on their way."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._taken = 0
         self._changed = threading.Condition()
 
-    def take(self, wanted: int) -> None:
+    def acquire(self, wanted: int) -> None:
         """Wait until there is room; what wants more than there ever is waits until nothing else is on its way."""
         with self._changed:
             self._changed.wait_for(lambda: self._taken == 0 or self._taken + wanted <= self.most)
             self._taken += wanted
 
-    def take_at_once(self, more: int) -> None:
+    def acquire_at_once(self, more: int) -> None:
         """Count what is taken already, whether there is room for it or not."""
         with self._changed:
             self._taken += more
 
-    def give_back(self, taken: int) -> None:
+    def release(self, taken: int) -> None:
         """Make room again."""
         with self._changed:
             self._taken -= taken
             self._changed.notify_all()
 
 
-class Share:
-    """What one picture has of an allowance."""
+class Reservation:
+    """What one picture has acquired of a semaphore."""
 
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
+    def __init__(self, semaphore: ByteSemaphore) -> None:
+        self._semaphore = semaphore
         self._taken = 0
 
-    def take(self, wanted: int) -> None:
+    def acquire(self, wanted: int) -> None:
         """Wait until there is room, for at least a fair part of what there is; once for a picture."""
         if self._taken:
             return
-        wanted = max(wanted, self._allowance.most // MOST_AHEAD)
-        self._allowance.take(wanted)
+        wanted = max(wanted, self._semaphore.most // MOST_AHEAD)
+        self._semaphore.acquire(wanted)
         self._taken += wanted
 
     def correct(self, needed: int) -> None:
         """Count what the picture turns out to need beyond what its header told."""
         more = max(0, needed - self._taken)
-        self._allowance.take_at_once(more)
+        self._semaphore.acquire_at_once(more)
         self._taken += more
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Give all of it back."""
-        self._allowance.give_back(self._taken)
+        self._semaphore.release(self._taken)
         self._taken = 0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
-from restore_cli.batch.targets import Place, Target, names_folder
+from restore_cli.batch.targets import Destination, Target, Template, format_to_write, is_template, names_folder
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name
 
 SAME_NAME = "keep apart their folders with -o 'FOLDER/{parent}/{stem}.{ext}', or their kinds with 'FOLDER/{name}.{ext}'"
 
@@ -40,8 +41,10 @@ class Plan:
     refusals: tuple[Refusal, ...]
     passed_over: int
     """Files in folders that are hidden or no pictures."""
-    results: tuple[Path, ...] = ()
+    earlier_results: tuple[Path, ...] = ()
     """What was found and is left alone, since it is where the result of another picture goes."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """How many of what is passed over are pictures of kinds that are not read, by ending."""
 
 
 class Planner:
@@ -64,7 +67,7 @@ class Planner:
 
         With a folder a result keeps its input's name and relative folder. Without one it lies beside its input, or in
         `<folder><suffix>` beside an input folder, with `suffix` in its name. `suffix_override` and `facts` are as
-        `Place` takes them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
+        `Destination` takes them. Of all jobs those of `shard` are kept. A plan that `grows` may begin empty.
 
         Raises:
             UsageError: there is no such format, or the suffix is none.
@@ -83,9 +86,9 @@ class Planner:
         self._sources: dict[str, Path] = {}  # by target
 
     @cached_property
-    def _place(self) -> Place:
+    def _destination(self) -> Destination:
         """Where results go; made when the first source is known, since standard input has rules of its own."""
-        return Place(
+        return Destination(
             self.output,
             self._format,
             suffix=self._suffix,
@@ -103,16 +106,17 @@ class Planner:
         """
         names = list(inputs)
         if STANDARD_STREAM in names:
-            return _plan_standard_input(names, self.output, self._format)
+            return self._plan_standard_input(names)
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
-        if self._place.takes_one and (self._grows or len(found.sources) > 1):
+        if self._destination.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
-        placed = [(source, self._place.target(source)) for source in found.sources]
+        placed = [(source, self._destination.target(source)) for source in found.sources]
         results = self._results_among(placed)
         jobs = [self._add(source, target) for source, target in placed if source.path not in results]
         _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
-        return Plan(tuple(job for job in jobs if job is not None), refusals, found.passed_over, tuple(results))
+        jobs_here = tuple(job for job in jobs if job is not None)
+        return Plan(jobs_here, refusals, found.passed_over, tuple(results), found.unread)
 
     def add(self, source: Source) -> Job | None:
         """Plan one more picture; return None where it is in another part than that of this run.
@@ -120,7 +124,26 @@ class Planner:
         Raises:
             UsageError: its result has the name of another one, or would replace its input.
         """
-        return self._add(source, self._place.target(source))
+        return self._add(source, self._destination.target(source))
+
+    def _plan_standard_input(self, names: list[str]) -> Plan:
+        if len(names) > 1:
+            raise UsageError("standard input (-) cannot be mixed with other inputs")
+        if self.output is None or self.output == STANDARD_STREAM:
+            _refuse_many_files_in_a_stream(jobs := (Job(None, None, self._format),))
+            return Plan(jobs, (), 0)
+        output = self.output
+        if is_template(output):
+            template = Template(output, self._facts or {})
+            if template.fields:
+                raise UsageError(
+                    f"{output} is a template, and standard input has no name to fill it in",
+                    f"name a file without {{{template.fields[0]}}}",
+                )
+            output = output.format()
+        if names_folder(output):
+            raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
+        return Plan((Job(None, Path(output), format_to_write(Path(output), self._format)),), (), 0)
 
     def _add(self, source: Source, target: Target) -> Job | None:
         job = Job(source.path, *target)
@@ -138,7 +161,7 @@ class Planner:
         originals: set[str] = set()
         keys = [_key(source.path) for source, _ in placed]
         for key, (source, (target, _)) in zip(keys, placed, strict=True):
-            made |= {_key(path) for path in (target, self._place.beside(source)) if path is not None} - {key}
+            made |= {_key(path) for path in (target, self._destination.beside(source)) if path is not None} - {key}
             if self._overwrite and target is not None and _key(target) == key:
                 originals.add(key)
         results = made - originals
@@ -171,17 +194,6 @@ def _chosen_format(name: str | None) -> Format | None:
     if format is None:
         raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
     return format
-
-
-def _plan_standard_input(names: list[str], output: str | None, format: Format | None) -> Plan:
-    if len(names) > 1:
-        raise UsageError("standard input (-) cannot be mixed with other inputs")
-    if output is None or output == STANDARD_STREAM:
-        _refuse_many_files_in_a_stream(jobs := (Job(None, None, format),))
-        return Plan(jobs, (), 0)
-    if names_folder(output):
-        raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
-    return Plan((Job(None, Path(output), format or format_of_path(output)),), (), 0)
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

@@ -9,13 +9,14 @@ import os
 import stat
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from restore_cli.errors import RestoreError, UnreadablePictureError, UsageError
-from restore_cli.picture.formats import FORMATS
+from restore_cli.picture.formats import FORMATS, UNREAD_SUFFIXES
 
 STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
@@ -73,30 +74,37 @@ class Listing:
     """Files that are hidden, or neither pictures nor links that lead nowhere, and links to folders."""
     refusals: list[Refusal]
     """Folders that cannot be read."""
+    unread: Counter[str]
+    """How many of the files that are passed over are pictures of kinds that are not read, by ending in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSources:
     """All that the names stand for, each picture once."""
 
     sources: tuple[Source, ...]
     refusals: tuple[Refusal, ...]
     passed_over: int
     """Files in folders that are hidden or no pictures."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """As in `Listing`."""
 
 
-def find_sources(names: Iterable[str], listed: Iterable[str] = (), *, recursive: bool, output: str | None) -> Found:
+def find_sources(
+    names: Iterable[str], listed: Iterable[str] = (), *, recursive: bool, output: str | None
+) -> FoundSources:
     """Expand files, folders and globs, the last not in what is `listed`; the folder `output` is not read back.
 
     Of several, none is a pipe or a device, which might keep all others waiting.
     """
     sources: dict[str, Source] = {}
     refusals: dict[str, Refusal] = {}
-    passed_over = 0
+    passed_over, unread = 0, Counter[str]()
     for name, may_be_glob in chain(((name, True) for name in names), ((name, False) for name in listed)):
         found = _expand(name, recursive, output, may_be_glob=may_be_glob)
         sources |= {absolute(source.path): source for source in found.sources}
         passed_over += found.passed_over
+        unread += found.unread
         refusals |= {refusal.name: refusal for refusal in found.refusals}
     if len(sources) > 1:
         special = [key for key, source in sources.items() if source.root is None and _is_special(source.path)]
@@ -104,7 +112,7 @@ def find_sources(names: Iterable[str], listed: Iterable[str] = (), *, recursive:
             name = str(sources.pop(key).path)
             error = UnreadablePictureError(f"cannot read {name}: it is no ordinary file", "name it alone")
             refusals[name] = Refusal(name, error)
-    return Found(tuple(sources.values()), tuple(refusals.values()), passed_over)
+    return FoundSources(tuple(sources.values()), tuple(refusals.values()), passed_over, unread)
 
 
 def absolute(path: Path) -> str:
@@ -136,7 +144,7 @@ def holds_tiles(folder: Path) -> bool:
 
 def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
     """List the pictures below `folder`, without those in the resolved folder `output` and tiles of Deep Zoom."""
-    pictures, passed_over, refusals = [], 0, list[Refusal]()
+    pictures, passed_over, refusals, unread = [], 0, list[Refusal](), Counter[str]()
 
     def refuse(error: OSError) -> None:
         refusals.append(_unreadable(str(error.filename), error))
@@ -146,7 +154,8 @@ def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
             pictures.append(path)
         else:
             passed_over += 1
-    return Listing(pictures, passed_over, refusals)
+            unread += _count_unread([path])
+    return Listing(pictures, passed_over, refusals, unread)
 
 
 def read_list(file: str, *, null: bool = False) -> list[str]:
@@ -171,7 +180,7 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     return [os.fsdecode(name) for name in names if name]
 
 
-def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> Found:
+def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> FoundSources:
     """Return the pictures that `name` stands for, and why there are none."""
     path = Path(name)
     if os.path.isdir(path):  # unlike Path.is_dir, it never raises
@@ -180,21 +189,23 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
         if not listing.pictures and not refusals:
             error = UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
             refusals = [Refusal(name, error)]
-        return Found(tuple(Source(file, path) for file in listing.pictures), tuple(refusals), listing.passed_over)
+        sources = tuple(Source(file, path) for file in listing.pictures)
+        return FoundSources(sources, tuple(refusals), listing.passed_over, listing.unread)
     try:
         os.stat(path)
-        return Found((Source(path, None),), (), 0)
+        return FoundSources((Source(path, None),), (), 0)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno not in NOT_THERE:
-            return Found((), (_unreadable(name, error),), 0)
+            return FoundSources((), (_unreadable(name, error),), 0)
     is_glob = may_be_glob and glob.has_magic(name)
-    matches = sorted(glob.glob(name, recursive=True)) if is_glob else []
-    files = [Path(match) for match in matches if Path(match).suffix.lower() in PICTURE_SUFFIXES]
+    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))] if is_glob else []
+    files = [path for path in matches if path.suffix.lower() in PICTURE_SUFFIXES]
     if files:
-        return Found(tuple(Source(file, None) for file in files), (), len(matches) - len(files))
+        sources = tuple(Source(file, None) for file in files)
+        return FoundSources(sources, (), len(matches) - len(files), _count_unread(matches))
     what = "no picture matches" if is_glob else "there is no file"
     hint = "check the name and the folder; quote a name with spaces"
-    return Found((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
+    return FoundSources((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
 
 
 def _unreadable(name: str, error: OSError) -> Refusal:
@@ -207,6 +218,12 @@ def _is_special(path: Path) -> bool:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:  # such as a link that leads nowhere: it is told of where it is read
         return False
+
+
+def _count_unread(files: Iterable[Path]) -> Counter[str]:
+    return Counter(
+        ending for path in files if not path.name.startswith(".") and (ending := path.suffix.lower()) in UNREAD_SUFFIXES
+    )
 
 
 def _known_endings() -> str:

@@ -14,7 +14,7 @@ from restore_cli.restorer import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedPicture:
     """A picture that was read and is claimed for this worker; give it up once it is written or has failed."""
 
     job: Job
@@ -33,7 +33,7 @@ class Opened:
         result: int = height * width * picture.pixels.shape[2] * picture.pixels.itemsize
         return sum(array.nbytes for array in picture.arrays) + min(result, LARGEST_BAND)
 
-    def goes_with(self, other: Opened) -> bool:
+    def goes_with(self, other: OpenedPicture) -> bool:
         """Tell whether both pictures are of one size and depth, so that they can be restored together."""
         ours, theirs = self.picture, other.picture
         return (ours.height, ours.width, ours.depth) == (theirs.height, theirs.width, theirs.depth)
@@ -44,10 +44,10 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoredPicture:
     """A picture that went through the network. Its result is written already, unless it is small enough to wait."""
 
-    opened: Opened
+    opened: OpenedPicture
     run: Run
     result: Picture
     """The result, or where it was large, its first rows."""

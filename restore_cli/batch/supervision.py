@@ -7,32 +7,28 @@ the picture that a worker dies of alone has failed.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
+from dataclasses import replace
+from multiprocessing.connection import wait
 
 from restore_cli.batch.backlog import Backlog
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
+from restore_cli.batch.worker_handle import WorkerHandle
 from restore_cli.batch.worker_process import (
-    Contested,
-    Failed,
     Finish,
+    JobContested,
     JobEnded,
     JobProgress,
     JobWanted,
     Notice,
+    WorkerFailed,
     WorkerReady,
-    holding_signals,
-    serve,
 )
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
@@ -45,24 +41,6 @@ MOST_COUNTED = 256
 """Pictures that are left, as far as it matters: of several workers each has no more in hand than its part of them."""
 DEATHS_AT_BEGINNING = 3
 """So many workers may die before they want a job; then no other is begun."""
-
-
-@dataclass(eq=False, slots=True)
-class WorkerHandle:
-    """A worker's process."""
-
-    config: WorkerConfig
-    process: BaseProcess
-    connection: Connection[Any, Any]
-    in_hand: dict[Job, float] = field(default_factory=dict)
-    """Jobs that it was given, and the share of each that is done."""
-    wants: bool = False
-    """Whether it waits for a job."""
-    has_begun: bool = False
-    is_alone: bool = False
-    """Whether it has in hand one of the pictures that another died of."""
-    is_dismissed: bool = False
-    """Whether it was told that there is no more."""
 
 
 class Supervisor:
@@ -117,34 +95,34 @@ class Supervisor:
         if stopping:
             self._suspects.clear()
             for handle in self._workers:
-                self._dismiss(handle, Finish(abandons=True))
+                handle.dismiss(Finish(abandons=True))
             return
         workers = len(self._configs) + len(self._more_on_host)
         fair = max(FEWEST_IN_HAND, source.count(MOST_COUNTED) // workers)
-        for handle in [handle for handle in self._workers if handle.wants and not (handle.is_alone and handle.in_hand)]:
+        for handle in self._workers:
+            if not handle.wants_job or (handle.has_suspect and handle.in_hand):
+                continue
             if workers == 1 or len(handle.in_hand) < fair:
                 self._give(handle, source)
         missing = [config for config in self._configs if all(handle.config is not config for handle in self._workers)]
         # One begins after the other: the first may have to fetch weights.
         is_ready = all(handle.has_begun for handle in self._workers)
         if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
-            self._begin(missing[0])
+            self._workers.append(WorkerHandle.begin(missing[0], self._context))
 
     def _give(self, handle: WorkerHandle, source: Backlog) -> None:
-        job, handle.is_alone = None, False
+        job, handle.has_suspect = None, False
         if self._suspects and not handle.in_hand:
-            job, handle.is_alone = self._suspects.popleft(), True
+            job, handle.has_suspect = self._suspects.popleft(), True
         elif (job := source.take()) is None and self._next_contested_is_due():
             job = self._contested.popleft()[1]
         if job is not None:
             if self._is_in_hand(job):  # a file that changed again meanwhile
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, job))
                 return
-            handle.wants = False
-            handle.in_hand[job] = 0.0
-            self._send(handle, job)
+            handle.give(job)
         elif self._has_nothing_left(source):
-            self._dismiss(handle, Finish(abandons=False))
+            handle.dismiss(Finish(abandons=False))
 
     def _is_in_hand(self, job: Job) -> bool:
         """Tell whether a worker has the same picture in hand, maybe by another job."""
@@ -190,73 +168,53 @@ class Supervisor:
                     self._configs += self._more_on_host
                 self._more_on_host.clear()
             case JobWanted():
-                handle.wants = True
+                handle.wants_job = True
             case JobProgress(job, share):
                 handle.in_hand[job] = share
                 self._progress(sum(sum(other.in_hand.values()) for other in self._workers))
             case JobEnded(job, outcome):
                 handle.in_hand.pop(job, None)
                 yield job, outcome
-            case Contested(job):
+            case JobContested(job):
                 handle.in_hand.pop(job, None)
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
             case Notice(text):
                 self._tell(text)
-            case Failed(error):
+            case WorkerFailed(error):
                 raise error
 
-    def _begin(self, config: WorkerConfig) -> None:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, config), daemon=True)
-        with holding_signals():
-            process.start()
-        theirs.close()
-        self._workers.append(WorkerHandle(config, process, ours))
-
-    def _dismiss(self, handle: WorkerHandle, message: Finish) -> None:
-        if not handle.is_dismissed:
-            handle.is_dismissed = True
-            handle.wants = False
-            self._send(handle, message)
-
-    def _send(self, handle: WorkerHandle, message: object) -> None:
-        with contextlib.suppress(OSError):  # it died; its end of the line tells so, too
-            handle.connection.send(message)
-
     def _settle_dead(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
-        """Part with a worker whose process ended, and settle what it had in hand."""
-        handle.process.join()
-        handle.connection.close()
-        self._workers.remove(handle)
-        for folder in {job.target.parent for job in handle.in_hand if job.target is not None}:
-            remove_leftovers(folder)
+        """Settle what a worker had in hand whose process ended."""
+        self._part_with([handle])
         if handle.is_dismissed and (handle.process.exitcode == 0 or not handle.in_hand):
             return
         death = death_of(handle.process.exitcode or 0)
-        if handle.in_hand and not handle.is_alone:
+        if handle.in_hand and not handle.has_suspect:
             self._tell(f"{death.message}; what a worker had in hand is done again")
         for job in handle.in_hand:
             if outcome := found_written(job, handle.config.began):
                 yield job, outcome
-            elif handle.is_alone:
+            elif handle.has_suspect:
                 yield job, failure(job, death)
             else:
                 self._suspects.append(job)
-        if handle.is_alone:
-            return
-        if not handle.has_begun:
+        if not handle.has_suspect and not handle.has_begun:
             self._early_deaths += 1
             if self._early_deaths == DEATHS_AT_BEGINNING:
                 raise death
 
     def _kill(self) -> None:
         """End all workers at once."""
-        folders = {job.target.parent for handle in self._workers for job in handle.in_hand if job.target is not None}
         for handle in self._workers:
             handle.process.kill()
-        for handle in self._workers:
+        self._part_with(list(self._workers))
+
+    def _part_with(self, handles: Sequence[WorkerHandle]) -> None:
+        """Wait for the end of workers' processes, and remove what those left where results would have gone."""
+        for handle in handles:
             handle.process.join()
             handle.connection.close()
-        self._workers.clear()
-        for folder in folders:
+            self._workers.remove(handle)
+        in_hand = [job for handle in handles for job in handle.in_hand]
+        for folder in {job.target.parent for job in in_hand if job.target is not None}:
             remove_leftovers(folder)

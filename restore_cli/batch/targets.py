@@ -16,7 +16,7 @@ Target = tuple[Path | None, Format]
 """The file to write, None for standard output, and its format."""
 
 
-class Place:
+class Destination:
     """Where results go."""
 
     def __init__(
@@ -45,15 +45,13 @@ class Place:
         self.file: Path | None = None
         self.folder: Path | None = None
         if output is not None and not self.to_stdout:
-            if "{" in output and not os.path.lexists(output):
+            if is_template(output):
                 self.template = Template(output, facts or {})
             elif names_folder(output):
                 self.folder = Path(output)
             else:
                 self.file = Path(output)
-                self.format = format_of_path(output)
-                if format not in (None, self.format):
-                    raise UsageError(f"{output} does not end as {format.name.upper()} does", "leave --format away")
+                self.format = format_to_write(self.file, format)
         if self.folder is not None:
             _check_folder(self.folder)
         if suffix_override is not None and output is not None and self.folder is None:
@@ -64,7 +62,7 @@ class Place:
         """Return where the result of `source` goes.
 
         Raises:
-            UsageError: a template makes a name of no format of it.
+            UsageError: a template makes a name of it that stands for no format, or not for the one that was chosen.
         """
         format = self._format_for(source)
         if self.to_stdout:
@@ -74,7 +72,7 @@ class Place:
         extension = self._extension_for(source)
         if self.template is not None:
             path = self.template.fill(source, extension)
-            return path, self.format or _format_of_filled(path)
+            return path, format_to_write(path, self.format)
         if self.folder is not None:
             return self.folder / source.below / (source.path.stem + self.suffix_in_folder + extension), format
         if source.root is None:
@@ -113,6 +111,8 @@ class Template:
         """
         self.text = text
         self.facts = facts
+        self.fields: list[str] = []
+        """Those that are in it, without their braces."""
         known = ["stem", "name", "parent", "ext", *facts]
         hint = f"fields are {', '.join(f'{{{field}}}' for field in known)}; {{{{ stands for a brace"
         try:
@@ -124,6 +124,8 @@ class Template:
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
             if shape or conversion:
                 raise UsageError(f"the template {text} says how to print {{{field}}}, which cannot be chosen", hint)
+            if field is not None:
+                self.fields.append(field)
 
     def fill(self, source: Source, extension: str) -> Path:
         """Return the path for `source`, whose result has this file extension.
@@ -152,14 +154,26 @@ def _check_folder(folder: Path) -> None:
             raise UsageError(f"{path} is no folder", "name another one; -o - writes to standard output")
 
 
+def is_template(output: str) -> bool:
+    """Tell whether `-o` has braces, and is no name of something that is there."""
+    return "{" in output and not os.path.lexists(output)
+
+
 def names_folder(output: str) -> bool:
     """Tell whether `-o` means a folder.
 
     Raises:
-        UsageError: it looks like a file of a format that cannot be written.
+        UsageError: it looks like a file of a format that cannot be written, or one that lacks all but its ending.
     """
     path = Path(output)
-    if output.endswith(("/", os.sep)) or os.path.isdir(path) or not path.suffix:
+    if output.endswith(("/", os.sep)):
+        return True
+    if not path.suffix and format_of_path(f"name{path.name}") is not None:
+        raise UsageError(
+            f"{output} is an ending without a name",
+            f"in a script, a variable may be empty; for a folder write {output}/",
+        )
+    if os.path.isdir(path) or not path.suffix:
         return True
     if format_of_path(path) is None:
         raise UsageError(
@@ -169,8 +183,18 @@ def names_folder(output: str) -> bool:
     return False
 
 
-def _format_of_filled(path: Path) -> Format:
+def format_to_write(path: Path, chosen: Format | None) -> Format:
+    """Return the format that the ending of `path` stands for.
+
+    Raises:
+        UsageError: it stands for none that can be written, or not for the one that was `chosen`.
+    """
     format = format_of_path(path)
+    if chosen not in (None, format):
+        raise UsageError(
+            f"{path} does not end as {chosen.name.upper()} does",
+            f"leave --format away, or let the name end in {chosen.suffixes[0]}",
+        )
     if format is None:
         raise UsageError(
             f"{path} names no format that can be written", f"let the template end in .{{ext}} or {_extensions()}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from restore_cli.batch.changes import Change, Changes
+from restore_cli.batch.changes import Change, ChangeMonitor
 from restore_cli.batch.sources import Source, Stamp, holds_tiles, is_picture_name, pictures_in, stamp_of
 from restore_cli.errors import UsageError
 
@@ -24,7 +24,7 @@ LEAST_PAUSE_IN_SEARCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Resting:
+class _Unsettled:
     """A file that may not be whole yet."""
 
     source: Source
@@ -33,7 +33,7 @@ class _Resting:
     """When it was first seen like this, on the monotonic clock."""
 
 
-class Watch:
+class FolderWatcher:
     """Watches folders from the moment it is made on; iterate over it to learn what came or changed.
 
     To miss nothing and do nothing twice: make it, find out what is there already, and say with `pass_over` what of that
@@ -66,20 +66,20 @@ class Watch:
         self.output = Path(output).resolve() if output else None
         self.settle = settle
         self.passes_over = passes_over
-        self._changes = Changes(self.folders, recursive=recursive)
-        self._resting: dict[str, _Resting] = {}  # by absolute path
+        self._monitor = ChangeMonitor(self.folders, recursive=recursive)
+        self._unsettled: dict[str, _Unsettled] = {}  # by absolute path
         self._known: dict[str, Stamp] = {}  # what was there at the beginning or has been told of, by absolute path
         self._new_folders: dict[Path, float] = {}  # and when to search them
         self._next_search = self._earliest_search = 0.0
         self._search()
-        self._known |= {key: resting.stamp for key, resting in self._resting.items()}
-        self._resting.clear()
+        self._known |= {key: file.stamp for key, file in self._unsettled.items()}
+        self._unsettled.clear()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._changes.close()
+        self._monitor.close()
 
     def pass_over(self, paths: Iterable[Path]) -> None:
         """Take files for known as they are now: they are told of when they change."""
@@ -97,7 +97,7 @@ class Watch:
             RestoreError: a folder that is watched is gone.
         """
         while True:
-            changes = self._changes.tell()
+            changes = self._monitor.tell()
             for change in changes or ():
                 self._look_at(change)
             now = time.monotonic()
@@ -157,19 +157,19 @@ class Watch:
         if stamp is None:
             self._known.pop(key, None)
         if stamp is None or stamp == self._known.get(key) or self.passes_over(source.path):
-            self._resting.pop(key, None)
+            self._unsettled.pop(key, None)
             return
-        before = self._resting.get(key)
+        before = self._unsettled.get(key)
         if before is None or before.stamp != stamp:
-            self._resting[key] = _Resting(source, stamp, time.monotonic())
+            self._unsettled[key] = _Unsettled(source, stamp, time.monotonic())
 
     def _take_whole(self) -> list[Source]:
         """Return what has rested long enough, in the order of its names."""
         now, whole = time.monotonic(), []
-        for key, resting in sorted(self._resting.items()):
-            self._consider(resting.source)
-            if self._resting.get(key) is resting and now - resting.since >= self.settle and resting.stamp[0] > 0:
-                del self._resting[key]
-                self._known[key] = resting.stamp
-                whole.append(resting.source)
+        for key, file in sorted(self._unsettled.items()):
+            self._consider(file.source)
+            if self._unsettled.get(key) is file and now - file.since >= self.settle and file.stamp[0] > 0:
+                del self._unsettled[key]
+                self._known[key] = file.stamp
+                whole.append(file.source)
         return whole

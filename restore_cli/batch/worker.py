@@ -6,36 +6,35 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from restore_cli.batch.outcome import (
     Outcome,
     Seconds,
     Stopwatch,
     as_restore_error,
+    done,
     failure,
     left_alone,
-    name_of_source,
     skipped,
+    skipped_if_there,
 )
-from restore_cli.batch.output import Output, check_result, copy_to_standard_output, writing_standard_output
+from restore_cli.batch.output import Output, check_result, hand_on, writing_result
 from restore_cli.batch.planning import Job
-from restore_cli.batch.sources import STANDARD_STREAM
-from restore_cli.batch.stages import Opened, Restored
+from restore_cli.batch.stages import OpenedPicture, RestoredPicture
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.device import host_threads, prepare_host
+from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
-from restore_cli.memory import free_host_memory, limit_host_memory, share_host_memory
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
-from restore_cli.picture.formats import Format, format_by_name
+from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
-from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import Add, writing
+from restore_cli.picture.writing import Add
 from restore_cli.scratch import LARGEST_IN_MEMORY, Room
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
 from restore_cli.telling import Progress, Tell
@@ -53,6 +52,7 @@ class Worker:
         self.config = config
         self._tell = tell
         self._task: Task | None = None
+        self._memory = config.memory
         self._cleaned: set[Path] = set()
 
     def load(self) -> None:
@@ -65,12 +65,12 @@ class Worker:
             return
         config, usual_threads = self.config, host_threads()
         prepare_host(config.threads)
-        limit_host_memory(config.memory_limit)
-        share_host_memory(config.sharers)
-        self._task = config.load_task(self._tell)
-        if config.alone_off_host and self._task.device != "cpu":
-            share_host_memory(1)
+        device = find_device(config.device, config.memory)
+        if config.alone_off_host and not device.is_host:
+            device = replace(device, host_memory=replace(config.memory, sharers=1))
             prepare_host(usual_threads)
+        self._memory = device.host_memory
+        self._task = config.load_task(device, self._tell)
 
     @property
     def task(self) -> Task:
@@ -103,7 +103,7 @@ class Worker:
         """Return the outcome of a job that `error` ended."""
         return failure(job, as_restore_error(error), model=self.task.model, device=self.task.device)
 
-    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> Opened | Outcome:
+    def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> OpenedPicture | Outcome:
         """Claim a job's target and read its source, or return why nothing is to be done.
 
         Raises:
@@ -121,16 +121,16 @@ class Worker:
                 except ForeignClaimError as error:
                     if not job.contested:
                         raise
-                    return Outcome(name_of_source(job), str(job.target), "skipped", error.message, error.hint)
+                    return skipped(job, error.message, error.hint)
                 self._clean(job.target.parent, again=is_taken_over)
                 if outcome := self._skipped(job):  # which another run has made since
                     return outcome
             opened = self._read(job, task, reserve)
-            if isinstance(opened, Opened):
+            if isinstance(opened, OpenedPicture):
                 opened.held.callback(held.pop_all().close)
             return opened
 
-    def restore(self, opened: Opened, progress: Progress) -> Restored:
+    def restore(self, opened: OpenedPicture, progress: Progress) -> RestoredPicture:
         """Put a picture through the network; a large result is written meanwhile.
 
         Raises:
@@ -147,14 +147,14 @@ class Worker:
             ran = watch.lap() - output.seconds
         assert output.first is not None
         seconds = Seconds(opened.seconds, ran, watch.lap() + output.seconds)
-        return Restored(opened, run, output.first, output.is_written, seconds)
+        return RestoredPicture(opened, run, output.first, output.is_written, seconds)
 
     def group_size(self, picture: Picture) -> int:
         """Return how many pictures of this size are best restored together."""
         task = self.task
         return task.group_size(picture.height, picture.width) if isinstance(task, GroupingTask) else 1
 
-    def restore_group(self, group: Sequence[Opened]) -> list[Restored | Outcome]:
+    def restore_group(self, group: Sequence[OpenedPicture]) -> list[RestoredPicture | Outcome]:
         """Put pictures of one size through the network together; one that fails does so alone.
 
         Raises:
@@ -167,11 +167,11 @@ class Worker:
         return [
             self.failed(opened.job, result)
             if isinstance(result, RestoreError)
-            else Restored(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
+            else RestoredPicture(opened, result[1], result[0], False, Seconds(opened.seconds, ran))
             for opened, result in zip(group, results, strict=True)
         ]
 
-    def finish(self, restored: Restored) -> Outcome:
+    def finish(self, restored: RestoredPicture) -> Outcome:
         """Write a result that is not written yet.
 
         Raises:
@@ -181,19 +181,16 @@ class Worker:
         if not restored.is_written:
             with self._target(opened) as add:
                 add(restored.result)
-        job, picture, (height, width) = opened.job, opened.picture, opened.size
+        picture = opened.picture
         lost = losses(
             restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.config.strip_metadata
         )
-        return Outcome(
-            source=name_of_source(job),
-            target=str(job.target) if job.target else STANDARD_STREAM,
-            status="done",
+        return done(
+            opened.job,
+            (picture.height, picture.width),
+            opened.size,
             model=restored.run.model or self.task.model,
             compression=str(picture.compression) if picture.compression else None,
-            scale=round(width / picture.width, 4),
-            input_size=(picture.width, picture.height),
-            output_size=(width, height),
             device=self.task.device,
             precision=str(restored.run.precision),
             tile=restored.run.tile,
@@ -202,18 +199,18 @@ class Worker:
         )
 
     def _skipped(self, job: Job) -> Outcome | None:
-        return skipped(job, overwrite=self.config.overwrite, began=self.config.began)
+        return skipped_if_there(job, overwrite=self.config.overwrite, began=self.config.began)
 
-    def _read(self, job: Job, task: Task, reserve: Reserve) -> Opened | Outcome:
+    def _read(self, job: Job, task: Task, reserve: Reserve) -> OpenedPicture | Outcome:
         watch = Stopwatch()
-        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * free_host_memory())))
+        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
 
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)
             if size is None:
                 raise _LargeEnoughError(height, width)
             if job.format is not None:
-                check_result(*size, job.format)
+                check_result(*size, job.format, self._memory)
             rows, columns = size
             reserve(3 * height * width + min(3 * rows * columns, LARGEST_BAND))
 
@@ -222,33 +219,22 @@ class Worker:
             picture = read_picture(source, max_pixels=self.config.max_pixels, room=room, check=check)
         except _LargeEnoughError as found:
             if job.target is None:
-                self._hand_on(source, job.format)
+                hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)
             return left_alone(job, *found.args)
         size = task.output_size(picture.height, picture.width)
         assert size is not None
         format = job.format or format_by_name(picture.format) or format_by_name("png")
         assert format is not None
-        check_result(*size, format)
-        return Opened(job, picture, size, format, watch.lap(), ExitStack())
+        check_result(*size, format, self._memory)
+        return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
 
-    def _hand_on(self, source: Path | bytes, format: Format | None) -> None:
-        """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
-        picture = read_picture(source, max_pixels=self.config.max_pixels)
-        if format is None or picture.format == format.name:
-            with open_picture(source) as file:
-                copy_to_standard_output(file)
-            return
-        config = self.config
-        with writing_standard_output(
-            picture.height, picture.width, format, quality=config.quality, strip_metadata=config.strip_metadata
-        ) as add:
-            add(picture)
+    def _target(self, opened: OpenedPicture) -> AbstractContextManager[Add]:
+        return writing_result(opened.job.target, *opened.size, opened.format, **self._encoding)
 
-    def _target(self, opened: Opened) -> AbstractContextManager[Add]:
-        target = opened.job.target
-        open_target = partial(writing, target) if target is not None else writing_standard_output
-        config = self.config
-        return open_target(*opened.size, opened.format, quality=config.quality, strip_metadata=config.strip_metadata)
+    @property
+    def _encoding(self) -> dict[str, Any]:
+        """How results are encoded, as `writing_result` takes it."""
+        return {"quality": self.config.quality, "strip_metadata": self.config.strip_metadata}
 
     def _clean(self, folder: Path, *, again: bool) -> None:
         """Remove what killed runs left in a folder: before the first result comes there, and when one died just now."""

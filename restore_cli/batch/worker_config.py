@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from restore_cli.memory import MEBIBYTE
+from restore_cli.memory import MEBIBYTE, WITHOUT_LIMIT, MemoryBudget
 from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
+    from restore_cli.device import Device
     from restore_cli.tasks.task import Task
 
 IN_FLIGHT_BYTES = 512 * MEBIBYTE
@@ -19,8 +20,8 @@ IN_FLIGHT_BYTES = 512 * MEBIBYTE
 class WorkerConfig:
     """What a worker is told when it begins; plain data, so that it can begin in another process."""
 
-    load_task: Callable[[Tell], Task]
-    """Loads what is done to pictures."""
+    load_task: Callable[[Device, Tell], Task]
+    """Loads what is done to pictures, for a device."""
     max_pixels: int
     """Larger inputs are refused."""
     overwrite: bool = False
@@ -30,11 +31,11 @@ class WorkerConfig:
     """When the run began, in seconds since 1970."""
     threads: int | None = None
     """Processor threads of the network; None is all."""
-    memory_limit: int | None = None
-    """Bytes that its process may have resident."""
-    sharers: int = 1
-    """Workers that share the processor and the memory of this machine."""
+    device: str = "auto"
+    """Name of the device that its network runs on."""
+    memory: MemoryBudget = WITHOUT_LIMIT
+    """What its process may take of the memory of this machine."""
     alone_off_host: bool = False
-    """Whether the others are not begun where the task does not run on the processor."""
+    """Whether the others, which it shares that with, are not begun where its device is not the processor."""
     in_flight: int = IN_FLIGHT_BYTES
     """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""

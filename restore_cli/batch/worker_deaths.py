@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from restore_cli.batch.outcome import Outcome, name_of_source
+from restore_cli.batch.outcome import Outcome, done
 from restore_cli.batch.planning import Job
 from restore_cli.errors import RestoreError
 
@@ -16,18 +16,10 @@ def found_written(job: Job, began: float) -> Outcome | None:
     try:
         if job.source is None or job.target is None or job.target.stat().st_mtime < began:
             return None
-        (height, width), (rows, columns) = measure_picture(job.source), measure_picture(job.target)
+        before, after = measure_picture(job.source), measure_picture(job.target)
     except (OSError, RestoreError):
         return None
-    return Outcome(
-        name_of_source(job),
-        str(job.target),
-        "done",
-        scale=round(columns / width, 4),
-        input_size=(width, height),
-        output_size=(columns, rows),
-        notes=("its worker died when it had written the result",),
-    )
+    return done(job, before, after, notes=("its worker died when it had written the result",))
 
 
 def death_of(exit_code: int) -> RestoreError:

@@ -65,7 +65,7 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Contested:
+class JobContested:
     """Another run has a picture in hand."""
 
     job: Job
@@ -79,7 +79,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class WorkerFailed:
     """No picture can be restored."""
 
     error: RestoreError
@@ -115,7 +115,7 @@ def serve(connection: Connection[Any, Any], config: WorkerConfig) -> None:
         threading.Thread(target=supervisor.listen, args=(pipeline,), daemon=True).start()
         pipeline.run(supervisor.jobs())
     except Exception as error:
-        supervisor.send(Failed(as_restore_error(error)))
+        supervisor.send(WorkerFailed(as_restore_error(error)))
 
 
 @contextmanager
@@ -188,4 +188,4 @@ class SupervisorLink:
 
     def contested(self, job: Job) -> None:
         """Tell that another run has a picture in hand."""
-        self.send(Contested(job))
+        self.send(JobContested(job))

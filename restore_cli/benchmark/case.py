@@ -207,7 +207,7 @@ def _plainly(network: Network, device: Device) -> Run:
         with torch.enable_grad():
             x = torch.from_numpy(to_unit(pixels)).permute(2, 0, 1)[None].contiguous()  # 1, 3, h, w
             height, width = (network.scale * length for length in x.shape[2:])
-            x = pad_to_grid(x, network.grid if network.pads_to_grid else 1)
+            x = pad_to_grid(x, network.padding_grid)
             restored = network(x.to(device.torch_device))[0, :, :height, :width].permute(1, 2, 0).cpu()
         return to_samples(restored.numpy(), 8), "fp32", None
 

@@ -107,10 +107,7 @@ def run(arguments: list[str]) -> int:
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
-        message = error.format_message()  # type: ignore[attr-defined]
-        for theirs, ours in REWORDED:
-            message = message.replace(theirs, ours)
-        Display().error(UsageError(message, _help_hint(error, arguments)))
+        Display().error(_reworded(error, arguments))
         return UsageError.exit_code
     except BrokenPipeError:
         Display().give_up_standard_output()
@@ -126,6 +123,14 @@ def run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+
+
+def _reworded(error: Exception, arguments: list[str]) -> UsageError:
+    """Say to users what Typer says of their arguments."""
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    for theirs, ours in REWORDED:
+        message = message.replace(theirs, ours)
+    return UsageError(message, _help_hint(error, arguments))
 
 
 def _help_hint(error: Exception, arguments: list[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from restore_cli.batch.planning import Job, Plan, Planner
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal
-from restore_cli.batch.watching import Watch
+from restore_cli.batch.watching import FolderWatcher
 from restore_cli.cli.request import Request
 from restore_cli.errors import UsageError
 
@@ -27,7 +27,7 @@ class Arrivals:
         if not names or STANDARD_STREAM in names:
             raise UsageError("--watch needs a folder to watch", "name it: restore upscale FOLDER --watch")
         self._planner = planner
-        self._watch = Watch(
+        self._watch = FolderWatcher(
             [Path(name) for name in names],
             recursive=request.files.recursive,
             output=request.files.output,

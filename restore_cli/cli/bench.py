@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 
 from restore_cli.catalog import CARDS, find_card, names_file
 from restore_cli.cli.options import Debug, Device, Threads
+from restore_cli.cli.timings import describe, print_header, tell, tell_failure
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
@@ -22,11 +22,6 @@ from restore_cli.tasks.sizing import parse_frame
 if TYPE_CHECKING:
     from restore_cli.benchmark.case import Case, Timing
     from restore_cli.passes.tile_plan import TilePolicy
-
-COLUMNS = "{:28} {:>11} {:8} {:9} {:>6} {:>9} {:>8} {:>8} {:>8}"
-HEADER = ("model", "size", "device", "precision", "tile", "ms", "MP/s", "memory", "speed-up")
-ROOFLINE_COLUMNS = " {:>9} {:>7} {:>9} {:>6} {:>6} {:>7}"
-ROOFLINE_HEADER = ("kFLOP/px", "B/px", "TFLOP/s", "GB/s", "bound", "of peak")
 
 
 def bench(
@@ -112,13 +107,12 @@ def bench(
     ways = product(precision or [PrecisionChoice.AUTO], tile or ["auto"])
     cases = _vary(pictures, [(numbers.value, tile_policy(side)) for numbers, side in ways], baseline=baseline)
     if not json:
-        extra = ROOFLINE_COLUMNS.format(*ROOFLINE_HEADER) if roofline else ""
-        print(COLUMNS.format(*HEADER) + extra, flush=True)
+        print_header(roofline=roofline)
     told, code = _measure(cases, runs, Display(json=json), debug=debug)
     if draw and plot and told:
         try:
             with folders_for(plot):
-                draw([_name(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
+                draw([describe(timing) for timing in told], [timing.megapixels_per_second for timing in told], plot)
         except OSError as error:
             raise UsageError(f"the plot {plot} cannot be written: {error.strerror}") from error
     if code:
@@ -164,66 +158,15 @@ def _measure(cases: Sequence[Case], runs: int, display: Display, *, debug: bool)
             except RestoreError as error:
                 if debug:
                     raise
-                _tell_failure(case, error, display)
+                tell_failure(case, error, display)
                 code = code or error.exit_code
                 continue
             measured = (case.model, case.width, case.height)
             if case.plain:
                 plain[measured] = timing.median
-            _tell(timing, plain[measured] / timing.median if measured in plain else None, json=display.json)
+            tell(timing, plain[measured] / timing.median if measured in plain else None, json=display.json)
             told.append(timing)
     except KeyboardInterrupt:
         display.note(f"interrupted after {len(told)} of {len(cases)} measurements")
         code = INTERRUPTED
     return told, code
-
-
-def _name(timing: Timing) -> str:
-    how = "plain" if timing.case.plain else timing.precision
-    return f"{timing.case.model} {timing.case.width}x{timing.case.height} {how}"
-
-
-def _tell_failure(case: Case, error: RestoreError, display: Display) -> None:
-    display.error(error)
-    if display.json:
-        print(json_format.dumps({"case": asdict(case), "error": error.message}), flush=True)
-
-
-def _tell(timing: Timing, ratio: float | None, *, json: bool) -> None:
-    case = timing.case
-    if json:
-        record = asdict(timing) | {
-            "median": timing.median,
-            "megapixels_per_second": timing.megapixels_per_second,
-            "speed_up": ratio,
-            "share_of_peak": timing.share_of_peak,
-        }
-        print(json_format.dumps(record), flush=True)
-        return
-    memory = f"{timing.peak_memory / 1e9:.2f} GB" if timing.peak_memory else "-"
-    cells = (
-        Path(case.model).name,
-        f"{case.width}x{case.height}",
-        timing.device,
-        "plain" if case.plain else timing.precision,
-        timing.tile or "whole",
-        f"{1000 * timing.median:.0f}",
-        f"{timing.megapixels_per_second:.3g}",
-        memory,
-        f"{ratio:.2f}" if ratio else "-",
-    )
-    print(COLUMNS.format(*cells) + _roofline_cells(timing), flush=True)
-
-
-def _roofline_cells(timing: Timing) -> str:
-    if timing.roofline is None or timing.share_of_peak is None:
-        return ""
-    work, peak = timing.roofline.work, timing.roofline.peak
-    return ROOFLINE_COLUMNS.format(
-        f"{work.flops / 1e3:.0f}",
-        f"{work.bytes:.0f}",
-        f"{peak.flops / 1e12:.3g}",
-        f"{peak.bytes / 1e9:.3g}",
-        "memory" if timing.roofline.is_bound_by_memory else "FLOP",
-        f"{timing.share_of_peak:.0%}",
-    )

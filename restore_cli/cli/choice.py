@@ -9,7 +9,7 @@ from typing import Any
 
 from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
-from restore_cli.cli.options import EngineOptions
+from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.errors import UsageError
 from restore_cli.files.hashing import sha256_of
 from restore_cli.tasks.sizing import Sizing
@@ -28,7 +28,7 @@ class UpscalerChoice:
     """What the user should know of it."""
 
 
-def choose_upscaler(engine: EngineOptions, wanted: Sizing | None, speed: Speed | None = None) -> UpscalerChoice:
+def choose_upscaler(engine: EngineSettings, wanted: Sizing | None, speed: Speed | None = None) -> UpscalerChoice:
     """Choose what `--model` names, or the default for the size and `--speed`; by default a model's own scale.
 
     Raises:
@@ -59,7 +59,7 @@ def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None) 
     return card
 
 
-def _scale_of_file(engine: EngineOptions) -> float:
+def _scale_of_file(engine: EngineSettings) -> float:
     from restore_cli.device import prepare_host
     from restore_cli.weights import build, load_path
 
@@ -93,11 +93,12 @@ def name_of_model(card: ModelCard | None, model: str | None) -> str:
 
 
 def identify_model(
-    card: ModelCard | None, engine: EngineOptions, compressed: ModelCard | None = None
+    card: ModelCard | None, engine: EngineSettings, device: str, compressed: ModelCard | None = None
 ) -> dict[str, Any]:
     """Return what tells the networks and the way they run from all others, fit for JSON.
 
-    `compressed` is what pictures get that show how their files were compressed, if not the same.
+    `device` is the one that the user names. `compressed` is what pictures get that show how their files were
+    compressed, if not the same.
     """
     weights = card.sha256 or card.name if card else None
     if card is None:
@@ -106,7 +107,7 @@ def identify_model(
     identity = {
         "weights": weights,
         "key": engine.key,
-        "device": engine.device,
-        "precision": engine.precision.value,
+        "device": device,
+        "precision": engine.precision,
     }
     return identity | ({"weights_for_compressed": compressed.sha256} if compressed else {})

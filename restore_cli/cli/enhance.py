@@ -12,7 +12,8 @@ from restore_cli.card import TaskName
 from restore_cli.catalog import default_for
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_enhancer
@@ -39,7 +40,7 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     run_session(
         request,
         partial(load_enhancer, task=task, card=card, settings=settings),
-        lambda: identify_model(card, engine) | {"task": task} | settings,
+        lambda: identify_model(card, engine.settings, engine.device) | {"task": task} | settings,
         suffix=f"_{task}",
         facts=facts,
     )

@@ -71,29 +71,24 @@ def evaluate(
     many were identical is told.
     """
     pairs, problems = pair_up(restored, reference)
-
-    from restore_cli.metrics import compare
-    from restore_cli.picture.reading import read_picture
-
     display, scores, in_folders = Display(json=json), [], os.path.isdir(restored)
     for problem in problems:
         display.error(problem)
     for ours, theirs in pairs:
         name = ours.relative_to(restored).as_posix() if in_folders else ours.name
         try:
-            a, b = read_picture(ours), read_picture(theirs)
-            score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+            score, alphas_differ = _score(ours, theirs, channel=channel, border=border, modcrop=modcrop)
         except RestoreError as error:
-            if not isinstance(error, PictureError):
-                error = UsageError(f"{ours} and {theirs}: {error.message}", error.hint)
             if not in_folders:
-                raise error from None
+                raise
             display.error(error)
             if json:
                 print(json_format.dumps({"name": name, "error": error.message}))
             continue
         scores.append(score)
         _print_score(name, score.psnr, score.ssim, json)
+        if alphas_differ:
+            display.note(f"{name}: its transparency is not that of the reference, and is left out of the comparison")
     if in_folders and scores:
         _print_mean(scores, display)
     if problems or len(scores) < len(pairs):
@@ -124,6 +119,27 @@ def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], l
     paired = {path for pair in pairs for path in pair}
     alone = sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
     return pairs, [*problems, *others, *(RestoreError(f"no partner for {path}") for path in alone)]
+
+
+def _score(ours: Path, theirs: Path, *, channel: ChannelChoice, border: int, modcrop: int) -> tuple[Score, bool]:
+    """Compare two files; also return whether their alphas differ, which the score does not tell.
+
+    Raises:
+        PictureError: one cannot be read.
+        UsageError: they cannot be compared.
+    """
+    from restore_cli.metrics import alphas_differ, compare
+    from restore_cli.picture.reading import read_picture
+
+    try:
+        a, b = read_picture(ours), read_picture(theirs)
+        score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+    except RestoreError as error:
+        if isinstance(error, PictureError):
+            raise
+        raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
+    alpha = None if b.alpha is None else _cut_to_multiple(b.alpha, modcrop)
+    return score, alphas_differ(a.alpha, alpha, border=border)
 
 
 def _cut_to_multiple(pixels: Samples, side: int) -> Samples:

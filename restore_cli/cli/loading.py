@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from restore_cli.card import ModelCard
-from restore_cli.cli.options import EngineOptions
-from restore_cli.device import find_device
+from restore_cli.cli.engine_settings import EngineSettings
+from restore_cli.device import Device
 from restore_cli.networks import Network
 from restore_cli.passes.tile_plan import TilePolicy
 from restore_cli.restorer import Restorer
@@ -14,7 +14,7 @@ from restore_cli.telling import Tell
 from restore_cli.weights import build, load_card, load_path
 
 
-def load_network(card: ModelCard | None, engine: EngineOptions, tell: Tell) -> Network:
+def load_network(card: ModelCard | None, engine: EngineSettings, tell: Tell) -> Network:
     """Build the network of `card`, or of the file that `--model` names where that is None.
 
     Raises:
@@ -24,14 +24,13 @@ def load_network(card: ModelCard | None, engine: EngineOptions, tell: Tell) -> N
     return build(weights).fold()
 
 
-def load_restorer(network: Network, engine: EngineOptions) -> Restorer:
-    """Put `network` on the device, in the precision and with the tiles that the options ask for.
+def load_restorer(network: Network, engine: EngineSettings, device: Device) -> Restorer:
+    """Put `network` on `device`, in the precision and with the tiles that the options ask for.
 
     Raises:
-        DeviceError: the device is absent, or the precision does not suit the network.
+        DeviceError: the precision does not suit the network, or it does not fit the device.
     """
-    tile = tile_policy(engine.tile)
-    return Restorer(network, find_device(engine.device), precision=engine.precision.value, tile=tile)
+    return Restorer(network, device, precision=engine.precision, tile=tile_policy(engine.tile))
 
 
 def tile_policy(option: str) -> TilePolicy:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from restore_cli.cli.enhance import enhance
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
 from restore_cli.cli.request import Request
 
 

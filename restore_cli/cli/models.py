@@ -103,33 +103,39 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
     Of a model whose published file is gone it is checked that it still holds what was converted.
     """
     cards = [find_card(name) for name in names] if names else CARDS
-
-    from restore_cli.weights import verify_card
-
     display = Display()
     failed = False
     for card in cards:
-        verdict = "ok" if card.sha256 else "no published hash"
         path = find_weights(card)
         if path is None and not names:
             continue
         try:
-            if path is not None:
-                verify_card(card)
-                if not card.embedded and find_published(card) is None:
-                    verdict = "converted"
+            verdict = _verify(card)
         except WeightsError as error:
-            failed, verdict = True, "wrong"
+            failed, verdict = True, "missing" if path is None else "wrong"
             display.error(error)
-        if path is None:
-            failed, verdict = True, "missing"
-            display.error(_missing(card))
         if json:
             print(json_format.dumps({"name": card.name, "verdict": verdict, "path": str(path) if path else None}))
         else:
             print(card.name, verdict, path or "", sep="\t")
     if failed:
         raise typer.Exit(WeightsError.exit_code)
+
+
+def _verify(card: ModelCard) -> str:
+    """Check a model's weights, and say in words what was found.
+
+    Raises:
+        WeightsError: they are not at hand, or wrong.
+    """
+    from restore_cli.weights import verify_card
+
+    if find_weights(card) is None:
+        raise _missing(card)
+    verify_card(card)
+    if not card.embedded and find_published(card) is None:
+        return "converted"
+    return "ok" if card.sha256 else "no published hash"
 
 
 @command("path")

@@ -1,19 +1,15 @@
-"""Options that several commands share, each declared once, and the means to take them as one argument."""
+"""Options that several commands share, each declared once, in groups that a command takes as one argument."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import functools
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, ClassVar
 
 import typer
 
 from restore_cli.batch.sources import Shard
+from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.cli.values import (
     PrecisionChoice,
     complete_format,
@@ -149,6 +145,11 @@ class EngineOptions:
         ),
     ] = None
 
+    @property
+    def settings(self) -> EngineSettings:
+        """What of it workers are sent."""
+        return EngineSettings(model=self.model, key=self.key, precision=self.precision.value, tile=self.tile)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
@@ -214,51 +215,13 @@ class ReportOptions:
     json: Annotated[bool, typer.Option("--json", help="Print one JSON record per picture on standard output.")] = False
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page about the batch, with every picture before and after."),
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page about the batch, with every picture before and after; it replaces an existing page, "
+            "unless nothing was restored.",
+        ),
     ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
     quiet: Quiet = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell how each picture was done.")] = False
     debug: Debug = False
-
-
-def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let `command` take option dataclasses, and Typer see their fields as options of their own."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
-    parameters = []
-    for name, parameter in inspect.signature(command).parameters.items():
-        members = _fields_as_parameters(groups[name]) if name in groups else [parameter.replace(annotation=hints[name])]
-        parameters += [member.replace(kind=inspect.Parameter.KEYWORD_ONLY) for member in members]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        for name, group in groups.items():
-            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        command(**values)
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    del run.__wrapped__
-    return run
-
-
-def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=_under_heading(hints[field.name], group.heading),
-        )
-        for field in dataclasses.fields(group)
-    ]
-
-
-def _under_heading(hint: Any, heading: str) -> Any:
-    """Return the annotation of an option as one that stands under `heading` in the help."""
-    kind, option = get_args(hint)
-    option = copy.copy(option)  # several groups and commands may share it
-    option.rich_help_panel = heading
-    return Annotated[kind, option]

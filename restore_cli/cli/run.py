@@ -11,7 +11,9 @@ import typer
 from restore_cli.card import ModelCard
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler, identify_model
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, expand_options
+from restore_cli.cli.engine_settings import EngineSettings
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
@@ -43,7 +45,7 @@ def run(
     """
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
-    steps = [_prepare(parse_step(text), engine) for text in step]
+    steps = [_prepare(parse_step(text), engine.settings) for text in step]
     check_key(engine.key, [prepared.model for prepared in steps])
     request = Request(inputs, files, batch, engine, report)
     for prepared in steps:
@@ -63,7 +65,7 @@ def run(
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedStep:
     """A step that was checked."""
 
     suffix: str
@@ -81,10 +83,11 @@ class Prepared:
 
     def identify(self, engine: EngineOptions) -> dict[str, Any]:
         """Return what tells the step's networks from all others."""
-        return identify_model(self.card, replace(engine, model=self.model), self.compressed)
+        settings = replace(engine.settings, model=self.model)
+        return identify_model(self.card, settings, engine.device, self.compressed)
 
 
-def _prepare(step: Step, engine: EngineOptions) -> Prepared:
+def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
     """Check a step.
 
     Raises:
@@ -96,14 +99,16 @@ def _prepare(step: Step, engine: EngineOptions) -> Prepared:
     if step.name == "upscale":
         return _prepare_upscale(replace(engine, model=model), values)
     card = choose_enhancer(model, step.name)
-    return Prepared(f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values))
+    return PreparedStep(
+        f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values)
+    )
 
 
-def _prepare_upscale(engine: EngineOptions, values: dict[str, Any]) -> Prepared:
+def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> PreparedStep:
     keys = ("scale", "size", "width", "height", "long_edge")
     wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
     choice = choose_upscaler(engine, wanted, values.pop("speed", None))
-    return Prepared(
+    return PreparedStep(
         choice.sizing.suffix,
         choice.card,
         engine.model,

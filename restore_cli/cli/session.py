@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cache, partial
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from restore_cli.batch.outcome import Stopwatch, passed_by, refused
-from restore_cli.batch.planning import Job, Plan, Planner
-from restore_cli.batch.sources import STANDARD_STREAM, read_list
+from restore_cli.batch.planning import Plan, Planner
 from restore_cli.cli.checks import check_options, check_records, check_streams
-from restore_cli.cli.crew import Crew
 from restore_cli.cli.dry_run import Judge, show_plan
-from restore_cli.cli.interruption import interruption
+from restore_cli.cli.job_loop import run_jobs
 from restore_cli.cli.ledger import Ledger
-from restore_cli.cli.options import BatchOptions, FileOptions
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
-from restore_cli.errors import INTERRUPTED, RestoreError, UsageError
+from restore_cli.errors import INTERRUPTED, RestoreError
+from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:
     from restore_cli.batch.manifest import Manifest
+    from restore_cli.cli.arrivals import Arrivals
 
 
 def run_session(
@@ -51,74 +51,95 @@ def run_session(
         UsageError: nothing was named, options contradict each other, or there is something about the manifest.
         typer.Exit: something failed or was interrupted; it carries the exit code.
     """
-    batch, report, display = request.batch, request.report, request.display
     check_options(request)
-    if report.report is not None:
-        from restore_cli.report.page import check_report
-
-        check_report(report.report)
-    planner = _planner(request, suffix, facts)
-    arrivals = None
-    if batch.watch:
-        from restore_cli.cli.arrivals import Arrivals
-
-        arrivals = Arrivals(request, planner)
-    plan = planner.plan(*_names(request))
+    _check_report(request.report.report)
+    planner = request.planner(suffix=suffix, facts=facts)
+    arrivals = _watch_folders(request, planner)
+    plan = planner.plan(*request.names())
     check_streams(request, plan)
     check_records(request, plan, planner)
     watch = Stopwatch()
     with _open_manifest(request, settings) as manifest:
-        if plan.results:
-            display.note(_passed_over(plan.results))
-        if request.files.quality is not None:
-            _tell_idle_quality(plan, display)
-        if report.dry_run:
-            show_plan(plan, request.files, display, output_size, _judge_by(manifest, batch))
+        _tell_of_plan(plan, request)
+        if request.report.dry_run:
+            show_plan(plan, request.files, request.display, output_size, _judge_by(manifest, request))
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
-        for refusal in plan.refusals:
-            ledger.note(refused(refusal))
-        for result in plan.results:
-            ledger.note(passed_by(result))
-        jobs = ledger.sort(plan.jobs)
-        later = (
-            arrivals.jobs(plan, ledger.left_alone, lambda refusal: ledger.note(refused(refusal))) if arrivals else None
-        )
-        interrupted = _run(jobs, later, load_task, request, ledger)
-    seconds = watch.lap()
-    display.summary(
-        ledger.totals,
-        seconds,
-        passed_over=plan.passed_over,
-        left=ledger.undone if arrivals is None and (interrupted or ledger.exit_code) else 0,
-        interrupted=interrupted,
-    )
-    code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
-    if report.report is not None:
-        of_report = _write_report(report.report, ledger, seconds, display, interrupted=interrupted)
-        code = code or of_report
+        interrupted = _carry_out(plan, arrivals, load_task, request, ledger)
+    code = _conclude(plan, ledger, watch.lap(), request, interrupted=interrupted)
     if code:
         raise typer.Exit(code)
 
 
+def _carry_out(plan: Plan, arrivals: Arrivals | None, load_task: Load, request: Request, ledger: Ledger) -> bool:
+    """Note what becomes of all that was planned, and of what comes later; return whether the run was interrupted."""
+    for refusal in plan.refusals:
+        ledger.note(refused(refusal))
+    for result in plan.earlier_results:
+        ledger.note(passed_by(result))
+    jobs, later = ledger.sort(plan.jobs), None
+    if arrivals is not None:
+        later = arrivals.jobs(plan, ledger.left_alone, lambda refusal: ledger.note(refused(refusal)))
+    return run_jobs(jobs, later, load_task, request, ledger)
+
+
+def _conclude(plan: Plan, ledger: Ledger, seconds: float, request: Request, *, interrupted: bool) -> int:
+    """Tell what the run came to, on a page, too, if one is asked for; return the exit code."""
+    is_cut_short = not request.batch.watch and (interrupted or ledger.exit_code != 0)
+    request.display.summary(
+        ledger.totals,
+        seconds,
+        passed_over=plan.passed_over,
+        left=ledger.undone if is_cut_short else 0,
+        interrupted=interrupted,
+    )
+    code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
+    if request.report.report is not None:
+        of_report = _write_report(request.report.report, ledger, seconds, request.display, interrupted=interrupted)
+        code = code or of_report
+    return code
+
+
+def _check_report(target: Path | None) -> None:
+    if target is not None:
+        from restore_cli.report.page import check_report
+
+        check_report(target)
+
+
+def _watch_folders(request: Request, planner: Planner) -> Arrivals | None:
+    if not request.batch.watch:
+        return None
+    from restore_cli.cli.arrivals import Arrivals
+
+    return Arrivals(request, planner)
+
+
 def _open_manifest(request: Request, settings: Callable[[], Any]) -> AbstractContextManager[Manifest | None]:
     """Open the manifest that the user named; a dry run makes none where there is none."""
-    path = request.batch.manifest
+    path, files = request.batch.manifest, request.files
     if path is None or (request.report.dry_run and not os.path.exists(path)):
         return nullcontext()
     from restore_cli.batch.manifest import Manifest
 
-    return Manifest(path, {"files": _settings_of(request.files), "command": settings()})
+    of_files = {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
+    return Manifest(path, {"files": of_files, "command": settings()})
 
 
-def _judge_by(manifest: Manifest | None, batch: BatchOptions) -> Judge:
+def _judge_by(manifest: Manifest | None, request: Request) -> Judge:
     if manifest is None:
         return lambda job: (None, job)
-    return partial(manifest.judge, retry_failed=batch.retry_failed)
+    return partial(manifest.judge, retry_failed=request.batch.retry_failed)
 
 
 def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:
-    """Write the page about the batch; return the exit code for how that went."""
+    """Write the page about the batch; return the exit code for how that went.
+
+    A page that is there tells more than one about a run that restored nothing, and is left as it is.
+    """
+    if not ledger.totals.done and os.path.lexists(target):
+        display.note(f"nothing was restored, so the page {shown(target)} is left as it is")
+        return 0
     from restore_cli.report.page import write_report
 
     try:
@@ -135,40 +156,23 @@ def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display
     return 0
 
 
-def _planner(request: Request, suffix: str, facts: Mapping[str, str] | None) -> Planner:
-    files = request.files
-    return Planner(
-        output=files.output,
-        suffix=suffix,
-        suffix_override=files.suffix,
-        facts=facts,
-        format_name=files.format,
-        recursive=files.recursive,
-        overwrite=files.overwrite,
-        shard=request.batch.shard,
-        grows=request.batch.watch,
-    )
+def _tell_of_plan(plan: Plan, request: Request) -> None:
+    """Tell of inputs that are passed by or not read, and of an option that changes nothing."""
+    if plan.unread:
+        request.display.note(_describe_unread(plan.unread))
+    if plan.earlier_results:
+        request.display.note(_describe_passed_by(plan.earlier_results))
+    if request.files.quality is not None:
+        _tell_idle_quality(plan, request.display)
 
 
-def _names(request: Request) -> tuple[list[str], list[str]]:
-    """Return what the user named: in the arguments, and in a list.
-
-    Raises:
-        UsageError: that is nothing, or the list cannot be read.
-    """
-    names, listed, files = list(request.inputs or ()), list[str](), request.files
-    if files.from_file is not None:
-        if STANDARD_STREAM in names and files.from_file == STANDARD_STREAM:
-            raise UsageError("standard input cannot be a picture and a list of pictures", "leave one of the - away")
-        listed = read_list(files.from_file, null=files.null)
-    elif not names:
-        raise UsageError("no pictures were named", "name files, folders or globs, or a list of them with --from-file")
-    if "" in names:
-        raise UsageError("an empty name names no picture", "in a script, a variable may be empty")
-    return names, listed
+def _describe_unread(unread: Counter[str]) -> str:
+    count = unread.total()
+    what = "1 picture of a kind that is not read" if count == 1 else f"{count:,} pictures of kinds that are not read"
+    return f"{what}: {', '.join(sorted(unread))}"
 
 
-def _passed_over(results: Sequence[Path]) -> str:
+def _describe_passed_by(results: Sequence[Path]) -> str:
     if len(results) == 1:
         return f"{results[0]} is where the result of another picture goes, so nothing is done to it"
     return f"{results[0]} and {len(results) - 1} more are where results of others go, so nothing is done to them"
@@ -180,66 +184,3 @@ def _tell_idle_quality(plan: Plan, display: Display) -> None:
     if formats and not any(format.takes_quality for format in formats):
         names = ", ".join(sorted(format.name.upper() for format in formats))
         display.note(f"--quality changes nothing: {names} is lossless")
-
-
-def _settings_of(files: FileOptions) -> dict[str, Any]:
-    return {"format": files.format, "quality": files.quality, "strip_metadata": files.strip_metadata}
-
-
-def _run(
-    jobs: Sequence[Job], later: Iterator[Job | None] | None, load_task: Load, request: Request, ledger: Ledger
-) -> bool:
-    """Note the outcome of every job, until too many failed; return whether the run was interrupted.
-
-    `later` yields jobs that come while it runs, and None while none comes.
-    """
-    display = request.display
-    ledger.undone = len(jobs)
-    try:
-        with ExitStack() as stack:
-            progress = stack.enter_context(display.progress(len(jobs) if later is None else None))
-            crew = Crew(request, load_task, progress.part)
-            interrupted = stack.enter_context(interruption(lambda: crew.is_idle))
-            tell_of_end = cache(lambda: display.note("finishing what is in hand; Ctrl-C once more stops at once"))
-
-            def stop() -> bool:
-                if interrupted():
-                    tell_of_end()
-                return interrupted() or ledger.is_closed
-
-            for job, outcome in crew.work(jobs, later and _left_to_do(later, ledger), stop):
-                if ledger.is_closed and outcome.status == "failed":
-                    continue  # it was read ahead, and is left to another run
-                ledger.undone -= 1
-                progress.picture_done()
-                ledger.note(outcome, job)
-            if ledger.is_closed and ledger.undone > 0:
-                display.note(f"stopped: {ledger.why_closed}, {ledger.undone} left undone")
-                ledger.undone = 0  # it is told
-            return interrupted()
-    except KeyboardInterrupt:
-        return True
-    except OSError as error:
-        if error.filename is not None or not ledger.totals.pictures:
-            raise
-        display.give_up_standard_output()
-        is_closed = isinstance(error, BrokenPipeError)
-        told = (
-            "nobody reads standard output any more" if is_closed else f"cannot write standard output: {error.strerror}"
-        )
-        ledger.fail(RestoreError(told), "the others were not begun")
-        return False
-    except RestoreError as error:
-        if request.report.debug or not ledger.totals.pictures:  # there is nothing else to tell
-            raise
-        ledger.fail(error, "the others cannot be restored")
-        return False
-
-
-def _left_to_do(later: Iterator[Job | None], ledger: Ledger) -> Iterator[Job | None]:
-    """Yield of jobs that come those that the manifest does not know, until no more can come."""
-    try:
-        for job in later:
-            yield from ledger.sort([job]) if job is not None else (None,)
-    except RestoreError as error:
-        ledger.fail(error, "no others can come")

@@ -1,7 +1,7 @@
 """From options to tasks that are ready for pictures.
 
 What loads a task is sent to other processes, so it is a function of this module with plain arguments. It imports torch
-when it is called.
+when it is called, and never Typer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from restore_cli.card import ModelCard, TaskName
 from restore_cli.cli.choice import UpscalerChoice
-from restore_cli.cli.options import EngineOptions
+from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.errors import StateDictError
 from restore_cli.telling import Tell
 
 if TYPE_CHECKING:
+    from restore_cli.device import Device
     from restore_cli.tasks.chain import Chain
     from restore_cli.tasks.enhance import Enhancer
     from restore_cli.tasks.matching import MatchingUpscaler
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
 WHOLE_SHARE = 1 / 16
 """Of the memory limit, up to which a result is handed on in one piece."""
-Load = Callable[[EngineOptions, Tell], "Task"]
-"""Loads a task for an engine."""
+Load = Callable[[EngineSettings, "Device", Tell], "Task"]
+"""Loads a task for an engine and a device."""
 
 
 def load_upscaler(
-    engine: EngineOptions,
+    engine: EngineSettings,
+    device: Device,
     tell: Tell,
     *,
     choice: UpscalerChoice,
@@ -50,14 +52,14 @@ def load_upscaler(
     from restore_cli.tasks.matching import MatchingUpscaler
     from restore_cli.tasks.upscale import Upscaler
 
-    limit = engine.memory_limit
+    limit = device.host_memory.limit
     whole = LARGEST_BAND if limit is None else min(LARGEST_BAND, int(WHOLE_SHARE * limit))
 
     def load(card: ModelCard | None) -> Upscaler:
         network = load_network(card, engine, tell)
         if network.scale == 1 and choice.sizing.scale != 1:
             raise StateDictError(f"{engine.model} does not upscale", "restore deblur, denoise or dejpeg may run it")
-        restorer = load_restorer(network, engine)
+        restorer = load_restorer(network, engine, device)
         return Upscaler(
             restorer, choice.sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole
         )
@@ -68,7 +70,13 @@ def load_upscaler(
 
 
 def load_enhancer(
-    engine: EngineOptions, tell: Tell, *, task: TaskName, card: ModelCard | None, settings: dict[str, Any]
+    engine: EngineSettings,
+    device: Device,
+    tell: Tell,
+    *,
+    task: TaskName,
+    card: ModelCard | None,
+    settings: dict[str, Any],
 ) -> Enhancer:
     """Load a network that keeps a picture's size; `settings` are those of the task's `Enhancer`.
 
@@ -81,10 +89,12 @@ def load_enhancer(
     network = load_network(card, engine, tell)
     if network.scale != 1:
         raise StateDictError(f"{engine.model} makes pictures {network.scale} times as large", "use restore upscale")
-    return ENHANCERS[task](load_restorer(network, engine), model=_name(card, engine), **settings)
+    return ENHANCERS[task](load_restorer(network, engine, device), model=_name(card, engine), **settings)
 
 
-def load_chain(engine: EngineOptions, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]) -> Chain:
+def load_chain(
+    engine: EngineSettings, device: Device, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]
+) -> Chain:
     """Load several tasks that follow each other; a step is its model and what loads it.
 
     Raises:
@@ -92,8 +102,8 @@ def load_chain(engine: EngineOptions, tell: Tell, *, steps: Sequence[tuple[str |
     """
     from restore_cli.tasks.chain import Chain
 
-    return Chain([load(replace(engine, model=model), tell) for model, load in steps])
+    return Chain([load(replace(engine, model=model), device, tell) for model, load in steps])
 
 
-def _name(card: ModelCard | None, engine: EngineOptions) -> str:
+def _name(card: ModelCard | None, engine: EngineSettings) -> str:
     return card.name if card else str(engine.model)

@@ -10,7 +10,8 @@ import typer
 from restore_cli.card import Speed
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta, expand_options
+from restore_cli.cli.expansion import expand_options
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
@@ -57,7 +58,7 @@ def upscale(
     pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
     check_key(engine.key, [engine.model])
-    choice = choose_upscaler(engine, parse_sizing(scale, size, width, height, long_edge), speed)
+    choice = choose_upscaler(engine.settings, parse_sizing(scale, size, width, height, long_edge), speed)
     sizing = choice.sizing
     request = Request(inputs, files, batch, engine, report)
     if choice.note:
@@ -67,7 +68,7 @@ def upscale(
     run_session(
         request,
         partial(load_upscaler, choice=choice, strength=strength, tta=tta),
-        lambda: identify_model(choice.card, engine, choice.compressed) | settings,
+        lambda: identify_model(choice.card, engine.settings, engine.device, choice.compressed) | settings,
         suffix=sizing.suffix,
         facts=facts,
         output_size=sizing.output_size,

@@ -72,6 +72,11 @@ class Network(nn.Module, ABC):
     statistic_halo: int | None = None
     """Input pixels around a tile's core that `measure` needs; None where there is nothing to measure."""
 
+    @property
+    def padding_grid(self) -> int:
+        """What the sides of a picture are extended to multiples of, before it goes through."""
+        return self.grid if self.pads_to_grid else 1
+
     @classmethod
     def recognises(cls, state: StateDict) -> bool:
         """Tell whether `state` is a state dict of this architecture."""

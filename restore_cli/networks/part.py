@@ -6,19 +6,21 @@ and before the last one only as wide as that sees. What is dropped cannot change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from restore_cli.memory import close_gaps
 from restore_cli.tiling import Box, round_up
 
 WORTH_DROPPING = 0.3
 """Share of a tile's pixels from which on it pays to drop them: the others are copied for it."""
 SMALLEST_SIDE = 64
 """Pixels on each side that are always left: over narrower planes some processors sum convolutions in another order."""
+
+
+def _nothing() -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Part:
     """The whole picture, padded to the network's grid where the network wants that; its corner is at 0, 0."""
     statistic: Tensor | None = None
     """Sum of the network's `measure` over all tiles; None where it measures nothing."""
+    on_drop: Callable[[], None] = _nothing
+    """Called when pixels were dropped, whose features leave gaps in memory."""
 
     @classmethod
     def of_whole(cls, x: Tensor) -> Part:
@@ -64,7 +68,7 @@ class Part:
         if inner is self:
             return planes
         kept = self.cut(planes, inner).contiguous(memory_format=torch.channels_last)
-        close_gaps()
+        self.on_drop()
         return kept
 
 

@@ -8,17 +8,11 @@ since it makes the picture itself and not a residual.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from torch import Tensor, nn
 
 from restore_cli.layers.norm import ChannelLayerNorm
 from restore_cli.layers.safm import CCM, SAFM
-from restore_cli.layers.upsampler import enlarge_sum, pixel_shuffle_head
-from restore_cli.networks.network import Network, StateDict
-from restore_cli.networks.part import Part, cut_core, run_blocks
-from restore_cli.networks.safmn_family import features_bytes, read_sizes
+from restore_cli.networks.safmn_family import DirectSAFMN
 
 HALO = 6
 """Pixels of halo that a block needs, measured on the small network; assumed of larger ones."""
@@ -42,33 +36,16 @@ class AttBlock(nn.Module):
         return mixed
 
 
-class SAFMN(Network):
+class SAFMN(DirectSAFMN):
     """The paper's SAFMN: dim 36, 8 blocks (small) or dim 128, 16 blocks (L); x2, x3, x4."""
 
     architecture = "safmn"
     signature = frozenset({"to_feat.weight", "feats.0.norm1.weight", "feats.0.safm.aggr.weight", "to_img.0.weight"})
+    block = AttBlock
+    reach = RECEPTIVE_FIELD
+    hidden_key = "feats.0.ccm.ccm.0.weight"
+    grid = 8
 
     def __init__(self, dim: int = 36, n_blocks: int = 8, ffn_scale: float = 2.0, upscaling_factor: int = 4) -> None:
-        super().__init__()
-        self.scale = upscaling_factor
-        self.grid = 8
+        super().__init__(dim, n_blocks, ffn_scale, upscaling_factor)
         self.halo = HALO * n_blocks
-        self.receptive_field = RECEPTIVE_FIELD * n_blocks + 2
-        self.bytes_per_pixel = features_bytes(dim, round(dim * ffn_scale), upscaling_factor)
-        self.to_feat = nn.Conv2d(3, dim, 3, padding=1)
-        self.feats = nn.Sequential(*(AttBlock(dim, round(dim * ffn_scale)) for _ in range(n_blocks)))
-        self.to_img = pixel_shuffle_head(dim, upscaling_factor)
-
-    @classmethod
-    def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
-        return read_sizes(state, "feats.0.ccm.ccm.0.weight")
-
-    def full_precision_modules(self) -> Iterable[nn.Module]:
-        return (self.to_img,)
-
-    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        part = part or Part.of_whole(x)
-        features = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
-        deep, inner = run_blocks(self.feats, features, part, reach=RECEPTIVE_FIELD, after=1, grid=self.grid)
-        picture = enlarge_sum(self.to_img, deep, part.cut(features, inner), part.cut(x, inner))
-        return cut_core(picture, inner, self.scale)

@@ -38,7 +38,7 @@ BAND_POINTS = 1 << 16
 """Output pixels that are made at a time, in some 60 MB; half as many take a tenth longer."""
 
 
-class PlaceCode(nn.Module):
+class PositionEncoding(nn.Module):
     """Turns places along one side (Centres, m of them) into a factor for each feature: m, features.
 
     Factors are about 1 in size and differ from feature to feature from the start.
@@ -59,7 +59,7 @@ class PlaceCode(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Readable:
+class FeatureMaps:
     """What an input was turned into, to be read at the places of output pixels; all n, h, w, c float32."""
 
     base: Tensor
@@ -116,8 +116,8 @@ class SAFMNAny(ContinuousNetwork):
         self.anchored = nn.Conv2d(dim, anchored, 3, padding=1) if anchored else None
         self.moving = nn.Conv2d(dim, moving, 3, padding=1) if moving else None
         self.offset = nn.Conv2d(dim, 2 * groups, 1) if moving else None
-        self.rows = PlaceCode(features)
-        self.columns = PlaceCode(features)
+        self.rows = PositionEncoding(features)
+        self.columns = PositionEncoding(features)
         self.head = nn.Sequential(nn.Linear(features, 3))
         nn.init.normal_(self.get_parameter("head.0.weight"), std=1e-4)
         nn.init.zeros_(self.get_parameter("head.0.bias"))
@@ -143,22 +143,22 @@ class SAFMNAny(ContinuousNetwork):
 
     def restore_at(self, x: Tensor, rows: Centres, columns: Centres, part: Part | None = None) -> Tensor:
         part = part or Part.of_whole(x)
-        readable, inner = self._prepare(x, part)
+        maps, inner = self._prepare(x, part)
         origin = inner.box.within(part.box)
         rows, columns = rows.to(x.device).seen_from(origin.top), columns.to(x.device).seen_from(origin.left)
         weights = self.rows(rows)[:, :, None] * self.get_parameter("head.0.weight").t()  # rows, features, 3
         factors = self.columns(columns)  # columns, features
         if torch.is_grad_enabled():
-            return self._colour(readable, rows, columns, weights, factors).permute(0, 3, 1, 2)
+            return self._colour(maps, rows, columns, weights, factors).permute(0, 3, 1, 2)
         result = x.new_empty(len(x), 3, len(rows), len(columns))
         band = max(1, BAND_POINTS // len(columns))
         for top in range(0, len(rows), band):
             lines = slice(top, top + band)
-            colour = self._colour(readable, rows[lines], columns, weights[lines], factors)
+            colour = self._colour(maps, rows[lines], columns, weights[lines], factors)
             result[:, :, lines] = colour.permute(0, 3, 1, 2)
         return result
 
-    def _prepare(self, x: Tensor, part: Part) -> tuple[Readable, Part]:
+    def _prepare(self, x: Tensor, part: Part) -> tuple[FeatureMaps, Part]:
         """Make of `x` what output pixels are read of; return also which part of it, the core and some halo."""
         shallow = self.to_feat(x.to(self.to_feat.weight.dtype))  # n, dim, h, w
         deep, inner = run_blocks(self.feats, shallow, part, reach=RECEPTIVE_FIELD, after=HEAD_REACH, grid=self.grid)
@@ -166,15 +166,15 @@ class SAFMNAny(ContinuousNetwork):
         base = by_pixel(part.cut(x, inner)) + self.get_parameter("head.0.bias")
         anchored = None if self.anchored is None else by_pixel(self.anchored(features))
         if self.moving is None or self.offset is None:
-            return Readable(base, anchored, None, None), inner
+            return FeatureMaps(base, anchored, None, None), inner
         offsets = by_pixel(REACH * self.offset(features.float()).tanh())
         right, down = (half.contiguous() for half in offsets.chunk(2, dim=3))
-        return Readable(base, anchored, repeat_border(by_pixel(self.moving(features))), (right, down)), inner
+        return FeatureMaps(base, anchored, repeat_border(by_pixel(self.moving(features))), (right, down)), inner
 
-    def _colour(self, readable: Readable, rows: Centres, columns: Centres, weights: Tensor, factors: Tensor) -> Tensor:
+    def _colour(self, maps: FeatureMaps, rows: Centres, columns: Centres, weights: Tensor, factors: Tensor) -> Tensor:
         """Return n, rows, columns, 3 of the picture: the input, interpolated, and the weighted sum of what is read."""
-        colour = interpolate(readable.base, rows, columns)
-        read = readable.read(rows, columns)
+        colour = interpolate(maps.base, rows, columns)
+        read = maps.read(rows, columns)
         counts = [part.shape[3] for part in read]
         for part, shares, factor in zip(
             read, torch.split(weights, counts, 1), torch.split(factors, counts, 1), strict=True

@@ -38,8 +38,8 @@ class InBands(Executor):
         self.device = device
         self.home = home
         self.pixels = pixels
-        self._pool = PlanePool()
-        self._trim = HeapTrimmer(pixels * BYTES_PER_PIXEL)
+        self._pool = PlanePool(device.host_memory)
+        self._trim = HeapTrimmer(pixels * BYTES_PER_PIXEL, device.host_memory)
         self.effort = 0
         """Values computed so far, by which the share that is done can be told."""
         self.on_effort: Callable[[int], None] = lambda effort: None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restore_cli.errors import DeviceError
-from restore_cli.memory import GIBIBYTE, MEBIBYTE, free_host_memory, memory_limit
+from restore_cli.memory import GIBIBYTE, MEBIBYTE, MemoryBudget
 from restore_cli.scratch import map_memory, map_scratch, release, scratch_folder
 
 OWN_MAPPING = GIBIBYTE // 8
@@ -28,7 +28,8 @@ class PlanePool:
     Memory that comes fresh from the system is slow at its first touch: that can take as long as a convolution.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
         self._memory: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
         self._free: list[mmap.mmap] = []
         self._scratch: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
@@ -41,12 +42,12 @@ class PlanePool:
         """
         count = math.prod(size)
         wanted = count * dtype.itemsize
-        if wanted < (OWN_MAPPING if memory_limit() is None else OWN_MAPPING_IF_LIMITED):
+        if wanted < (OWN_MAPPING if self._budget.limit is None else OWN_MAPPING_IF_LIMITED):
             return torch.empty(size, dtype=dtype)
         self._free = [memory for memory in self._free if len(memory) == wanted]  # the rest goes back to the system
         if self._free:
             return self._lent(self._free.pop(), dtype).view(size)
-        if wanted + KEPT_FREE <= free_host_memory():
+        if wanted + KEPT_FREE <= self._budget.free():
             memory = map_memory(wanted)
             self._memory.add(memory)
             return self._lent(memory, dtype).view(size)

@@ -48,7 +48,7 @@ def restore_together(
     n, 3, height, width float32 on the host, finite or not; each is what the network makes of that picture alone.
     """
     height, width = pictures.shape[2:]
-    padded = pad_to_grid(pictures, network.grid if network.pads_to_grid else 1)
+    padded = pad_to_grid(pictures, network.padding_grid)
     x = padded.to(device.torch_device).contiguous(memory_format=torch.channels_last)
     if isinstance(network, ContinuousNetwork):
         wanted = size or (height * network.scale, width * network.scale)

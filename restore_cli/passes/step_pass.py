@@ -10,7 +10,6 @@ from torch import Tensor
 from restore_cli.device import Device, explaining_lack_of_memory, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
-from restore_cli.memory import free_host_memory, memory_limit
 from restore_cli.networks.network import SteppedNetwork
 from restore_cli.padding import pad_to_grid
 from restore_cli.passes.bands import BYTES_PER_PIXEL, InBands
@@ -102,12 +101,12 @@ class StepPass:
         Raises:
             DeviceError: not even the smallest band fits the limit.
         """
-        limit = memory_limit()
+        limit = self.device.host_memory.limit
         if limit is None or not self.device.is_host:
             return BAND_PIXELS
         height, width = self.padded.shape[2:]
         later = LATER_BYTES * height * width + ROWS_AROUND * width * BYTES_PER_PIXEL
-        pixels = (free_host_memory() - later) // BYTES_PER_PIXEL
+        pixels = (self.device.host_memory.free() - later) // BYTES_PER_PIXEL
         if pixels < SMALLEST_BAND:
             raise too_small(limit, later + SMALLEST_BAND * BYTES_PER_PIXEL)
         return min(BAND_PIXELS, pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,16 +11,16 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.layers.sampling import Centres, place_centres
-from restore_cli.memory import MEBIBYTE, HeapTrimmer, free_host_memory, memory_limit
+from restore_cli.memory import MEBIBYTE, HeapTrimmer
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.passes.cuda_graphs import Call, call_plainly
 from restore_cli.passes.finite import all_finite, check_finite
 from restore_cli.passes.padded_picture import ColourSource, PaddedPicture
 from restore_cli.passes.stacks import plan_stack
+from restore_cli.passes.tile_geometry import TileGeometry
 from restore_cli.passes.tile_plan import TilePlanner, TilePolicy
 from restore_cli.passes.tile_queue import TileQueue
-from restore_cli.passes.transfer import Arrival, open_link
+from restore_cli.passes.transfer import Download, open_transfer
 from restore_cli.telling import Progress
 from restore_cli.tiling import Box, plan_cores, round_up
 
@@ -61,12 +62,12 @@ class TilePass:
         self.device = device
         self.policy = policy
         self.call = call
-        self.link = open_link(device)
-        self.picture = PaddedPicture(picture, network.grid if network.pads_to_grid else 1)
-        self.height, self.width, self.whole = self.picture.height, self.picture.width, self.picture.whole
-        self.size = size or (self.height * network.scale, self.width * network.scale)
+        self.transfer = open_transfer(device)
+        self.picture = PaddedPicture(picture, network.padding_grid)
+        self.whole = self.picture.whole
+        self.size = size or (self.picture.height * network.scale, self.picture.width * network.scale)
         self._canvas: Tensor | None = None
-        self._queue: TileQueue[Arrival] | None = None
+        self._queue: TileQueue[Download] | None = None
         self._done = 0
         self.switch_to(network, reduced_precision=reduced_precision)
 
@@ -74,7 +75,8 @@ class TilePass:
         """Do what is still to do with `network`, the same one in another precision."""
         self.network = network
         self.reduced_precision = reduced_precision
-        self.halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
+        halo = round_up(network.receptive_field if reduced_precision else network.halo, network.grid)
+        self.geometry = TileGeometry(self.picture.height, self.picture.width, self.whole, self.size, halo)
         self.statistic: Tensor | None = None
 
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:
@@ -117,47 +119,47 @@ class TilePass:
         """
         queue = self._queue = self._queue or self._plan(held, row_bytes)
         if not queue:
-            return self._told(queue)
-        trim = HeapTrimmer(self._tile_bytes(queue.first))
+            return self._side_of_tiles(queue)
+        trim = HeapTrimmer(self._tile_bytes(queue.first), self.device.host_memory)
 
-        def start(cores: list[Box]) -> Arrival:
+        def start(cores: list[Box]) -> Download:
             if cores[0] != self.whole:
                 self._measure(cores[0])
                 trim()
             tiles = self._restore(cores)
             finite = torch.stack([all_finite(tile) for tile in tiles])
-            return self.link.download([finite, *(convert(tile) for tile in tiles)])
+            return self.transfer.download([finite, *(convert(tile) for tile in tiles)])
 
-        def finish(cores: list[Box], arrival: Arrival) -> None:
-            finite, *tiles = arrival()
+        def finish(cores: list[Box], download: Download) -> None:
+            finite, *tiles = download()
             check_finite(finite)
             for core, tile in zip(cores, tiles, strict=True):
-                take(tile, self._kept(core))
+                take(tile, self.geometry.made_of(core))
                 self._done += core.height * core.width
             progress(self._done / (self.whole.height * self.whole.width))
 
         def finish_down_to(bottom: int) -> None:
-            finish_rows(self._kept(Box(0, 0, bottom, self.whole.width)).bottom)
+            finish_rows(self.geometry.made_of(Box(0, 0, bottom, self.whole.width)).bottom)
 
         queue.run(self._choose, start, finish, finish_down_to, ahead=0 if self.device.is_host else 1)
-        return self._told(queue)
+        return self._side_of_tiles(queue)
 
-    def _plan(self, held: int, row_bytes: int) -> TileQueue[Arrival]:
+    def _plan(self, held: int, row_bytes: int) -> TileQueue[Download]:
         planner = TilePlanner(
             self.network,
             self.device,
             self.policy,
             self.whole,
-            self.halo,
+            self.geometry.halo,
             reduced_precision=self.reduced_precision,
         )
-        core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.height))
+        core = planner.choose(held=held, row_bytes=-(-row_bytes * self.size[0] // self.picture.height))
         return self._queue_of(plan_cores(self.whole, core.width, self.network.grid, core.height), core.side)
 
     def _queue_of(self, cores: list[Box], side: int) -> TileQueue[Any]:
         return TileQueue(cores, side, grid=self.network.grid, device=self.device, policy=self.policy)
 
-    def _told(self, queue: TileQueue[Arrival]) -> int | None:
+    def _side_of_tiles(self, queue: TileQueue[Download]) -> int | None:
         return None if queue.side >= max(self.whole.height, self.whole.width) else queue.side
 
     @property
@@ -169,8 +171,9 @@ class TilePass:
 
         Where the user has set a limit, the planner of tiles knows better what it is too small for.
         """
-        free = free_host_memory()
-        if self._canvas_bytes > free and not (memory_limit() is not None and self.device.is_host):
+        memory = self.device.host_memory
+        free = memory.free()
+        if self._canvas_bytes > free and not (memory.limit is not None and self.device.is_host):
             raise DeviceError(
                 f"a result of {self.size[1]}x{self.size[0]} pixels takes "
                 f"{self._canvas_bytes // MEBIBYTE:,} MiB of memory, and {free // MEBIBYTE:,} MiB are free",
@@ -179,52 +182,30 @@ class TilePass:
 
     def _tile_bytes(self, core: Box) -> int:
         """Return about how much host memory a tile takes: its features, or where they lie elsewhere, its result."""
-        outer = self._outer(core)
+        outer = self.geometry.read_by(core)
         per_pixel = self.network.bytes_per_pixel if self.device.is_host else 2 * 3 * 4 * self.network.scale**2
         return outer.height * outer.width * per_pixel
-
-    def _outer(self, core: Box) -> Box:
-        return core.grown(self.halo, self.whole.height, self.whole.width)
-
-    def _kept(self, core: Box) -> Box:
-        """Return the pixels of the result that are made of `core`."""
-        return core.resized((self.height, self.width), self.size)
 
     def _choose(self, row: list[Box], most: int) -> list[Box]:
         """Return the next core of a row, and those that can go through the network with it."""
         first = row[0]
-        outer = self._outer(first)
         if self.device.is_host or self.network.sees_place:
             return [first]
+        outer, is_continuous = self.geometry.read_by(first), isinstance(self.network, ContinuousNetwork)
         most = min(most, plan_stack(self.network, self.device, outer.height, outer.width))
-        return [core for core in row if core is first or self._are_alike(first, core)][:most]
-
-    def _are_alike(self, first: Box, other: Box) -> bool:
-        """Tell whether two cores of a row look the same to the network, their values apart."""
-        outer, others = self._outer(first), self._outer(other)
-        if (outer.height, outer.width) != (others.height, others.width) or first.within(outer) != other.within(others):
-            return False
-        if not isinstance(self.network, ContinuousNetwork):
-            return True
-        mine, theirs = self._columns(first), self._columns(other)
-        return torch.equal(mine.pixel, theirs.pixel) and torch.equal(mine.fraction, theirs.fraction)
-
-    def _columns(self, core: Box) -> Centres:
-        """Place the result's columns over the input of a continuous network."""
-        kept, origin = self._kept(core), self._outer(core).left
-        return place_centres(self.width, self.size[1], start=kept.left, stop=kept.right, origin=origin)
+        alike = partial(self.geometry.are_alike, first, is_continuous=is_continuous)
+        return [core for core in row if core is first or alike(core)][:most]
 
     def _restore(self, cores: list[Box]) -> list[Tensor]:
         """Return the pixels that are made of each of `cores` (3, h, w on the device)."""
-        outers = [self._outer(core) for core in cores]
+        outers = [self.geometry.read_by(core) for core in cores]
         tiles = self._on_device(outers)
-        part = Part(outers[0], cores[0], self.whole, self.statistic)
+        part = Part(outers[0], cores[0], self.whole, self.statistic, self.device.host_memory.close_gaps)
         if isinstance(self.network, ContinuousNetwork):
-            kept = self._kept(cores[0])
-            rows = place_centres(self.height, self.size[0], start=kept.top, stop=kept.bottom, origin=part.box.top)
-            return list(self.network.restore_at(tiles, rows, self._columns(cores[0]), part))
+            rows, columns = self.geometry.rows(cores[0]), self.geometry.columns(cores[0])
+            return list(self.network.restore_at(tiles, rows, columns, part))
         restored = self.call(self.network, tiles, part)  # n, 3, h, w, with what the picture was padded by
-        kepts = [self._kept(core) for core in cores]
+        kepts = [self.geometry.made_of(core) for core in cores]
         return [tile[:, : kept.height, : kept.width] for tile, kept in zip(restored, kepts, strict=True)]
 
     def _measure(self, first: Box) -> None:
@@ -249,4 +230,4 @@ class TilePass:
 
     def _on_device(self, boxes: list[Box]) -> Tensor:
         tiles = [self.picture.read(box) for box in boxes]
-        return self.link.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w
+        return self.transfer.upload(torch.stack(tiles) if len(tiles) > 1 else tiles[0][None])  # n, 3, h, w

@@ -7,7 +7,7 @@ from typing import Literal
 
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
-from restore_cli.memory import MEBIBYTE, free_host_memory, memory_limit, resident_memory
+from restore_cli.memory import MEBIBYTE, resident_memory
 from restore_cli.networks import Locality, Network
 from restore_cli.tiling import Box, round_up
 
@@ -19,10 +19,10 @@ LARGEST_AUTO_TILE = 1024
 LARGEST_AUTO_TILE_IN_HALOS = 16
 """`auto` cuts no larger tiles than the larger of these two: halos then cost about a quarter more at the most, and the
 progress bar moves."""
-TAKEN, TAKEN_REDUCED = 2.0, 0.9
+TILE_FACTOR, TILE_FACTOR_REDUCED = 2.0, 0.9
 """How many times the bytes of its widest features in float32 a tile takes at the most: computed in float32, and in
 bfloat16 on a processor. Measured, with what libraries and the heap take for themselves."""
-TAKEN_UNASKED = 900 * MEBIBYTE
+MOST_WITHOUT_LIMIT = 900 * MEBIBYTE
 """Bytes that tiles and bands of a large picture take at the most on a host where the user sets no limit: 24 megapixels
 are then enlarged fourfold in 1.5 GB in all. Without it that takes 3 GB, and a fifth less time."""
 LARGEST_BAND = 128 * MEBIBYTE
@@ -40,7 +40,7 @@ SLACK = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Core:
+class CoreSize:
     """The size of a tile's core in input pixels, at the most."""
 
     width: int
@@ -70,10 +70,10 @@ class TilePlanner:
         self.policy = policy
         self.whole = whole
         self.halo = halo
-        taken = TAKEN_REDUCED if reduced_precision and device.is_host else TAKEN
-        self._pixel_bytes = round(taken * network.bytes_per_pixel)
+        factor = TILE_FACTOR_REDUCED if reduced_precision and device.is_host else TILE_FACTOR
+        self._pixel_bytes = round(factor * network.bytes_per_pixel)
 
-    def choose(self, *, held: int = 0, row_bytes: int = 0) -> Core:
+    def choose(self, *, held: int = 0, row_bytes: int = 0) -> CoreSize:
         """Return the size of the first cores to try; that of the whole picture where it may go in one piece.
 
         `held` is how many bytes of host memory the caller is about to take for the whole result, `row_bytes` how many
@@ -84,17 +84,17 @@ class TilePlanner:
         """
         longest = max(self.whole.height, self.whole.width)
         if self.policy == "off" or (self.policy == "auto" and self.network.locality is Locality.GLOBAL):
-            return Core(longest, longest)
+            return CoreSize(longest, longest)
         if self.policy != "auto":
             side = round_up(self.policy, self.network.grid)
-            return Core(side, side)
+            return CoreSize(side, side)
         free = self._free(held)
         self._check_limit(free, held, row_bytes)
         largest = max(LARGEST_AUTO_TILE, LARGEST_AUTO_TILE_IN_HALOS * self.halo)
         highest = self._highest(row_bytes)
         room = self._room(free, self.whole.height, row_bytes)
         if self.whole.height * self.whole.width <= min(room, largest**2) and self.whole.height <= highest:
-            return Core(longest, longest)
+            return CoreSize(longest, longest)
         return self._least_work(free, min(highest, largest), largest, row_bytes)
 
     def _free(self, held: int) -> int:
@@ -102,19 +102,19 @@ class TilePlanner:
         free = self.device.free_memory()
         if not self.device.is_host:
             return free
-        if memory_limit() is not None:
+        if self.device.host_memory.limit is not None:
             return free - held - OVERHEAD
         is_small = self.whole.height * self.whole.width <= LARGEST_AUTO_TILE**2
-        return free - held if is_small else min(free - held, TAKEN_UNASKED)
+        return free - held if is_small else min(free - held, MOST_WITHOUT_LIMIT)
 
-    def _least_work(self, free: int, highest: int, widest: int, row_bytes: int) -> Core:
+    def _least_work(self, free: int, highest: int, widest: int, row_bytes: int) -> CoreSize:
         """Return, of the cores that `free` bytes have room for, those with which the network reads fewest pixels.
 
         Flat ones leave more room for tiles, since fewer rows of the result wait for their row to be done.
         """
         grid, (height, width) = self.network.grid, (self.whole.height, self.whole.width)
         smallest = round_up(SMALLEST_TILE, grid)
-        best, least = Core(smallest, smallest), float("inf")
+        best, least = CoreSize(smallest, smallest), float("inf")
         for rows in range(-(-height // highest), -(-height // smallest) + 1):
             core_height = round_up(-(-height // rows), grid)
             outer_height = min(core_height + 2 * self.halo, height)
@@ -126,7 +126,7 @@ class TilePlanner:
             core_width = round_up(-(-width // columns), grid)
             work = rows * outer_height * columns * min(core_width + 2 * self.halo, width)
             if work < least:
-                best, least = Core(core_width, core_height), work
+                best, least = CoreSize(core_width, core_height), work
         return best
 
     def _room(self, free: int, height: int, row_bytes: int) -> int:
@@ -138,12 +138,12 @@ class TilePlanner:
         """Return how many input rows a row of tiles may have."""
         if not row_bytes:
             return self.whole.height
-        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, int(BAND_SHARE * free_host_memory()))
+        band_bytes = min(LOWEST_IN_HALOS * self.halo * row_bytes, int(BAND_SHARE * self.device.host_memory.free()))
         return max(max(LARGEST_BAND, band_bytes) // row_bytes, SMALLEST_TILE)
 
     def _check_limit(self, free: int, held: int, row_bytes: int) -> None:
         """Refuse a limit that the smallest tile does not fit into, with what the caller holds."""
-        limit = memory_limit()
+        limit = self.device.host_memory.limit
         bands = BANDS_ALIVE * row_bytes * min(SMALLEST_TILE, self.whole.height)
         smallest = (SMALLEST_TILE + 2 * self.halo) ** 2 * self._pixel_bytes + bands
         if limit is not None and self.device.is_host and free < smallest:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from restore_cli.device import Device
 
-Arrival = Callable[[], list[Tensor]]
+Download = Callable[[], list[Tensor]]
 """Waits until tensors are on the host, and returns them."""
 
 
-class Link:
+class Transfer:
     """Copies tensors to a device and back, and waits for each copy."""
 
     def __init__(self, device: torch.device) -> None:
@@ -24,13 +24,13 @@ class Link:
         """Return `x` (n, c, h, w on the host) on the device, `channels_last`."""
         return x.to(self.device).contiguous(memory_format=torch.channels_last)
 
-    def download(self, results: Sequence[Tensor]) -> Arrival:
+    def download(self, results: Sequence[Tensor]) -> Download:
         """Begin to bring `results` to the host."""
         there = [result.cpu() for result in results]
         return lambda: there
 
 
-class CudaLink(Link):
+class CudaTransfer(Transfer):
     """Copies out of and into pinned memory, by streams of its own, while the device computes."""
 
     def __init__(self, device: torch.device) -> None:
@@ -46,7 +46,7 @@ class CudaLink(Link):
         there.record_stream(computing)
         return there.contiguous(memory_format=torch.channels_last)
 
-    def download(self, results: Sequence[Tensor]) -> Arrival:
+    def download(self, results: Sequence[Tensor]) -> Download:
         whole = [result.contiguous() for result in results]
         self._down.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._down):
@@ -63,7 +63,7 @@ class CudaLink(Link):
         return wait
 
 
-def open_link(device: Device) -> Link:
+def open_transfer(device: Device) -> Transfer:
     """Return the best way to `device`."""
-    kind = CudaLink if device.torch_device.type == "cuda" else Link
+    kind = CudaTransfer if device.torch_device.type == "cuda" else Transfer
     return kind(device.torch_device)

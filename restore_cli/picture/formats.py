@@ -88,6 +88,11 @@ DEEP_ZOOM = Format(
 """A pyramid of tiles: many files, which are written and never read."""
 WRITTEN = (*FORMATS, DEEP_ZOOM)
 
+UNREAD_SUFFIXES = frozenset(
+    (".heic", ".heif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".psd")
+)
+"""Endings, in lower case, of files that users take for pictures and that are not read."""
+
 _BY_SUFFIX = {suffix: format for format in WRITTEN for suffix in format.suffixes}
 _BY_NAME = {format.name: format for format in WRITTEN} | {suffix[1:]: format for suffix, format in _BY_SUFFIX.items()}
 

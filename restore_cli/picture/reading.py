@@ -20,7 +20,7 @@ from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_axes, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
-from restore_cli.picture.signatures import HEAD_BYTES, is_image_sequence, recognise, unsupported_kind
+from restore_cli.picture.signatures import HEAD_BYTES, is_heic, is_image_sequence, recognise, unsupported_kind
 from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
 from restore_cli.scratch import Room
 
@@ -70,6 +70,8 @@ def read_picture(
 def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Return height and width of the first picture of a file, upright, from its header alone.
 
+    Of HEIC a pixel is decoded, too, since its header does not tell whether that can be done.
+
     Raises:
         UnreadablePictureError: as `read_picture` does, as far as the header tells.
     """
@@ -77,11 +79,14 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
     def stop(height: int, width: int) -> None:
         raise _MeasuredError(height, width)
 
-    try:
-        picture = read_picture(source, max_pixels=max_pixels, check=stop)
-    except _MeasuredError as measured:
-        height, width = measured.args
-        return height, width
+    with explained(source), open_picture(source) as file:
+        try:
+            picture = _read(file, max_pixels, Room(), stop)
+        except _MeasuredError as measured:
+            height, width = measured.args
+            if is_heic(file):
+                vips.decode(vips.open_image(file, "avif").crop(0, 0, 1, 1))
+            return height, width
     return picture.height, picture.width
 
 

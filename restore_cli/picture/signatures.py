@@ -9,7 +9,8 @@ from restore_cli.picture.metadata.layout import LAYOUTS
 
 HEAD_BYTES = 16
 """Bytes that tell."""
-HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", *HEIC_BRANDS)
 SEQUENCE_BRANDS = (b"avis", b"msf1", b"hevc", b"hevx")
 READ_BY_VIPS = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -60,6 +61,12 @@ def is_image_sequence(file: IO[bytes]) -> bool:
     """Tell whether an AVIF or HEIC file is first of all a sequence of pictures."""
     file.seek(8)
     return file.read(4) in SEQUENCE_BRANDS
+
+
+def is_heic(file: IO[bytes]) -> bool:
+    """Tell whether a file calls itself HEIC, whose compression only some builds of libvips decode."""
+    file.seek(4)
+    return file.read(8) in {b"ftyp" + brand for brand in HEIC_BRANDS}
 
 
 def unsupported_kind(head: bytes) -> str | None:

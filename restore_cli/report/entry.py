@@ -23,7 +23,7 @@ WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Small:
+class EmbeddedThumbnail:
     """A thumbnail that is part of the page."""
 
     url: str
@@ -42,9 +42,9 @@ class Entry:
     source_url: str | None
     """None where there is no file to go to; likewise below."""
     target_url: str | None
-    before: Small | str = ""
+    before: EmbeddedThumbnail | str = ""
     """A thumbnail, or why there is none."""
-    after: Small | str = ""
+    after: EmbeddedThumbnail | str = ""
 
     @property
     def name(self) -> str:
@@ -79,14 +79,14 @@ def add_thumbnails(entries: Sequence[Entry], seconds: float) -> list[Entry]:
 
     def add(entry: Entry) -> Entry:
         outcome = entry.outcome
-        before, after = _small(outcome.source, deadline), _small(outcome.target or "", deadline)
+        before, after = _thumbnail_of(outcome.source, deadline), _thumbnail_of(outcome.target or "", deadline)
         return Entry(outcome, entry.place, entry.source_url, entry.target_url, before, after)
 
     with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         return list(pool.map(add, entries))
 
 
-def _small(name: str, deadline: float) -> Small | str:
+def _thumbnail_of(name: str, deadline: float) -> EmbeddedThumbnail | str:
     """Return the thumbnail of a file, or why there is none."""
     if name in (STANDARD_STREAM, ""):
         return "not a file"
@@ -104,7 +104,7 @@ def _small(name: str, deadline: float) -> Small | str:
         return "cannot be shown"
     content = base64.b64encode(thumbnail.content).decode("ascii")
     url = f"data:{MEDIA_TYPE};base64,{content}"
-    return Small(url, thumbnail.width, thumbnail.height, thumbnail.transparent)
+    return EmbeddedThumbnail(url, thumbnail.width, thumbnail.height, thumbnail.transparent)
 
 
 def _url(name: str, page_folder: Path) -> str | None:

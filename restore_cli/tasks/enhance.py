@@ -13,9 +13,10 @@ from restore_cli.card import TaskName
 from restore_cli.errors import RestoreError
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
+from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
-from restore_cli.tasks.resampling import Planes, bleed_colour
+from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
 from restore_cli.telling import Progress
 
@@ -26,7 +27,7 @@ HEADROOM = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPicture:
     """A picture as the network shall see it."""
 
     picture: Picture
@@ -100,7 +101,7 @@ class Enhancer:
         return [self._outcome(prepared, results) for prepared in group]
 
     def _outcome(
-        self, prepared: Prepared, results: Iterator[tuple[Tensor, Run] | RestoreError]
+        self, prepared: PreparedPicture, results: Iterator[tuple[Tensor, Run] | RestoreError]
     ) -> tuple[Picture, Run] | RestoreError:
         """Return what becomes of a picture of a group; `results` holds those of the pictures that met the network."""
         if prepared.strength == 0:
@@ -108,20 +109,20 @@ class Enhancer:
         result = next(results)
         return result if isinstance(result, RestoreError) else self._complete(prepared, *result)
 
-    def _prepare(self, picture: Picture) -> Prepared:
+    def _prepare(self, picture: Picture) -> PreparedPicture:
         plain = to_unit(picture.pixels)
         strength, notes = self.choose_strength(plain, picture.alpha)
         if strength > 0 and picture.alpha is not None:
             plain = bleed_colour(plain, picture.alpha)
-        return Prepared(picture, plain, strength, notes)
+        return PreparedPicture(picture, plain, strength, notes)
 
-    def _leave(self, prepared: Prepared) -> tuple[Picture, Run]:
+    def _leave(self, prepared: PreparedPicture) -> tuple[Picture, Run]:
         return prepared.picture, Run(self._restorer_for(prepared.picture.depth).precision, None, prepared.notes)
 
     def _restorer_for(self, depth: int) -> Restorer:
         return self.restorer if self.reduces_deep else self.restorer.for_depth(depth)
 
-    def _complete(self, prepared: Prepared, x: Tensor, run: Run) -> tuple[Picture, Run]:
+    def _complete(self, prepared: PreparedPicture, x: Tensor, run: Run) -> tuple[Picture, Run]:
         """Mix the network's result (3, h, w) with the picture, and round it."""
         picture, plain, notes = prepared.picture, prepared.plain, prepared.notes
         restored = self.finish(plain, from_colour(x, plain.shape[2]))

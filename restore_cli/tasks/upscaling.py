@@ -16,8 +16,9 @@ from restore_cli.passes.tile_plan import BANDS_ALIVE
 from restore_cli.picture.picture import Picture, Samples, to_samples
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
+from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import Colour, from_colour, restore_onto, to_levels
-from restore_cli.tasks.resampling import Planes, UnitValues, Values, bleed_colour, resize
+from restore_cli.tasks.resampling import Planes, UnitValues, Values, resize
 from restore_cli.tasks.row_buffer import RowBuffer
 from restore_cli.tasks.row_resizer import RowResizer
 from restore_cli.tasks.sizing import Size

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from restore_cli.batch.manifest import Manifest, Sorted
+from restore_cli.batch.manifest import Manifest, SortedJobs
 from restore_cli.batch.outcome import Outcome, Seconds, Status
 from restore_cli.batch.planning import Job
 from restore_cli.batch.status import read_status
@@ -50,7 +50,7 @@ def run(
     *statuses: Status,
     settings: Mapping[str, Any] = SETTINGS,
     retry_failed: bool = False,
-) -> Sorted:
+) -> SortedJobs:
     """Open the manifest, sort the jobs and record the first of what is left with these outcomes."""
     with Manifest(file, settings) as manifest:
         found = manifest.sort(jobs, retry_failed=retry_failed)
@@ -60,7 +60,7 @@ def run(
 
 
 def test_what_was_done_is_not_done_again(file: Path, jobs: list[Job]) -> None:
-    assert run(file, jobs, "done", "done") == Sorted(tuple(jobs), ())
+    assert run(file, jobs, "done", "done") == SortedJobs(tuple(jobs), ())
     found = run(file, jobs)
     assert found.left == (jobs[2],)
     assert [(known.source, known.status) for known in found.known] == [(str(job.source), "skipped") for job in jobs[:2]]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.batch.outcome import Outcome
-from restore_cli.batch.pipeline import MOST_AHEAD, Allowance, Pipeline, Share
+from restore_cli.batch.pipeline import MOST_AHEAD, ByteSemaphore, Pipeline, Reservation
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
 from restore_cli.batch.worker_config import WorkerConfig
@@ -71,7 +71,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 
 def pipeline(task: Task, heard: Heard, **config: object) -> Pipeline:
-    options = {"load_task": lambda tell: task, "max_pixels": 10**6} | config
+    options = {"load_task": lambda device, tell: task, "max_pixels": 10**6} | config
     return Pipeline(Worker(WorkerConfig(**options), print), heard)  # type: ignore[arg-type]
 
 
@@ -251,7 +251,7 @@ def test_an_error_of_who_hears_the_outcomes_ends_the_run(jobs: list[Job], tmp_pa
 
 
 def test_a_task_that_cannot_be_loaded_is_no_fault_of_a_picture(jobs: list[Job]) -> None:
-    def load(tell: object) -> Task:
+    def load(device: object, tell: object) -> Task:
         raise WeightsError("missing")
 
     with pytest.raises(WeightsError):
@@ -277,49 +277,49 @@ def test_what_is_on_its_way_is_bounded(jobs: list[Job]) -> None:
     assert list(heard.outcomes) == jobs
 
 
-def test_an_allowance_lets_a_giant_pass_alone() -> None:
-    allowance, passed = Allowance(100), threading.Event()
-    allowance.take(10)
+def test_the_semaphore_lets_a_giant_pass_alone() -> None:
+    semaphore, passed = ByteSemaphore(100), threading.Event()
+    semaphore.acquire(10)
 
     def giant() -> None:
-        allowance.take(1000)
+        semaphore.acquire(1000)
         passed.set()
 
     thread = threading.Thread(target=giant)
     thread.start()
     assert not passed.wait(0.1)
-    allowance.give_back(10)
+    semaphore.release(10)
     assert passed.wait(20)
     thread.join()
 
 
-def test_small_pictures_take_a_fair_part_of_the_allowance() -> None:
-    allowance = Allowance(3200)
-    shares = [Share(allowance) for _ in range(MOST_AHEAD)]
-    for share in shares:
-        share.take(1)
-    passed, one_more = threading.Event(), Share(allowance)
-    waiting = threading.Thread(target=lambda: (one_more.take(1), passed.set()), daemon=True)
+def test_small_pictures_take_a_fair_part_of_the_semaphore() -> None:
+    semaphore = ByteSemaphore(3200)
+    reservations = [Reservation(semaphore) for _ in range(MOST_AHEAD)]
+    for reservation in reservations:
+        reservation.acquire(1)
+    passed, one_more = threading.Event(), Reservation(semaphore)
+    waiting = threading.Thread(target=lambda: (one_more.acquire(1), passed.set()), daemon=True)
     waiting.start()
     assert not passed.wait(0.1)
-    shares[0].give_back()
+    reservations[0].release()
     assert passed.wait(20)
-    for share in (*shares, one_more):
-        share.give_back()
-        share.give_back()  # does nothing more
-    allowance.take(3200)
+    for reservation in (*reservations, one_more):
+        reservation.release()
+        reservation.release()  # does nothing more
+    semaphore.acquire(3200)
 
 
 def test_what_a_picture_turns_out_to_need_is_counted_and_given_back() -> None:
-    allowance, passed = Allowance(100), threading.Event()
-    first, second = Share(allowance), Share(allowance)
-    first.take(40)
+    semaphore, passed = ByteSemaphore(100), threading.Event()
+    first, second = Reservation(semaphore), Reservation(semaphore)
+    first.acquire(40)
     first.correct(90)
     first.correct(20)  # less than it has
-    waiting = threading.Thread(target=lambda: (second.take(30), passed.set()), daemon=True)
+    waiting = threading.Thread(target=lambda: (second.acquire(30), passed.set()), daemon=True)
     waiting.start()
     assert not passed.wait(0.1)
-    first.give_back()
+    first.release()
     assert passed.wait(10)
-    second.give_back()
-    Share(allowance).take(100)
+    second.release()
+    Reservation(semaphore).acquire(100)

@@ -45,6 +45,17 @@ def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
     assert targets(plan("photos/"), tree) == targets(found, tree)
 
 
+def test_pictures_of_kinds_that_are_not_read_are_counted_by_ending(tree: Path) -> None:
+    for name in ("1.HEIC", "2.heic", "inner/3.cr2", ".4.dng", ".5/6.nef"):
+        file = tree / "photos" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    assert plan("photos").unread == {".heic": 2, ".cr2": 1}
+    assert plan("photos/*").unread == plan("photos", recursive=False).unread == {".heic": 2}
+    assert plan("photos").passed_over == 2 + 5 - 1, "all files but those in a hidden folder"
+    assert not plan("photos/1.HEIC").unread, "it was named, and becomes a job"
+
+
 def test_the_current_folder_gets_one_beside_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree / "photos")
     assert targets(plan(".", recursive=False), tree) == ["photos_x4/a_x4.jpg", "photos_x4/b_x4.PNG"]
@@ -196,6 +207,30 @@ def test_standard_streams(tree: Path) -> None:
         plan("-", output="out/")
 
 
+@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}.png", "{nosuch}.png", "{stem.png"])
+def test_a_template_needs_more_than_standard_input(output: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="template") as caught:
+        plan("-", output=output, facts={"scale": "4"})
+    assert caught.value.hint
+    assert plan("-", output="{{stem}}.png").jobs[0].target == Path("{stem}.png")
+    (tree / "{stem}.png").write_bytes(b"")
+    assert plan("-", output="{stem}.png").jobs[0].target == Path("{stem}.png")
+
+
+@pytest.mark.parametrize("source", ["photos/a.jpg", "photos", "-"])
+@pytest.mark.parametrize("output", [".png", "out/.JPEG", "photos/inner/.jpg"])
+def test_an_ending_alone_is_no_name_of_a_result(output: str, source: str, tree: Path) -> None:
+    (tree / "photos/inner/.jpg").mkdir()
+    with pytest.raises(UsageError, match="is an ending without a name") as caught:
+        plan(source, output=output)
+    assert "a variable may be empty" in caught.value.hint
+
+
+def test_folders_may_have_any_name(tree: Path) -> None:
+    assert targets(plan("photos/a.jpg", output=".png/"), tree) == [".png/a.jpg"]
+    assert targets(plan("photos/a.jpg", output=".thumbs"), tree) == [".thumbs/a.jpg"]
+
+
 def test_links_in_a_circle_end(tree: Path) -> None:
     (tree / "photos/inner/round").symlink_to(tree / "photos", target_is_directory=True)
     assert len(plan("photos").jobs) == 4
@@ -238,6 +273,17 @@ def test_a_template_follows_the_format_and_decides_it(tree: Path) -> None:
     assert (job.target, job.format and job.format.name) == (Path("a.webp"), "webp")
     job = plan("photos/a.jpg", output="{parent}/{stem}-new.tif").jobs[0]
     assert (job.target, job.format and job.format.name) == (Path("photos/a-new.tif"), "tiff")
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [("photos/a.jpg", "new/{name}"), ("photos/a.jpg", "{stem}.jpg"), ("photos/a.jpg", "x.jpg"), ("-", "x.jpg")],
+)
+def test_no_result_ends_as_another_format_does(source: str, output: str, tree: Path) -> None:
+    with pytest.raises(UsageError, match="does not end as PNG does") as caught:
+        plan(source, output=output, format_name="png")
+    assert "leave --format away" in caught.value.hint
+    assert plan(source, output=output, format_name="jpeg").jobs[0].target
 
 
 def test_braces_in_the_name_of_a_folder_that_exists_are_no_template(tree: Path) -> None:
@@ -300,8 +346,8 @@ def test_results_are_not_restored_again(inputs: list[str], options: dict[str, ob
         (tree / target).write_bytes(b"")
     again = plan(*inputs, **options)
     assert targets(again, tree) == made
-    assert not first.results
-    assert sorted(str(path.absolute().relative_to(tree)) for path in again.results) == sorted(made)
+    assert not first.earlier_results
+    assert sorted(str(path.absolute().relative_to(tree)) for path in again.earlier_results) == sorted(made)
 
 
 def test_an_original_that_would_be_replaced_is_told_before_anything_is_done(tree: Path) -> None:

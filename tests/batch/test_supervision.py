@@ -53,17 +53,17 @@ class Planted:
         time.sleep(self.seconds)
         return picture, Run("fp32", None)
 
-def load(tell, **settings):
+def load(device, tell, **settings):
     tell("loaded")
     return Planted(**settings)
 
-def refuse(tell):
+def refuse(device, tell):
     raise WeightsError("missing", "fetch them")
 
-def die(tell):
+def die(device, tell):
     os.kill(os.getpid(), signal.SIGABRT)
 
-def stumble(tell):
+def stumble(device, tell):
     raise ZeroDivisionError("odd")
 """
 

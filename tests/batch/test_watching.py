@@ -15,7 +15,7 @@ import pytest
 
 from restore_cli.batch import watching
 from restore_cli.batch.sources import Source
-from restore_cli.batch.watching import Watch
+from restore_cli.batch.watching import FolderWatcher
 from restore_cli.cli.interruption import interruption
 from restore_cli.errors import RestoreError, UsageError
 
@@ -39,7 +39,7 @@ def photos(tmp_path: Path) -> Path:
 @contextmanager
 def told(folder: Path, **options: Any) -> Iterator[Callable[..., list[str]]]:
     """Watch a folder; what it returns waits until the files of these names, below it, were told, or for a while."""
-    with Watch([folder], **{"settle": SETTLE} | options) as watch:
+    with FolderWatcher([folder], **{"settle": SETTLE} | options) as watch:
         batches = iter(watch)
 
         def wait(*names: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_only_what_is_new_is_told_and_once(photos: Path) -> None:
 
 
 def test_a_caller_is_never_kept_waiting(photos: Path) -> None:
-    with Watch([photos]) as watch:
+    with FolderWatcher([photos]) as watch:
         batches = iter(watch)
         began = time.monotonic()
         assert [next(batches) for _ in range(5)] == [[]] * 5
@@ -185,7 +185,7 @@ def test_a_file_that_goes_before_it_is_whole_is_forgotten(photos: Path) -> None:
 
 
 def test_nothing_is_lost_or_doubled_between_the_watch_and_the_plan(photos: Path) -> None:
-    with Watch([photos], settle=SETTLE) as watch:
+    with FolderWatcher([photos], settle=SETTLE) as watch:
         (photos / "planned.jpg").write_bytes(b"new")
         (photos / "growing.jpg").write_bytes(b"half")
         watch.pass_over(photos.glob("*.jpg"))
@@ -213,7 +213,7 @@ def test_a_name_that_is_not_utf8_stops_nothing(photos: Path) -> None:
 
 def test_what_no_one_told_of_is_found_by_searching(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SEARCH_PAUSE", 0.1)
-    monkeypatch.setattr(watching.Changes, "tell", lambda changes: time.sleep(0.05) or frozenset())
+    monkeypatch.setattr(watching.ChangeMonitor, "tell", lambda changes: time.sleep(0.05) or frozenset())
     with told(photos) as wait:
         (photos / "a.jpg").write_bytes(b"new")
         assert wait("a.jpg") == ["a.jpg"]
@@ -251,7 +251,7 @@ def test_links_to_folders_are_not_followed(photos: Path, tmp_path: Path) -> None
 
 def test_folders_within_each_other_tell_once(photos: Path) -> None:
     (photos / "inner").mkdir()
-    with Watch([photos, photos / "inner"], settle=SETTLE) as watch:
+    with FolderWatcher([photos, photos / "inner"], settle=SETTLE) as watch:
         (photos / "inner/a.jpg").write_bytes(b"new")
         found: list[Source] = []
         end = time.monotonic() + LONG
@@ -293,6 +293,6 @@ def test_an_interruption_can_be_asked_for(photos: Path) -> None:
 
 def test_what_is_no_folder_is_refused(photos: Path) -> None:
     with pytest.raises(UsageError, match="it is no folder"):
-        Watch([photos / "old.jpg"])
+        FolderWatcher([photos / "old.jpg"])
     with pytest.raises(UsageError, match="it is no folder"):
-        Watch([photos / "nosuch"])
+        FolderWatcher([photos / "nosuch"])

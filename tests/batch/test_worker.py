@@ -7,21 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from restore_cli.batch.in_turn import run_in_turn
-from restore_cli.batch.outcome import Outcome, refused, skipped
+from restore_cli.batch.outcome import Outcome, refused, skipped_if_there
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import Refusal
-from restore_cli.batch.stages import Opened
+from restore_cli.batch.stages import OpenedPicture
 from restore_cli.batch.worker import Worker
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.device import Precision
+from restore_cli.device import Device, Precision
 from restore_cli.errors import DeviceError, PictureError, UnreadablePictureError, WeightsError
+from restore_cli.memory import GIBIBYTE, MemoryBudget
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
-from restore_cli.telling import Progress
+from restore_cli.telling import Progress, Tell
 
 
 class Inverting:
@@ -48,7 +50,7 @@ class Failing(Inverting):
 
 def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
     load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    work = Worker(WorkerConfig(load_task=lambda tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
+    work = Worker(WorkerConfig(load_task=lambda device, tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
     if isinstance(task, Inverting):
         work.load()
     return work
@@ -104,7 +106,7 @@ def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
     target = photo.with_name("result.png")
     target.write_bytes(b"theirs")
     began = target.stat().st_mtime + later  # the clocks of two machines may be off by a little
-    outcome = skipped(replace(job(photo), contested=True), overwrite=True, began=began)
+    outcome = skipped_if_there(replace(job(photo), contested=True), overwrite=True, began=began)
     assert (outcome.status if outcome else "done") == status
 
 
@@ -126,18 +128,27 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
 def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared: list[int] = []
+    def find(name: str, host_memory: MemoryBudget) -> Device:
+        return Device(torch.device(name), has_bf16=False, host_memory=host_memory)
+
+    def load(device: Device, tell: Tell) -> Inverting:
+        given.append(device)
+        return task
+
+    given: list[Device] = []
     threads: list[int | None] = []
-    monkeypatch.setattr("restore_cli.batch.worker.share_host_memory", shared.append)
+    monkeypatch.setattr("restore_cli.batch.worker.find_device", find)
     monkeypatch.setattr("restore_cli.batch.worker.prepare_host", threads.append)
     monkeypatch.setattr("restore_cli.batch.worker.host_threads", lambda: 16)
     task = Inverting()
     task.device = device
-    config = WorkerConfig(load_task=lambda tell: task, max_pixels=1, threads=4, sharers=4, alone_off_host=alone)
+    memory = MemoryBudget(GIBIBYTE, 4)
+    config = WorkerConfig(load_task=load, max_pixels=1, threads=4, device=device, memory=memory, alone_off_host=alone)
     work = Worker(config, print)
     work.load()
     assert work.task is task
-    assert shared[-1] == sharers
+    assert given == [find(device, MemoryBudget(GIBIBYTE, sharers))]
+    assert work._memory == given[0].host_memory
     assert threads == ([4, 16] if sharers == 1 else [4])
 
 
@@ -194,6 +205,6 @@ def test_a_refusal_is_a_failure_with_its_hint() -> None:
 def test_an_opened_picture_knows_its_bytes(tmp_path: Path) -> None:
     Image.new("RGBA", (20, 10)).save(tmp_path / "a.png")
     opened = worker(Inverting()).open(job(tmp_path / "a.png"))
-    assert isinstance(opened, Opened)
+    assert isinstance(opened, OpenedPicture)
     assert opened.bytes == 20 * 10 * (4 + 3)
     opened.give_up()

@@ -355,6 +355,20 @@ def test_a_batch_is_reported_on_a_page(restore: Restore, many: Path, tmp_path: P
     assert "many/0/00.png" in page
 
 
+def test_a_run_that_restored_nothing_leaves_a_page_as_it_is(restore: Restore, many: Path, tmp_path: Path) -> None:
+    arguments = ("denoise", "many/0/00.png", "many/0/02.png", "-o", "out", "--report", "page.html")
+    restore(*arguments)
+    page = (tmp_path / "page.html").read_bytes()
+    done = restore(*arguments)
+    assert done.returncode == 0
+    assert b"note: nothing was restored, so the page page.html is left as it is\n" in done.stderr
+    assert (tmp_path / "page.html").read_bytes() == page
+    restore(*arguments, "--overwrite")
+    assert (tmp_path / "page.html").read_bytes() != page
+    restore(*arguments[:-1], "new.html")
+    assert "<dt>skipped</dt><dd>2</dd>" in (tmp_path / "new.html").read_text()
+
+
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(restore: Restore, many: Path, tmp_path: Path) -> None:
     done = restore("upscale", "many", "-o", "out", "--report", str(many))
     assert done.returncode == 2

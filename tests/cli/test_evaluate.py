@@ -47,6 +47,23 @@ def test_equal_files_have_no_finite_psnr(capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out) == {"name": "a.png", "psnr": None, "ssim": 1.0}
 
 
+@pytest.mark.parametrize("other", ["ours/a.png", "opaque.png"])
+def test_transparency_that_differs_is_told_of(other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open("ours/a.png") as image:
+        image.putalpha(255)
+        image.save("opaque.png")
+        image.putpixel((0, 23), (*image.getpixel((0, 23))[:3], 254))
+        image.save("clear.png")
+    for pair in (["clear.png", other], [other, "clear.png"]):
+        assert run(["evaluate", *pair]) == 0
+        captured = capsys.readouterr()
+        assert captured.out.startswith(f"{Path(pair[0]).name}\tinf dB")
+        assert captured.err.startswith(f"note: {Path(pair[0]).name}: its transparency is not that of the reference")
+    for same in (["clear.png", "clear.png"], ["opaque.png", other], ["clear.png", other, "--border", "1"]):
+        assert run(["evaluate", *same]) == 0
+        assert not capsys.readouterr().err
+
+
 def test_identical_pairs_are_counted_and_left_out_of_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
     Path("theirs/b.tif").unlink()
     Path("theirs/b.png").write_bytes(Path("ours/b.png").read_bytes())

@@ -255,6 +255,36 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["nosuch.png"] == ("failed", "there is no file nosuch.png")
 
 
+def test_the_last_line_of_a_dry_run_counts_all_that_would_fail(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "damaged.png").write_bytes(b"no picture")
+    assert run(["upscale", "folder/a.png", "nosuch.png", "--dry-run"]) == 1
+    assert stderr_lines(capsys)[-1] == "1 to restore, 0 to skip, 1 would fail"
+    assert run(["upscale", "folder", "nosuch.png", "--dry-run"]) == 1
+    assert "2 to restore, 0 to skip, 2 would fail" in stderr_lines(capsys)[-1]
+
+
+def test_pictures_of_kinds_that_are_not_read_are_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = photo.parent / "phone"
+    folder.mkdir()
+    photo.rename(folder / "a.png")
+    (folder / "b.CR2").write_bytes(b"II")
+    assert run(["upscale", "phone", "--dry-run"]) == 0
+    assert stderr_lines(capsys) == [
+        "note: 1 picture of a kind that is not read: .cr2",
+        "1 to restore, 0 to skip, 0 would fail, 1 other file passed over",
+    ]
+    for name in ("c.heic", "d.heic", "notes.txt"):
+        (folder / name).touch()
+    assert run(["upscale", "phone"]) == 0
+    note, *others = stderr_lines(capsys)
+    assert note == "note: 3 pictures of kinds that are not read: .cr2, .heic"
+    assert "1 done, 4 other files passed over" in others[-1]
+    assert run(["upscale", "phone", "-q", "--overwrite"]) == 0
+    assert not stderr_lines(capsys)
+
+
 def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["upscale", str(photo), "-o", "out.png", "--manifest", "m"]
     assert run([*arguments, "--long-edge", "4", "--dry-run"]) == 0

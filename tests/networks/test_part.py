@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +69,16 @@ def test_blocks_see_less_and_less_and_the_core_is_the_same() -> None:
     assert seen == sorted(seen, reverse=True)
     assert seen[-1] < 0.75 * seen[0]
     assert inner.box == part.core.grown(8, WHOLE.height, WHOLE.width)
+
+
+def test_each_drop_is_told_of() -> None:
+    drops: list[None] = []
+    part = replace(part_of(Box(160, 160, 80, 96), 64), on_drop=lambda: drops.append(None))
+    features = torch.rand(1, 2, part.box.height, part.box.width)
+    assert part.keep(features, part) is features
+    assert not drops
+    inner = part.narrowed(8, GRID)
+    assert part.keep(features, inner).shape[2:] == (inner.box.height, inner.box.width)
+    assert len(drops) == 1
+    inner.narrowed(0, GRID).on_drop()
+    assert len(drops) == 2, "a part of a part tells, too"

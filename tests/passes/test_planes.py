@@ -15,6 +15,7 @@ import torch
 
 from restore_cli.device import Device
 from restore_cli.errors import DeviceError
+from restore_cli.memory import WITHOUT_LIMIT
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.passes import planes
@@ -24,7 +25,7 @@ from restore_cli.restorer import Restorer
 @pytest.fixture
 def scarce(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A host without free memory, and its temporary folder."""
-    monkeypatch.setattr(planes, "free_host_memory", lambda: 0)
+    monkeypatch.setattr("restore_cli.memory.free_host_memory", lambda: 0)
     monkeypatch.setattr(planes, "KEPT_FREE", 0)
     monkeypatch.setattr(planes, "OWN_MAPPING", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -34,7 +35,7 @@ def scarce(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
 @pytest.mark.parametrize("side", [3, 6000])
 def test_planes_in_memory_hold_what_is_written(dtype: torch.dtype, side: int) -> None:
-    made = planes.PlanePool().empty((side, side), dtype)
+    made = planes.PlanePool(WITHOUT_LIMIT).empty((side, side), dtype)
     made.fill_(3)
     assert made.dtype == dtype
     assert made.shape == (side, side)
@@ -43,7 +44,7 @@ def test_planes_in_memory_hold_what_is_written(dtype: torch.dtype, side: int) ->
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
 def test_planes_in_a_scratch_file_hold_what_is_written(dtype: torch.dtype, scarce: Path) -> None:
-    made = planes.PlanePool().empty((1, 7, 5, 3), dtype)
+    made = planes.PlanePool(WITHOUT_LIMIT).empty((1, 7, 5, 3), dtype)
     assert made.shape == (1, 7, 5, 3)
     assert made.dtype == dtype
     made.fill_(3)
@@ -53,7 +54,7 @@ def test_planes_in_a_scratch_file_hold_what_is_written(dtype: torch.dtype, scarc
 
 def test_planes_that_are_gone_leave_their_memory_to_others_of_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planes, "OWN_MAPPING", 0)
-    pool = planes.PlanePool()
+    pool = planes.PlanePool(WITHOUT_LIMIT)
     first, second = pool.empty((4, 1000), torch.float32), pool.empty((1000, 4), torch.float32)
     places = {first.data_ptr(), second.data_ptr()}
     assert len(places) == 2
@@ -117,5 +118,5 @@ def test_a_full_disk_is_told_before_work(monkeypatch: pytest.MonkeyPatch, scarce
 
     monkeypatch.setattr(os, "posix_fallocate", fail)
     with pytest.raises(DeviceError, match=r"fit neither memory nor .*: No space left on device"):
-        planes.PlanePool().empty((1024, 1024), torch.float32)
+        planes.PlanePool(WITHOUT_LIMIT).empty((1024, 1024), torch.float32)
     assert not list(scarce.iterdir())

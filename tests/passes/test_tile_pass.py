@@ -193,7 +193,7 @@ def test_auto_takes_its_tile_from_free_memory(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_result_that_the_host_cannot_hold_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("restore_cli.passes.tile_pass.free_host_memory", lambda: 3 * 4 * 128 * 128 - 1)
+    monkeypatch.setattr("restore_cli.memory.free_host_memory", lambda: 3 * 4 * 128 * 128 - 1)
     network = Averaging()
     with pytest.raises(DeviceError, match="128x128 pixels") as caught:
         restore(torch.rand(3, 64, 64), "auto", network)

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from restore_cli.device import Device
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
-from restore_cli.passes.tile_plan import BANDS_ALIVE, LARGEST_BAND, SMALLEST_TILE, TAKEN, TAKEN_REDUCED, TilePlanner
+from restore_cli.passes.tile_plan import (
+    BANDS_ALIVE,
+    LARGEST_BAND,
+    SMALLEST_TILE,
+    TILE_FACTOR,
+    TILE_FACTOR_REDUCED,
+    TilePlanner,
+)
 from restore_cli.tiling import Box, plan_cores
 
 NETWORK = LightSAFMNPP()
@@ -53,7 +60,7 @@ def test_tiles_fit_into_memory(height: int, width: int, halo: int, free: int, ro
     bands = BANDS_ALIVE * row_bytes * cores[0].height
     largest = max(pixels_read(plan.whole, core.width, core.height, halo))
     is_smallest = (core.width, core.height) == (SMALLEST_TILE, SMALLEST_TILE)
-    assert is_smallest or bands + largest * round(TAKEN * NETWORK.bytes_per_pixel) <= free
+    assert is_smallest or bands + largest * round(TILE_FACTOR * NETWORK.bytes_per_pixel) <= free
     assert is_smallest or row_bytes * cores[0].height <= max(LARGEST_BAND, row_bytes * 4 * halo) + row_bytes * GRID
 
 
@@ -73,7 +80,7 @@ def test_no_square_that_fits_reads_less(height: int, width: int, halo: int, row_
     plan = planner(height // GRID, width // GRID, halo, free)
     core = plan.choose(row_bytes=row_bytes)
     chosen = sum(pixels_read(plan.whole, core.width, core.height, halo))
-    pixel_bytes = TAKEN * NETWORK.bytes_per_pixel
+    pixel_bytes = TILE_FACTOR * NETWORK.bytes_per_pixel
     for side in range(SMALLEST_TILE, 1024, GRID):
         if BANDS_ALIVE * row_bytes * side + (side + 2 * halo) ** 2 * pixel_bytes <= free:
             assert chosen <= 1.03 * sum(pixels_read(plan.whole, side, side, halo))
@@ -84,4 +91,4 @@ def test_tiles_in_reduced_precision_are_larger() -> None:
     for reduced in (False, True):
         core = planner(500, 500, 48, 500_000_000, reduced_precision=reduced).choose()
         areas.append((core.width + 96) * (core.height + 96))
-    assert areas[1] / areas[0] == pytest.approx(TAKEN / TAKEN_REDUCED, rel=0.2)
+    assert areas[1] / areas[0] == pytest.approx(TILE_FACTOR / TILE_FACTOR_REDUCED, rel=0.2)

@@ -12,7 +12,7 @@ import pytest
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture.reading import read_picture
+from restore_cli.picture.reading import measure_picture, read_picture
 
 # Names and kinds of sources
 
@@ -92,13 +92,17 @@ def test_what_is_no_picture_is_refused_in_one_line(content: bytes | None, reason
 
 
 def test_heic_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, encoded_avif: bytes) -> None:
-    def decode(*arguments: object) -> None:
+    def decode(*_: Any) -> None:
         raise pyvips.Error("no decoder", "heif: Support for this compression format has not been built in: HEVC\n")
 
+    heic = encoded_avif[:8] + b"heic" + encoded_avif[12:]
+    assert measure_picture(heic) == read_picture(encoded_avif).pixels.shape[:2]
     monkeypatch.setattr("restore_cli.picture.vips.decode", decode)  # builds of libvips differ in what they decode
-    with pytest.raises(UnreadablePictureError, match="it is HEIC, whose compression is not supported") as caught:
-        read_picture(encoded_avif)
-    assert caught.value.hint == "save it as JPEG or TIFF"
+    for look, content in ((read_picture, encoded_avif), (read_picture, heic), (measure_picture, heic)):
+        with pytest.raises(UnreadablePictureError, match="it is HEIC, whose compression is not supported") as caught:
+            look(content)
+        assert caught.value.hint == "save it as JPEG or TIFF"
+    assert measure_picture(encoded_avif), "of other files nothing is decoded"
 
 
 def test_the_reason_is_what_was_wrong_and_not_where_it_showed(encoded_avif: bytes) -> None:

@@ -7,17 +7,17 @@ import os
 import pytest
 
 from restore_cli.batch.worker_config import WorkerConfig
-from restore_cli.cli.crew import Crew
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, ReportOptions
 from restore_cli.cli.request import Request
-from restore_cli.memory import GIBIBYTE
+from restore_cli.cli.worker_pool import WorkerPool
+from restore_cli.memory import GIBIBYTE, MemoryBudget
 
 
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 16 processors and much memory."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
-    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: 100 * GIBIBYTE)
+    monkeypatch.setattr("restore_cli.cli.worker_pool.free_host_memory", lambda: 100 * GIBIBYTE)
 
 
 def configs(
@@ -32,7 +32,8 @@ def configs(
     engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
     batch = BatchOptions(workers=workers, devices=devices)
     request = Request(None, FileOptions(), batch, engine, ReportOptions())
-    return Crew(request, lambda engine, tell: pytest.fail("a task is loaded"), lambda share: None)._configs(pictures)
+    pool = WorkerPool(request, lambda engine, device, tell: pytest.fail("a task is loaded"), lambda share: None)
+    return pool._configs(pictures)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,9 @@ def configs(
 def test_workers_share_the_processors_as_far_as_memory_lets_them(
     free: int, pictures: int | None, workers: int, threads: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("restore_cli.cli.crew.free_host_memory", lambda: free * GIBIBYTE)
+    monkeypatch.setattr("restore_cli.cli.worker_pool.free_host_memory", lambda: free * GIBIBYTE)
     found = configs(pictures=pictures)
-    assert [(config.threads, config.sharers, config.memory_limit) for config in found] == [
-        (threads, workers, None)
-    ] * workers
+    assert [(config.threads, config.memory) for config in found] == [(threads, MemoryBudget(None, workers))] * workers
     assert all(config.alone_off_host for config in found)
 
 
@@ -58,14 +57,14 @@ def test_there_are_no_more_workers_than_processors(monkeypatch: pytest.MonkeyPat
 
 def test_limits_are_meant_for_all_of_the_work() -> None:
     (limited,) = configs(memory_limit=GIBIBYTE)
-    assert (limited.memory_limit, limited.threads, limited.in_flight) == (GIBIBYTE, None, GIBIBYTE // 16)
+    assert (limited.memory.limit, limited.threads, limited.in_flight) == (GIBIBYTE, None, GIBIBYTE // 16)
     (threaded,) = configs(threads=4)
-    assert (threaded.memory_limit, threaded.threads) == (None, 4)
+    assert (threaded.memory.limit, threaded.threads) == (None, 4)
 
 
 def test_workers_that_are_asked_for_share_the_limit() -> None:
     found = configs(workers=4, memory_limit=8 * GIBIBYTE)
-    assert [(config.memory_limit, config.threads, config.sharers) for config in found] == [(2 * GIBIBYTE, 4, 4)] * 4
+    assert [(config.memory, config.threads) for config in found] == [(MemoryBudget(2 * GIBIBYTE, 4), 4)] * 4
     assert {config.in_flight for config in found} == {2 * GIBIBYTE // 16}
     assert not any(config.alone_off_host for config in found)
     assert [config.threads for config in configs(workers=2, threads=3)] == [3, 3]
@@ -82,4 +81,4 @@ def test_workers_that_are_asked_for_share_the_limit() -> None:
 )
 def test_workers_are_spread_over_devices(devices: str | None, workers: int | None, expected: list[str]) -> None:
     found = configs(devices=devices, workers=workers, device="cuda:2")
-    assert [config.load_task.args[0].device for config in found] == expected  # type: ignore[attr-defined]
+    assert [config.device for config in found] == expected

@@ -6,17 +6,16 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from restore_cli.batch.outcome import Outcome, skipped
+from restore_cli.batch.outcome import Outcome, skipped_if_there
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import IN_FLIGHT_BYTES, WorkerConfig
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
 from restore_cli.importing import without_collections
-from restore_cli.memory import GIBIBYTE, free_host_memory
+from restore_cli.memory import GIBIBYTE, MemoryBudget, free_host_memory
 from restore_cli.telling import Progress
 
 SHARE_IN_FLIGHT = 1 / 16
@@ -27,7 +26,7 @@ BYTES_OF_WORKER = 3 * GIBIBYTE
 Results = Generator[tuple[Job, Outcome], None, None]
 
 
-class Crew:
+class WorkerPool:
     """Carries jobs out as the user asks for it."""
 
     def __init__(self, request: Request, load_task: Load, progress: Progress) -> None:
@@ -51,7 +50,7 @@ class Crew:
         for job in jobs:
             if stop():
                 return
-            outcome = skipped(job, overwrite=config.overwrite, began=config.began)
+            outcome = skipped_if_there(job, overwrite=config.overwrite, began=config.began)
             if outcome is None:
                 left.append(job)
             else:
@@ -85,7 +84,7 @@ class Crew:
         from restore_cli.batch.supervision import Supervisor
 
         configs = self._configs(count)
-        certain = len(configs) if self._is_crew_certain else 1
+        certain = len(configs) if self._is_size_certain else 1
         supervisor = Supervisor(
             configs[:certain], configs[certain:], tell=self._request.display.note, progress=self._progress
         )
@@ -93,7 +92,7 @@ class Crew:
             yield from results
 
     @property
-    def _is_crew_certain(self) -> bool:
+    def _is_size_certain(self) -> bool:
         """Whether there are several workers wherever they run."""
         return bool(self._request.batch.workers or self._request.batch.devices)
 
@@ -107,23 +106,22 @@ class Crew:
         if count > 1:
             threads = threads or max(1, _processors() // count)
             limit = limit and limit // count
-        engines = [replace(engine, device=devices[index % len(devices)], memory_limit=limit) for index in range(count)]
         files = self._request.files
         return [
             WorkerConfig(
-                load_task=partial(self._load_task, engine),
+                load_task=partial(self._load_task, engine.settings),
                 max_pixels=files.max_pixels,
                 overwrite=files.overwrite,
                 quality=files.quality,
                 strip_metadata=files.strip_metadata,
                 began=self._began,
                 threads=threads,
-                memory_limit=limit,
-                sharers=count,
-                alone_off_host=not self._is_crew_certain,
+                device=devices[index % len(devices)],
+                memory=MemoryBudget(limit, count),
+                alone_off_host=not self._is_size_certain,
                 in_flight=int(SHARE_IN_FLIGHT * limit) if limit else IN_FLIGHT_BYTES,
             )
-            for engine in engines
+            for index in range(count)
         ]
 
     def _workers_on_host(self) -> int:

@@ -1,0 +1,58 @@
+"""A worker's process, as its supervisor sees it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import Any, Self
+
+from restore_cli.batch.planning import Job
+from restore_cli.batch.worker_config import WorkerConfig
+from restore_cli.batch.worker_process import Finish, holding_signals, serve
+
+
+@dataclass(eq=False, slots=True)
+class WorkerHandle:
+    """The process, the line to it, and what it has to do."""
+
+    config: WorkerConfig
+    process: BaseProcess
+    connection: Connection[Any, Any]
+    in_hand: dict[Job, float] = field(default_factory=dict)
+    """Jobs that it was given, and the share of each that is done."""
+    wants_job: bool = False
+    has_begun: bool = False
+    has_suspect: bool = False
+    """Whether it has in hand one of the pictures that another died of; then it has no other."""
+    is_dismissed: bool = False
+    """Whether it was told that there is no more."""
+
+    @classmethod
+    def begin(cls, config: WorkerConfig, context: SpawnContext) -> Self:
+        """Begin the process of a worker."""
+        ours, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs, config), daemon=True)
+        with holding_signals():
+            process.start()
+        theirs.close()
+        return cls(config, process, ours)
+
+    def give(self, job: Job) -> None:
+        """Give it one more job."""
+        self.wants_job = False
+        self.in_hand[job] = 0.0
+        self._send(job)
+
+    def dismiss(self, message: Finish) -> None:
+        """Tell it, once, that there is no more."""
+        if not self.is_dismissed:
+            self.is_dismissed = True
+            self.wants_job = False
+            self._send(message)
+
+    def _send(self, message: object) -> None:
+        with contextlib.suppress(OSError):  # it died; its end of the line tells so, too
+            self.connection.send(message)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -102,8 +104,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code
     except RestoreError as error:
-        if "--debug" in arguments:
-            raise
+        _trace_if_asked(arguments)
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
@@ -116,8 +117,7 @@ def run(arguments: list[str]) -> int:
         Display().give_up_standard_output()
         return 1
     except OSError as error:
-        if "--debug" in arguments:
-            raise
+        _trace_if_asked(arguments)
         if error.filename is not None:
             Display().error(RestoreError(f"cannot use {error.filename}: {error.strerror}"))
             return RestoreError.exit_code
@@ -126,6 +126,13 @@ def run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+
+
+def _trace_if_asked(arguments: list[str]) -> None:
+    """Print the traceback of the error in hand where `--debug` asks for it; the error's own line and code follow."""
+    if "--debug" in arguments:
+        with suppress(OSError):  # nobody reads it
+            traceback.print_exc()
 
 
 def _help_hint(error: Exception, arguments: list[str]) -> str:

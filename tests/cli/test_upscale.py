@@ -423,9 +423,26 @@ def test_bad_input_gets_an_error_a_hint_and_a_code(
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
 
 
-def test_debug_shows_the_traceback(photo: Path) -> None:
-    with pytest.raises(Exception, match="safmn-4x"):
-        run(["upscale", str(photo), "--model", "safmn-4x", "--debug"])
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--model", "safmn-4x"], 2),
+        (["-s", "99"], 2),
+        (["--model", "nofile.pth"], 3),
+        (["--device", "cuda:99"], 4),
+        (["--width", "5000"], 1),
+    ],
+)
+def test_debug_shows_the_traceback_and_changes_no_code(
+    options: list[str], code: int, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["upscale", str(photo), *options]
+    assert run(command) == code
+    plain = stderr_lines(capsys)
+    assert run([*command, "--debug"]) == code
+    lines = stderr_lines(capsys)
+    assert lines[0].startswith("Traceback")
+    assert lines[-len(plain) :] == plain
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,10 @@ def test_a_step_takes_the_scale_of_weights_of_ones_own(dark: Path, here: Path, c
 def test_a_network_that_does_not_enlarge_is_no_upscaler(dark: Path, small_weights: Path, capsys: Capture) -> None:
     assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "2"]) == 3
     assert "own.safetensors does not upscale" in capsys.readouterr().err
+    for command in (["upscale", "-m", str(small_weights)], ["run", "--step", f"upscale:model={small_weights}"]):
+        assert run([*command, str(dark)]) == 3
+        assert "own.safetensors does not upscale" in capsys.readouterr().err
+    assert not Path("dark_x1.png").exists()
     assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "1", "-q"]) == 0
 
 

@@ -74,8 +74,10 @@ def _scale_of_file(engine: EngineSettings) -> float:
     return float(build(load_path(Path(str(engine.model)), engine.key)).scale)
 
 
-def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:
+def choose_enhancer(model: str | None, task: TaskName, option: str = "--model FILE") -> ModelCard | None:
     """Return the card that `--model` names, the built-in one for `task`, or None where it names a file.
+
+    `option` is how the user names a file.
 
     Raises:
         UnknownModelError: it is the name of nothing.
@@ -84,7 +86,7 @@ def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:
     if model is None:
         card = default_for(task)
         if card is None:
-            raise UsageError(f"no model for {task} is built in or listed", "give a weights file with --model FILE")
+            raise UsageError(f"no model for {task} is built in or listed", f"give a weights file with {option}")
         return card
     if names_file(model):
         return None

@@ -98,7 +98,7 @@ def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
     model = values.pop("model", None)
     if step.name == "upscale":
         return _prepare_upscale(replace(engine, model=model), values)
-    card = choose_enhancer(model, step.name)
+    card = choose_enhancer(model, step.name, f"--step {step.name}:model=FILE")
     return PreparedStep(
         f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values)
     )

@@ -186,7 +186,7 @@ class Brightener(Enhancer):
         found, change = (
             ("dim", f"brightened with strength {strength:.2f}") if strength else ("not dark", "left as it is")
         )
-        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
+        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; strength 1 brightens it in full"
         return strength, (note,)
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:

@@ -19,10 +19,10 @@ from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
 from restore_cli.tasks.sizing import OutputSize, parse_sizing, same_size, size_after
-from restore_cli.tasks.steps import STEPS, Step, parse_step
+from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
 
 
-@expand_options
+@partial(expand_options, hidden=("model",))  # each step has its own
 def run(
     inputs: Inputs = None,
     *,
@@ -31,7 +31,8 @@ def run(
         typer.Option(
             "--step",
             metavar="NAME[:KEY=VALUE,...]",
-            help=f"A step, in the order given: {', '.join(STEPS)}; for example upscale:scale=2,strength=0.8.",
+            help=f"A step, in the order given: {', '.join(STEPS)}; for example upscale:scale=2,strength=0.8. "
+            f"{describe_keys()}",
         ),
     ],
     files: FileOptions,

@@ -57,6 +57,19 @@ class Step:
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
+def describe_keys() -> str:
+    """Say which keys steps take, and what their values look like."""
+    sentence = f"Every step takes {_listed(ENHANCER)}"
+    for name, keys in STEPS.items():
+        own = {key: read for key, read in keys.items() if key not in ENHANCER}
+        sentence += f"; {name} also {_listed(own)}" if own else ""
+    return f"{sentence}."
+
+
+def _listed(keys: Mapping[str, Key]) -> str:
+    return ", ".join(f"{key} ({expected})" for key, (_, expected) in keys.items())
+
+
 def parse_step(text: str) -> Step:
     """Read `NAME` or `NAME:KEY=VALUE,KEY=VALUE`.
 

@@ -8,6 +8,7 @@ import pytest
 
 from restore_cli.cli.app import run
 from restore_cli.cli.enhance import PURPOSES
+from restore_cli.tasks.steps import describe_keys
 
 Capture = pytest.CaptureFixture[str]
 HEADING = re.compile(r"^(\w+):$", re.MULTILINE)
@@ -28,6 +29,13 @@ def test_shared_options_stand_under_the_same_headings(command: str, capsys: Capt
         assert [name for name, text in sections.items() if f"{option} " in text] == [heading]
     own = {"upscale": "--scale", "run": "--step"}.get(command, "--strength")
     assert own in sections["Options"]
+
+
+def test_a_run_offers_no_model_but_the_keys_of_steps(capsys: Capture) -> None:
+    sections = sections_of("run", capsys)
+    assert "--model" not in sections["Network"]
+    assert describe_keys().replace(" ", "") in "".join(sections["Options"].split())  # lines break at hyphens, too
+    assert "--model" in sections_of("upscale", capsys)["Network"]
 
 
 @pytest.mark.parametrize(

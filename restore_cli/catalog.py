@@ -10,6 +10,7 @@ from restore_cli.errors import UnknownModelError
 
 __all__ = [
     "CARDS",
+    "built_in_for",
     "default_for",
     "default_for_compressed",
     "default_upscaler",
@@ -65,6 +66,12 @@ def default_for_compressed(card: ModelCard, scale: float | None) -> ModelCard | 
         return None
     enough = [other for other in made_for if scale is not None and other.scale >= scale]
     return min(enough, key=lambda other: other.scale) if enough else max(made_for, key=lambda other: other.scale)
+
+
+def built_in_for(card: ModelCard) -> ModelCard | None:
+    """Return the embedded card of the task and scale of `card`, which needs no network; None without any."""
+    fitting = [other for other in CARDS if other.embedded and (other.task, other.scale) == (card.task, card.scale)]
+    return min(fitting, key=lambda other: other.for_compressed != card.for_compressed, default=None)
 
 
 def default_for(task: TaskName) -> ModelCard | None:

@@ -365,7 +365,20 @@ def test_without_a_network_a_speed_ends_with_what_is_built_in(
     note, error, hint = stderr_lines(capsys)
     assert note == "note: no x3 model is listed as fast: plainusr-s-x4 runs and its result is reduced"
     assert error == "error: cannot fetch plainusr-s-x4: HF_HUB_OFFLINE is set"
-    assert hint.endswith("'--model safmn-x4' works without it")
+    assert hint.endswith("; the speed balanced needs no download")
+
+
+@pytest.mark.parametrize(
+    ("model", "without"),
+    [("safmn-df2k-x2", "safmn-x2"), ("plainusr-s-x4", "safmn-x4"), ("safmn-l-df2k-x3", "safmn-x3")],
+)
+def test_without_a_network_what_is_built_in_at_the_scale_is_named(
+    model: str, without: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for command in (["upscale", "-m", model], ["run", "--step", f"upscale:model={model}"]):
+        assert run([*command, str(photo)]) == 3
+        assert stderr_lines(capsys)[-1].endswith(f"; the model {without} needs no download")
 
 
 def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SLOW = 0.01
 """Megapixels a second below which the number of pictures says more."""
+PIXEL_SPEED = "MP/s"
+"""Unit of a speed that is told in pixels."""
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""
 LONG = 120
@@ -219,7 +221,7 @@ def _summary_table(totals: Totals, seconds: float, passed_over: int, left: int, 
         read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
         table.add_row("pixels", f"{read:,.1f} MP read, {written:,.1f} MP written")
     if speed := _speed(totals, seconds):
-        table.add_row("speed", f"{speed} of input")
+        table.add_row("speed", f"{speed} of input" if speed.endswith(PIXEL_SPEED) else speed)
     table.add_row("time", f"{seconds:.1f} s" if seconds < LONG else str(timedelta(seconds=round(seconds))))
     if totals.shares is not None:
         shares = zip(("read", "run", "write"), totals.shares, strict=True)
@@ -235,9 +237,9 @@ def _speed(totals: Totals, seconds: float) -> str:
     """Return megapixels a second, and of small pictures their number."""
     speed = totals.pixels_read / MEGAPIXEL / seconds if seconds > 0 else 0.0
     if speed >= 1:
-        return f"{speed:,.1f} MP/s"
+        return f"{speed:,.1f} {PIXEL_SPEED}"
     if speed >= SLOW:
-        return f"{speed:.2g} MP/s"
+        return f"{speed:.2g} {PIXEL_SPEED}"
     return f"{totals.done / seconds:.2g} pictures/s" if speed > 0 else ""
 
 

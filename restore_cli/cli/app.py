@@ -29,11 +29,14 @@ small pictures take twice as long. On an idle machine only pictures as small as 
 """
 REWORDED = (
     ("Value error, ", ""),
-    ("Input should be a valid number, unable to parse string as a number", "it is not a number"),
-    ("Input should be a valid integer, unable to parse string as an integer", "it is not a whole number"),
-    ("Input should be", "it should be"),
+    ("Input should be a valid number, unable to parse string as a number", "{value} is not a number"),
+    ("Input should be a valid integer, unable to parse string as an integer", "{value} is not a whole number"),
+    ("Input should be", "{value} should be"),
 )
-"""What pydantic, which Typer leaves the checking of values to, says to programmers, and what is said to users."""
+"""What pydantic, which Typer leaves the checking of values to, says to programmers, and what is said to users.
+
+{value} is what was given.
+"""
 FLAGS = {"help": False, "install_completion": False, "show_completion": False}
 """Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
 
@@ -108,10 +111,7 @@ def run(arguments: list[str]) -> int:
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
-        message = error.format_message()  # type: ignore[attr-defined]
-        for theirs, ours in REWORDED:
-            message = message.replace(theirs, ours)
-        Display().error(UsageError(message, _help_hint(error, arguments)))
+        Display().error(UsageError(_reword(error), _help_hint(error, arguments)))
         return UsageError.exit_code
     except BrokenPipeError:
         Display().give_up_standard_output()
@@ -126,6 +126,16 @@ def run(arguments: list[str]) -> int:
         return 1
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+
+
+def _reword(error: Exception) -> str:
+    """Return the message of a `BadUsage` in words for users."""
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    found: list[dict[str, object]] = getattr(error.__cause__, "errors", list)()  # of pydantic
+    value = repr(found[0]["input"]) if found else "it"
+    for theirs, ours in REWORDED:
+        message = message.replace(theirs, ours.replace("{value}", value))
+    return message
 
 
 def _trace_if_asked(arguments: list[str]) -> None:

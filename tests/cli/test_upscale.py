@@ -462,9 +462,11 @@ def test_debug_shows_the_traceback_and_changes_no_code(
     ("arguments", "words", "hint"),
     [
         (["upscale", "a.png", "--speed", "slow"], "'--speed': 'slow' is not one of", "'restore upscale --help'"),
-        (["upscale", "a.png", "--scale", "x2"], "it is not a number", "'restore upscale --help'"),
-        (["upscale", "a.png", "--long-edge", "4K"], "it is not a whole number", "'restore upscale --help'"),
-        (["upscale", "a.png", "--quality", "0"], "it should be greater than", "'restore upscale --help'"),
+        (["upscale", "a.png", "--scale", "x2"], "'--scale' / '-s': 'x2' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "-s", "1,5"], "'1,5' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "-scale", "2"], "'cale' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--long-edge", "4K"], "'4K' is not a whole number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--quality", "0"], "'0' should be greater than", "'restore upscale --help'"),
         (["upscale", "a.png", "-o"], "requires an argument", "'restore upscale --help'"),
         (["upscale", "-strange.png"], "-s", "the file is ./-strange.png"),
     ],
@@ -479,10 +481,31 @@ def test_values_that_are_none_are_told_in_plain_words(
     assert hint in helps
 
 
-def test_a_quality_for_a_lossless_format_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for format, is_told in (("png", True), ("jpeg", False)):
+def test_a_quality_for_a_format_that_has_none_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for format, is_told in (("png", True), ("gif", True), ("jpeg", False), ("jp2", False)):
         assert run(["upscale", str(photo), "--quality", "50", "--format", format, "--dry-run"]) == 0
-        assert ("--quality changes nothing: PNG is lossless" in capsys.readouterr().err) == is_told
+        assert (f"--quality changes nothing: {format.upper()} has none" in capsys.readouterr().err) == is_told
+    Image.new("RGB", (4, 4)).save("scan.tif")
+    assert run(["upscale", str(photo), "scan.tif", "--quality", "50", "--dry-run"]) == 0
+    assert "--quality changes nothing: PNG and TIFF have none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("photo.png/x.png", "photo.png is no folder"),
+        ("photo.png/inner/x.png", "photo.png is no folder"),
+        (f"{'x' * 300}.png", "File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_what_helps(
+    target: str, reason: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", str(photo), "-o", target]) == 1
+    assert stderr_lines(capsys) == [
+        f"error: cannot write {target}: {reason}",
+        "hint: name another place with -o",
+    ]
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from restore_cli.card import TaskName
-from restore_cli.errors import RestoreError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
@@ -50,7 +50,13 @@ class Enhancer:
     def __init__(
         self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
     ) -> None:
-        """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all."""
+        """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
+
+        Raises:
+            UsageError: the network is one that changes the size.
+        """
+        if restorer.scale != 1:
+            raise UsageError(f"a network for x{restorer.scale} does not keep a picture's size", "it is for an Upscaler")
         self.restorer = restorer
         self.model = model
         self.device = restorer.device.name

@@ -25,15 +25,16 @@ def names_file(model: str) -> bool:
 
 
 def find_card(name: str) -> ModelCard:
-    """Return the card called `name`.
+    """Return the card called `name`, in capital or small letters.
 
     Raises:
         UnknownModelError: there is none; the hint names the nearest.
     """
+    folded = name.lower()
     for card in CARDS:
-        if card.name == name:
+        if card.name == folded:
             return card
-    near = difflib.get_close_matches(name, [card.name for card in CARDS], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(folded, [card.name for card in CARDS], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
 

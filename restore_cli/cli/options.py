@@ -126,7 +126,8 @@ class EngineOptions:
     precision: Annotated[
         PrecisionChoice,
         typer.Option(
-            help="Numbers to compute with; auto is bf16 where the hardware has it and the network gains by it."
+            case_sensitive=False,
+            help="Numbers to compute with; auto is bf16 where the hardware has it and the network gains by it.",
         ),
     ] = PrecisionChoice.AUTO
     tile: Annotated[

@@ -490,6 +490,16 @@ def test_a_quality_for_a_format_that_has_none_is_told_of(photo: Path, capsys: py
     assert "--quality changes nothing: PNG and TIFF have none" in capsys.readouterr().err
 
 
+def test_capital_letters_are_small_ones(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--device", "CPU", "--tile", "OFF", "--precision", "FP32", "--format", "PNG"]
+    for chosen in (["--speed", "Balanced"], ["-m", "SAFMN-X4"]):
+        assert run(["upscale", str(photo), "--json", "--overwrite", *options, *chosen]) == 0
+        (told,) = records(capsys.readouterr().out)
+        assert (told["model"], told["device"], told["precision"]) == ("safmn-x4", "cpu", "fp32")
+    assert run(["upscale", str(photo), "--devices", "CPU,Cpu", "--dry-run"]) == 0
+    assert run(["evaluate", str(photo), str(photo), "--channel", "Y"]) == 0
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [

@@ -16,6 +16,7 @@ from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
         ("upscale:scale=2", "upscale", {"scale": 2.0}),
         ("upscale:size=640x480,strength=.5,tta", "upscale", {"size": "640x480", "strength": 0.5, "tta": True}),
         ("upscale:long-edge=3840,tta=no", "upscale", {"long-edge": 3840, "tta": False}),
+        ("upscale:speed=Fast", "upscale", {"speed": Speed.FAST}),
         ("upscale:speed=best", "upscale", {"speed": Speed.BEST}),
         ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
         ("denoise:strength=0.5", "denoise", {"strength": 0.5}),

@@ -63,7 +63,7 @@ class FileOptions:
             "--output",
             "-o",
             help="File or folder to write, - for standard output, or a template of {stem}, {name}, {parent}, {ext} "
-            "and, where one model runs, {model} and {scale}.",
+            "and, but for several steps, {model} and {scale}; {model} is auto where each picture decides which it is.",
             metavar="PATH",
         ),
     ] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,15 @@ def test_a_run_offers_no_model_but_the_keys_of_steps(capsys: Capture) -> None:
     assert "--model" not in sections["Network"]
     assert describe_keys().replace(" ", "") in "".join(sections["Options"].split())  # lines break at hyphens, too
     assert "--model" in sections_of("upscale", capsys)["Network"]
+
+
+def test_fields_of_templates_are_told_with_what_a_model_may_be(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert "{model} is auto where each picture decides" in " ".join(sections_of("upscale", capsys)["Files"].split())
+    monkeypatch.chdir(photo.parent)
+    assert run(["upscale", "photo.png", "-o", "{stem}_{model}.png", "--dry-run"]) == 0
+    assert "photo_auto.png" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from restore_cli.errors import UnknownModelError
 
 __all__ = [
     "CARDS",
+    "built_in_for",
     "default_for",
     "default_for_compressed",
     "default_upscaler",
@@ -24,15 +25,16 @@ def names_file(model: str) -> bool:
 
 
 def find_card(name: str) -> ModelCard:
-    """Return the card called `name`.
+    """Return the card called `name`, in capital or small letters.
 
     Raises:
         UnknownModelError: there is none; the hint names the nearest.
     """
+    folded = name.lower()
     for card in CARDS:
-        if card.name == name:
+        if card.name == folded:
             return card
-    near = difflib.get_close_matches(name, [card.name for card in CARDS], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(folded, [card.name for card in CARDS], n=1, cutoff=0.5)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
 
@@ -65,6 +67,12 @@ def default_for_compressed(card: ModelCard, scale: float | None) -> ModelCard | 
         return None
     enough = [other for other in made_for if scale is not None and other.scale >= scale]
     return min(enough, key=lambda other: other.scale) if enough else max(made_for, key=lambda other: other.scale)
+
+
+def built_in_for(card: ModelCard) -> ModelCard | None:
+    """Return the embedded card of the task and scale of `card`, which needs no network; None without any."""
+    fitting = [other for other in CARDS if other.embedded and (other.task, other.scale) == (card.task, card.scale)]
+    return min(fitting, key=lambda other: other.for_compressed != card.for_compressed, default=None)
 
 
 def default_for(task: TaskName) -> ModelCard | None:

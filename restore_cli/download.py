@@ -14,8 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS
+from restore_cli.card import ModelCard, Speed
+from restore_cli.catalog import built_in_for
 from restore_cli.errors import DownloadError, HashMismatchError, WeightsError
 from restore_cli.files.hashing import sha256_of
 from restore_cli.files.replacing import replacing
@@ -28,8 +28,10 @@ OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """The first that is set says whether the Hub's client asks nobody; nor does this program then, whatever the host."""
 
 
-def download(card: ModelCard, tell: Tell = lambda line: None) -> Path:
+def download(card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool = True) -> Path:
     """Fetch the published file of `card`, check its hash, and return where it lies.
+
+    `is_named` says that the user named the card, where it was not picked by a speed; the hint of an error heeds it.
 
     Raises:
         DownloadError: offline, no route, no such file, a broken connection, no place to write.
@@ -45,7 +47,7 @@ def download(card: ModelCard, tell: Tell = lambda line: None) -> Path:
     except WeightsError:
         raise
     except Exception as error:  # the Hub's client raises its own errors, its HTTP library's and the system's
-        raise _failed(card, error) from error
+        raise _failed(card, error, is_named=is_named) from error
 
 
 def verify_file(path: Path, card: ModelCard) -> None:
@@ -135,9 +137,12 @@ def _compare(digest: str, card: ModelCard, *, what: str, helps: str) -> None:
         raise HashMismatchError(message, helps)
 
 
-def _failed(card: ModelCard, error: Exception) -> DownloadError:
-    without = next((other.name for other in CARDS if other.embedded and other.task == card.task), None)
-    instead = f"; '--model {without}' works without it" if without else ""
+def _failed(card: ModelCard, error: Exception, *, is_named: bool) -> DownloadError:
+    built_in = built_in_for(card)
+    without = f"the model {built_in.name}" if built_in else ""
+    if card.speed is not None and not is_named:
+        without = f"the speed {Speed.BALANCED}"
+    instead = f"; {without} needs no download" if without else ""
     if _concerns_a_folder(error):
         variable = "HF_HOME" if card.host == "huggingface" else "RESTORE_CACHE"
         helps = f"set {variable} to a folder that can be written"

@@ -95,7 +95,7 @@ class Room:
         """Return an array of undefined content.
 
         Raises:
-            UnwritablePictureError: it does not fit the folder for scratch files.
+            UnwritablePictureError: it does not fit the folder for scratch files, or that cannot be written.
         """
         wanted = math.prod(shape) * np.dtype(dtype).itemsize
         if self.claim(wanted):
@@ -103,10 +103,7 @@ class Room:
         try:
             mapping = map_scratch(wanted)
         except OSError as error:
-            raise UnwritablePictureError(
-                f"a scratch file of {wanted / GIBIBYTE:.1f} GiB does not fit {scratch_folder()}: {error.strerror}",
-                "set RESTORE_TMPDIR to a folder with more room",
-            ) from error
+            raise _explain(error, wanted) from error
         self._mappings.add(mapping)
         array = np.frombuffer(mapping, dtype, count=math.prod(shape))
         return array.reshape(shape)
@@ -114,6 +111,16 @@ class Room:
     def release(self) -> None:
         """Let go of the memory in which parts of scratch files lie; their content stays."""
         release(self._mappings)
+
+
+def _explain(error: OSError, wanted: int) -> UnwritablePictureError:
+    """Say why there is no scratch file of `wanted` bytes."""
+    size, folder = f"{wanted / GIBIBYTE:.1f} GiB", scratch_folder()
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        message, need = f"a scratch file of {size} does not fit {folder}", "with more room"
+    else:
+        message, need = f"cannot make a scratch file of {size} in {folder}", "that can be written"
+    return UnwritablePictureError(f"{message}: {error.strerror}", f"set RESTORE_TMPDIR to a folder {need}")
 
 
 def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[slice]:

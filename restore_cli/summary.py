@@ -10,6 +10,8 @@ from restore_cli.batch.totals import MEGAPIXEL, Totals
 
 SLOW = 0.01
 """Megapixels a second below which the number of pictures says more."""
+PIXEL_SPEED = "MP/s"
+"""Unit of a speed that is told in pixels."""
 LONG = 120
 """Seconds from which on a time is told in hours, minutes and seconds."""
 
@@ -56,7 +58,7 @@ class Summary:
             read, written = totals.pixels_read / MEGAPIXEL, totals.pixels_written / MEGAPIXEL
             yield "pixels", f"{read:,.1f} MP read, {written:,.1f} MP written", ""
         if self._speed:
-            yield "speed", f"{self._speed} of input", ""
+            yield "speed", f"{self._speed} of input" if self._speed.endswith(PIXEL_SPEED) else self._speed, ""
         long = self.seconds >= LONG
         yield "time", str(timedelta(seconds=round(self.seconds))) if long else f"{self.seconds:.1f} s", ""
         if totals.shares is not None:
@@ -68,9 +70,9 @@ class Summary:
         """Megapixels a second, and of small pictures their number; nothing where neither is known."""
         speed = self.totals.pixels_read / MEGAPIXEL / self.seconds if self.seconds > 0 else 0.0
         if speed >= 1:
-            return f"{speed:,.1f} MP/s"
+            return f"{speed:,.1f} {PIXEL_SPEED}"
         if speed >= SLOW:
-            return f"{speed:.2g} MP/s"
+            return f"{speed:.2g} {PIXEL_SPEED}"
         return f"{self.totals.done / self.seconds:.2g} pictures/s" if speed > 0 else ""
 
 

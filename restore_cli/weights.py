@@ -39,8 +39,10 @@ class Weights:
     path: Path
 
 
-def load_card(card: ModelCard, tell: Tell = lambda line: None) -> Weights:
+def load_card(card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool = True) -> Weights:
     """Load the weights of `card`, downloading and converting them first where they are not at hand.
+
+    `is_named` is as `download` takes it.
 
     Raises:
         DownloadError: they are not at hand and cannot be fetched.
@@ -59,7 +61,7 @@ def load_card(card: ModelCard, tell: Tell = lambda line: None) -> Weights:
             tell(f"{error.message}; it is made again")
     published = find_published(card)
     if published is None:
-        published = _fetch(card, tell)
+        published = _fetch(card, tell, is_named=is_named)
     else:
         verify_file(published, card)
     state = read_checkpoint(published, card.key)
@@ -179,8 +181,8 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _fetch(card: ModelCard, tell: Tell) -> Path:
-    path = download(card, tell)
+def _fetch(card: ModelCard, tell: Tell, *, is_named: bool) -> Path:
+    path = download(card, tell, is_named=is_named)
     if card.sha256 is None:
         tell(f"{card.name} cannot be verified: {card.hash_note}")
     if card.credit is not None:

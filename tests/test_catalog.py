@@ -98,10 +98,13 @@ def test_addresses_follow_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_card_is_found_by_its_name() -> None:
+    assert find_card("SAFMN-L-DF2K-x3") is find_card("safmn-l-df2k-x3")
     assert find_card("safmn-l-df2k-x3").file == "SAFMN_L_DF2K_x3.pth"
 
 
-@pytest.mark.parametrize(("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("zzz", "")])
+@pytest.mark.parametrize(
+    ("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("SAFMN-4X", "did you mean safmn-x4? "), ("zzz", "")]
+)
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, guess: str) -> None:
     with pytest.raises(UnknownModelError) as raised:
         find_card(name)

@@ -112,6 +112,13 @@ def test_a_summary_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("terminal")
+def test_a_speed_in_pictures_is_not_of_input(capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(capsys, outcomes_of(2, 0), 40_000.0)
+    assert "pictures/s" in text
+    assert "of input" not in text
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_table_tells_of_an_interruption_and_of_what_was_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
     text = told(capsys, [], 0.1, interrupted=True, passed_over=4)
     assert "interrupted" in text

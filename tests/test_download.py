@@ -336,7 +336,7 @@ def test_what_can_go_wrong_at_github(
         download(card)
     assert raised.value.message.startswith(f"cannot fetch tiny: {reason}")
     assert raised.value.hint == (
-        f"download {card.address} by hand and save it as {put_path(card)}; '--model safmn-x4' works without it"
+        f"download {card.address} by hand and save it as {put_path(card)}; the model safmn-x2 needs no download"
     )
     assert list(put_path(card).parent.iterdir()) == []
 
@@ -374,7 +374,7 @@ def test_a_cache_that_cannot_be_written(
         download(make_card("tiny", host="github"))
     assert raised.value.message == f"cannot fetch tiny: {tmp_path}/file/cache/published: Not a directory"
     assert raised.value.hint == (
-        "set RESTORE_CACHE to a folder that can be written; '--model safmn-x4' works without it"
+        "set RESTORE_CACHE to a folder that can be written; the model safmn-x2 needs no download"
     )
     assert host.requests == []
 

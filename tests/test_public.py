@@ -54,6 +54,18 @@ def test_the_example_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
         assert large.size == (240, 160)
 
 
+def test_an_empty_array_is_no_picture() -> None:
+    for shape in ((0, 3, 3), (3, 0, 3), (0, 0, 1)):
+        with pytest.raises(RestoreError, match="are no picture: a side is 0"):
+            Picture(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("task", [Brightener, Cleaner, Decompressor])
+def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener]) -> None:
+    with pytest.raises(RestoreError, match="a network for x4 does not keep a picture's size"):
+        task(Restorer.load("safmn-x4", device="cpu"))
+
+
 def test_arrays_go_through_every_task() -> None:
     pixels = np.random.default_rng(1).integers(0, 30, (24, 16, 3), np.uint8)
     for task, model in ((Brightener, "darkir-s"), (Cleaner, "denoise"), (Decompressor, "dejpeg-s")):

@@ -17,6 +17,7 @@ from restore_cli.batch.manifest import Manifest
 from restore_cli.card import ModelCard, Speed
 from restore_cli.catalog import CARDS, default_upscaler
 from restore_cli.cli.app import run
+from restore_cli.tasks.steps import describe_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -138,6 +139,10 @@ def test_the_table_of_speeds_is_the_catalogues() -> None:
         for scale, cell in zip((2, 3, 4), cells, strict=True):
             card = default_upscaler(scale, Speed(speed))
             assert cell == f"`{card.name}`" + (", reduced" if card.scale > scale and not card.continuous else "")
+
+
+def test_keys_of_steps_are_those_that_are_read() -> None:
+    assert describe_keys() in " ".join(README.split())
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -94,8 +94,15 @@ def test_a_full_disk_is_told_before_work(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(UnwritablePictureError, match=r"a scratch file of .* does not fit .*: No space left") as caught:
         Room(0).empty((10,), np.uint8)
     assert caught.value.exit_code == 1
-    assert "RESTORE_TMPDIR" in caught.value.hint
+    assert caught.value.hint == "set RESTORE_TMPDIR to a folder with more room"
     assert os.listdir(folder) == []
+
+
+def test_a_folder_that_cannot_be_written_is_not_told_as_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTORE_TMPDIR", str(folder / "missing"))
+    with pytest.raises(UnwritablePictureError, match=r"cannot make a scratch file .*missing: No such file") as caught:
+        Room(0).empty((10,), np.uint8)
+    assert caught.value.hint == "set RESTORE_TMPDIR to a folder that can be written"
 
 
 def test_a_view_is_copied_where_there_is_memory() -> None:

@@ -112,7 +112,7 @@ def test_what_is_missing_is_said_in_two_lines(card: ModelCard) -> None:
         load_card(card, said.append)
     assert raised.value.message == "cannot fetch tiny-x2: HF_HUB_OFFLINE is set"
     assert raised.value.hint == (
-        f"download {card.address} by hand and save it as {put_path(card)}; '--model safmn-x4' works without it"
+        f"download {card.address} by hand and save it as {put_path(card)}; the model safmn-x2 needs no download"
     )
     assert said == []
 

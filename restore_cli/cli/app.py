@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -27,11 +29,14 @@ small pictures take twice as long. On an idle machine only pictures as small as 
 """
 REWORDED = (
     ("Value error, ", ""),
-    ("Input should be a valid number, unable to parse string as a number", "it is not a number"),
-    ("Input should be a valid integer, unable to parse string as an integer", "it is not a whole number"),
-    ("Input should be", "it should be"),
+    ("Input should be a valid number, unable to parse string as a number", "{value} is not a number"),
+    ("Input should be a valid integer, unable to parse string as an integer", "{value} is not a whole number"),
+    ("Input should be", "{value} should be"),
 )
-"""What pydantic, which Typer leaves the checking of values to, says to programmers, and what is said to users."""
+"""What pydantic, which Typer leaves the checking of values to, says to programmers, and what is said to users.
+
+{value} is what was given.
+"""
 FLAGS = {"help": False, "install_completion": False, "show_completion": False}
 """Typer's own flags, stated as unset: to find that out by itself it imports pydantic, a tenth of a second long."""
 
@@ -102,8 +107,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code
     except RestoreError as error:
-        if "--debug" in arguments:
-            raise
+        _trace_if_asked(arguments)
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
@@ -113,8 +117,7 @@ def run(arguments: list[str]) -> int:
         Display().give_up_standard_output()
         return 1
     except OSError as error:
-        if "--debug" in arguments:
-            raise
+        _trace_if_asked(arguments)
         if error.filename is not None:
             Display().error(RestoreError(f"cannot use {error.filename}: {error.strerror}"))
             return RestoreError.exit_code
@@ -128,9 +131,18 @@ def run(arguments: list[str]) -> int:
 def _reworded(error: Exception, arguments: list[str]) -> UsageError:
     """Say to users what Typer says of their arguments."""
     message: str = error.format_message()  # type: ignore[attr-defined]
+    found: list[dict[str, object]] = getattr(error.__cause__, "errors", list)()  # of pydantic
+    value = repr(found[0]["input"]) if found else "it"
     for theirs, ours in REWORDED:
-        message = message.replace(theirs, ours)
+        message = message.replace(theirs, ours.replace("{value}", value))
     return UsageError(message, _help_hint(error, arguments))
+
+
+def _trace_if_asked(arguments: list[str]) -> None:
+    """Print the traceback of the error in hand where `--debug` asks for it; the error's own line and code follow."""
+    if "--debug" in arguments:
+        with suppress(OSError):  # nobody reads it
+            traceback.print_exc()
 
 
 def _help_hint(error: Exception, arguments: list[str]) -> str:

@@ -43,6 +43,7 @@ def bench(
     precision: Annotated[
         list[PrecisionChoice] | None,
         typer.Option(
+            case_sensitive=False,
             metavar="|".join(PrecisionChoice),
             help="Numbers to compute with, may be given several times; by default auto.",
         ),

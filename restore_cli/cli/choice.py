@@ -10,7 +10,7 @@ from typing import Any
 from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.catalog import default_for, default_for_compressed, default_upscaler, find_card, names_file
 from restore_cli.cli.engine_settings import EngineSettings
-from restore_cli.errors import UsageError
+from restore_cli.errors import StateDictError, UsageError
 from restore_cli.files.hashing import sha256_of
 from restore_cli.tasks.sizing import Sizing
 
@@ -34,10 +34,12 @@ def choose_upscaler(engine: EngineSettings, wanted: Sizing | None, speed: Speed 
     Raises:
         UnknownModelError: it is the name of nothing.
         UsageError: it does not fit the scale, or a speed is asked for, too.
-        WeightsError: it is a file that is wrong, where no scale is given.
+        WeightsError: it is a file that is wrong or does not upscale, where no scale is given.
     """
     card = _choose_card(engine.model, wanted, speed)
     sizing = wanted or Sizing(scale=card.scale if card else _scale_of_file(engine))
+    if wanted is None and sizing.scale == 1:
+        raise does_not_upscale(engine.model)
     if engine.model is not None or card is None:
         return UpscalerChoice(card, None, sizing)
     note = ""
@@ -59,6 +61,11 @@ def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None) 
     return card
 
 
+def does_not_upscale(model: str | None) -> StateDictError:
+    """Make the error that a weights file `model` holds a network of scale 1."""
+    return StateDictError(f"{model} does not upscale", "restore lowlight, deblur, denoise or dejpeg may run it")
+
+
 def _scale_of_file(engine: EngineSettings) -> float:
     from restore_cli.device import prepare_host
     from restore_cli.weights import build, load_path
@@ -67,8 +74,10 @@ def _scale_of_file(engine: EngineSettings) -> float:
     return float(build(load_path(Path(str(engine.model)), engine.key)).scale)
 
 
-def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:
+def choose_enhancer(model: str | None, task: TaskName, option: str = "--model FILE") -> ModelCard | None:
     """Return the card that `--model` names, the built-in one for `task`, or None where it names a file.
+
+    `option` is how the user names a file.
 
     Raises:
         UnknownModelError: it is the name of nothing.
@@ -77,7 +86,7 @@ def choose_enhancer(model: str | None, task: TaskName) -> ModelCard | None:
     if model is None:
         card = default_for(task)
         if card is None:
-            raise UsageError(f"no model for {task} is built in or listed", "give a weights file with --model FILE")
+            raise UsageError(f"no model for {task} is built in or listed", f"give a weights file with {option}")
         return card
     if names_file(model):
         return None

@@ -45,7 +45,12 @@ def evaluate(
         typer.Argument(metavar="REFERENCE", help="Its reference, or a folder with references of the same names."),
     ],
     channel: Annotated[
-        ChannelChoice, typer.Option(metavar="y|rgb", help="Compare BT.601 luma (not rounded), or red, green and blue.")
+        ChannelChoice,
+        typer.Option(
+            case_sensitive=False,
+            metavar="y|rgb",
+            help="Compare BT.601 luma (not rounded), or red, green and blue.",
+        ),
     ] = ChannelChoice.Y,
     border: Annotated[
         int,

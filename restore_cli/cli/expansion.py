@@ -6,17 +6,23 @@ import copy
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, get_args, get_type_hints
 
 
-def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Let `command` take option dataclasses, and Typer see their fields as options of their own."""
+def expand_options(command: Callable[..., None], hidden: Collection[str] = ()) -> Callable[..., None]:
+    """Let `command` take option dataclasses, and Typer see their fields as options of their own.
+
+    The `hidden` fields are not offered; who gives such an option is told by the command what to do instead.
+    """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
     parameters = []
     for name, parameter in inspect.signature(command).parameters.items():
-        members = _fields_as_parameters(groups[name]) if name in groups else [parameter.replace(annotation=hints[name])]
+        if name in groups:
+            members = _fields_as_parameters(groups[name], hidden)
+        else:
+            members = [parameter.replace(annotation=hints[name])]
         parameters += [member.replace(kind=inspect.Parameter.KEYWORD_ONLY) for member in members]
 
     @functools.wraps(command)
@@ -31,22 +37,23 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _fields_as_parameters(group: Any) -> list[inspect.Parameter]:
+def _fields_as_parameters(group: Any, hidden: Collection[str]) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=field.default,
-            annotation=_under_heading(hints[field.name], group.heading),
+            annotation=_as_shown(hints[field.name], group.heading, is_hidden=field.name in hidden),
         )
         for field in dataclasses.fields(group)
     ]
 
 
-def _under_heading(hint: Any, heading: str) -> Any:
-    """Return the annotation of an option as one that stands under `heading` in the help."""
+def _as_shown(hint: Any, heading: str, *, is_hidden: bool) -> Any:
+    """Return the annotation of an option as one that stands under `heading` in the help, or nowhere."""
     kind, option = get_args(hint)
     option = copy.copy(option)  # several groups and commands may share it
     option.rich_help_panel = heading
+    option.hidden = is_hidden
     return Annotated[kind, option]

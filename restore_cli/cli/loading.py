@@ -20,7 +20,10 @@ def load_network(card: ModelCard | None, engine: EngineSettings, tell: Tell) -> 
     Raises:
         WeightsError: the weights are missing, wrong, or of no known architecture.
     """
-    weights = load_path(Path(str(engine.model)), engine.key) if card is None else load_card(card, tell)
+    if card is None:
+        weights = load_path(Path(str(engine.model)), engine.key)
+    else:
+        weights = load_card(card, tell, is_named=engine.model is not None)
     return build(weights).fold()
 
 

@@ -63,7 +63,7 @@ class FileOptions:
             "--output",
             "-o",
             help="File or folder to write, - for standard output, or a template of {stem}, {name}, {parent}, {ext} "
-            "and, where one model runs, {model} and {scale}.",
+            "and, but for several steps, {model} and {scale}; {model} is auto where each picture decides which it is.",
             metavar="PATH",
         ),
     ] = None
@@ -85,7 +85,8 @@ class FileOptions:
             min=1,
             max=100,
             metavar="1..100",
-            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85).",
+            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85); of JPEG 2000, which is lossless "
+            "without one.",
         ),
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False
@@ -125,7 +126,8 @@ class EngineOptions:
     precision: Annotated[
         PrecisionChoice,
         typer.Option(
-            help="Numbers to compute with; auto is bf16 where the hardware has it and the network gains by it."
+            case_sensitive=False,
+            help="Numbers to compute with; auto is bf16 where the hardware has it and the network gains by it.",
         ),
     ] = PrecisionChoice.AUTO
     tile: Annotated[

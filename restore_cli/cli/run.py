@@ -19,10 +19,10 @@ from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import Load, load_chain, load_enhancer, load_upscaler
 from restore_cli.errors import UsageError
 from restore_cli.tasks.sizing import OutputSize, parse_sizing, same_size, size_after
-from restore_cli.tasks.steps import STEPS, Step, parse_step
+from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
 
 
-@expand_options
+@partial(expand_options, hidden=("model",))  # each step has its own
 def run(
     inputs: Inputs = None,
     *,
@@ -31,7 +31,8 @@ def run(
         typer.Option(
             "--step",
             metavar="NAME[:KEY=VALUE,...]",
-            help=f"A step, in the order given: {', '.join(STEPS)}; for example upscale:scale=2,strength=0.8.",
+            help=f"A step, in the order given: {', '.join(STEPS)}; for example upscale:scale=2,strength=0.8. "
+            f"{describe_keys()}",
         ),
     ],
     files: FileOptions,
@@ -98,7 +99,7 @@ def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
     model = values.pop("model", None)
     if step.name == "upscale":
         return _prepare_upscale(replace(engine, model=model), values)
-    card = choose_enhancer(model, step.name)
+    card = choose_enhancer(model, step.name, f"--step {step.name}:model=FILE")
     return PreparedStep(
         f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values)
     )

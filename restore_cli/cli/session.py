@@ -179,8 +179,8 @@ def _describe_passed_by(results: Sequence[Path]) -> str:
 
 
 def _tell_idle_quality(plan: Plan, display: Display) -> None:
-    """Tell of a quality that was asked for where all results are of lossless formats."""
+    """Tell of a quality that was asked for where all results are of formats that have none."""
     formats = {job.format for job in plan.jobs if job.format is not None}
     if formats and not any(format.takes_quality for format in formats):
-        names = ", ".join(sorted(format.name.upper() for format in formats))
-        display.note(f"--quality changes nothing: {names} is lossless")
+        names = " and ".join(sorted(format.name.upper() for format in formats))
+        display.note(f"--quality changes nothing: {names} {'has' if len(formats) == 1 else 'have'} none")

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from restore_cli.card import ModelCard, TaskName
-from restore_cli.cli.choice import UpscalerChoice
+from restore_cli.cli.choice import UpscalerChoice, does_not_upscale
 from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.errors import StateDictError
 from restore_cli.telling import Tell
@@ -58,7 +58,7 @@ def load_upscaler(
     def load(card: ModelCard | None) -> Upscaler:
         network = load_network(card, engine, tell)
         if network.scale == 1 and choice.sizing.scale != 1:
-            raise StateDictError(f"{engine.model} does not upscale", "restore deblur, denoise or dejpeg may run it")
+            raise does_not_upscale(engine.model)
         restorer = load_restorer(network, engine, device)
         return Upscaler(
             restorer, choice.sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole

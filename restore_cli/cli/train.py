@@ -66,7 +66,10 @@ def train(
     ] = 2.0,
     device: Device = "auto",
     threads: Threads = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON record per report on standard output.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON record per report on standard output, or with --list per recipe."),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -77,7 +80,7 @@ def train(
     """
     display = Display(quiet=quiet, json=json)
     if list_recipes:
-        _list_recipes()
+        _list_recipes(json=json)
         return
     if recipe is None:
         raise UsageError("no recipe was named", "'restore train --list' shows what there is")
@@ -153,9 +156,10 @@ def _choose_output(output: Path | None, recipe: Recipe, *, resume: bool, overwri
     return weights
 
 
-def _list_recipes() -> None:
+def _list_recipes(*, json: bool) -> None:
     for name in recipe_names():
-        print(name, read_recipe(name).summary, sep="\t")
+        summary = read_recipe(name).summary
+        print(json_format.dumps({"name": name, "summary": summary}) if json else f"{name}\t{summary}")
 
 
 def _run(run: Session, title: str, draw: Draw, display: Display) -> bool:

@@ -36,7 +36,8 @@ def upscale(
     speed: Annotated[
         Speed | None,
         typer.Option(
-            help="Pick the model: balanced is built in and the default; fast and best are fetched when first used."
+            case_sensitive=False,
+            help="Pick the model: balanced is built in and the default; fast and best are fetched when first used.",
         ),
     ] = None,
     strength: Annotated[

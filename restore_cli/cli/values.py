@@ -25,11 +25,12 @@ class PrecisionChoice(StrEnum):
 
 
 def parse_tile(value: str) -> str:
-    """Check what `--tile` is given.
+    """Check what `--tile` is given, and return it in small letters.
 
     Raises:
         typer.BadParameter: it is neither auto, off nor a number of pixels.
     """
+    value = value.lower()
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
@@ -61,22 +62,24 @@ def parse_memory(value: str) -> int:
 
 
 def parse_device(value: str) -> str:
-    """Check what `--device` is given.
+    """Check what `--device` is given, and return it in small letters.
 
     Raises:
         typer.BadParameter: no device can have this name.
     """
+    value = value.lower()
     if not DEVICE.fullmatch(value):
         raise typer.BadParameter(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps and xpu")
     return value
 
 
 def parse_devices(value: str) -> str:
-    """Check what `--devices` is given.
+    """Check what `--devices` is given, and return it in small letters.
 
     Raises:
         typer.BadParameter: one of them is no name of a device.
     """
+    value = value.lower()
     if not all(DEVICE.fullmatch(name.strip()) for name in value.split(",")):
         raise typer.BadParameter(f"{value!r} is not a list of devices such as cuda:0,cuda:1")
     return value

@@ -72,6 +72,8 @@ class Picture:
             raise PictureError(
                 f"pixels of {pixels.dtype} and shape {pixels.shape} are none of uint8 or uint16 and h, w, 1 or 3"
             )
+        if not pixels.size:
+            raise PictureError(f"pixels of shape {pixels.shape} are no picture: a side is 0")
         if alpha is not None and (alpha.dtype != pixels.dtype or alpha.shape != pixels.shape[:2]):
             raise PictureError(
                 f"an alpha of {alpha.dtype} and shape {alpha.shape} does not fit pixels of {pixels.dtype} and shape "

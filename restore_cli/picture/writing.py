@@ -15,7 +15,7 @@ from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, format_of_path
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.unwritable import told_as
+from restore_cli.picture.unwritable import ELSEWHERE, told_as
 
 OTHERS = "choose TIFF or PNG with --format"
 """The hint for what a format cannot hold."""
@@ -43,7 +43,7 @@ def writing(
         FullDiskError: the disk is full.
         UnwritablePictureError: the folder cannot be written, or the format cannot hold the picture.
     """
-    with told_as(f"cannot write {shown(target)}"):
+    with told_as(f"cannot write {shown(target)}", ELSEWHERE):
         if "\0" in str(target):
             raise UnwritablePictureError("no file can have this name")
         check_size(format, height, width)

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from restore_cli.card import TaskName
-from restore_cli.errors import RestoreError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.bleeding import bleed_colour
@@ -51,7 +51,13 @@ class Enhancer:
     def __init__(
         self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
     ) -> None:
-        """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all."""
+        """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
+
+        Raises:
+            UsageError: the network is one that changes the size.
+        """
+        if restorer.scale != 1:
+            raise UsageError(f"a network for x{restorer.scale} does not keep a picture's size", "it is for an Upscaler")
         self.restorer = restorer
         self.model = model
         self.device = restorer.device.name
@@ -187,7 +193,7 @@ class Brightener(Enhancer):
         found, change = (
             ("dim", f"brightened with strength {strength:.2f}") if strength else ("not dark", "left as it is")
         )
-        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; --strength 1 brightens it in full"
+        note = f"{found} (mean luminance {mean:.3f}), so it was {change}; strength 1 brightens it in full"
         return strength, (note,)
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:

@@ -26,6 +26,11 @@ def parse_flag(text: str) -> bool:
     return {"": True, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
 
 
+def parse_speed(text: str) -> Speed:
+    """Read the name of a speed, in capital or small letters."""
+    return Speed(text.lower())
+
+
 ENHANCER: dict[str, Key] = {
     "model": (str, "a name or a file"),
     "strength": (parse_share, "a number from 0 to 1"),
@@ -39,7 +44,7 @@ STEPS: Mapping[TaskName, Mapping[str, Key]] = {
         "width": (int, "a number of pixels"),
         "height": (int, "a number of pixels"),
         "long-edge": (int, "a number of pixels"),
-        "speed": (Speed, "fast, balanced or best"),
+        "speed": (parse_speed, "fast, balanced or best"),
     },
     "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},
     "deblur": ENHANCER,
@@ -55,6 +60,19 @@ class Step:
 
     name: TaskName
     values: Mapping[str, Value] = field(default_factory=dict)
+
+
+def describe_keys() -> str:
+    """Say which keys steps take, and what their values look like."""
+    sentence = f"Every step takes {_listed(ENHANCER)}"
+    for name, keys in STEPS.items():
+        own = {key: read for key, read in keys.items() if key not in ENHANCER}
+        sentence += f"; {name} also {_listed(own)}" if own else ""
+    return f"{sentence}."
+
+
+def _listed(keys: Mapping[str, Key]) -> str:
+    return ", ".join(f"{key} ({expected})" for key, (_, expected) in keys.items())
 
 
 def parse_step(text: str) -> Step:

@@ -74,7 +74,9 @@ def test_the_tile_does_not_change_the_result(dark: Path) -> None:
 
 def test_a_bright_picture_stays_and_the_user_is_told(photo: Path, capsys: Capture) -> None:
     assert run(["lowlight", str(photo)]) == 0
-    assert "not dark" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "not dark" in told
+    assert "so it was left as it is; strength 1 brightens it in full" in told  # --strength here, a key in a step
     assert (pixels_of("photo_lowlight.png") == pixels_of(photo)).all()
     assert run(["lowlight", str(photo), "--strength", "1", "--overwrite"]) == 0
     assert (pixels_of("photo_lowlight.png") != pixels_of(photo)).any()
@@ -105,6 +107,10 @@ def test_a_step_takes_the_scale_of_weights_of_ones_own(dark: Path, here: Path, c
 def test_a_network_that_does_not_enlarge_is_no_upscaler(dark: Path, small_weights: Path, capsys: Capture) -> None:
     assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "2"]) == 3
     assert "own.safetensors does not upscale" in capsys.readouterr().err
+    for command in (["upscale", "-m", str(small_weights)], ["run", "--step", f"upscale:model={small_weights}"]):
+        assert run([*command, str(dark)]) == 3
+        assert "own.safetensors does not upscale" in capsys.readouterr().err
+    assert not Path("dark_x1.png").exists()
     assert run(["upscale", str(dark), "-m", str(small_weights), "-s", "1", "-q"]) == 0
 
 
@@ -140,6 +146,15 @@ def test_wrong_requests_get_one_line(arguments: str, code: int, words: str, dark
     assert words in first
     assert len(rest) <= 1
     assert [path.name for path in Path().iterdir() if path.suffix == ".png"] == ["photo.png", "dark.png"]
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("deblur", "with --model FILE"), ("run --step deblur", "with --step deblur:model=FILE")],
+)
+def test_a_hint_at_weights_of_ones_own_fits_the_command(command: str, hint: str, dark: Path, capsys: Capture) -> None:
+    assert run([*command.split(), str(dark)]) == 2
+    assert capsys.readouterr().err.splitlines()[1] == f"hint: give a weights file {hint}"
 
 
 @pytest.fixture

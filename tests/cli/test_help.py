@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from restore_cli.cli.app import run
 from restore_cli.cli.enhance import PURPOSES
+from restore_cli.tasks.steps import describe_keys
 
 Capture = pytest.CaptureFixture[str]
 HEADING = re.compile(r"^(\w+):$", re.MULTILINE)
@@ -28,6 +30,22 @@ def test_shared_options_stand_under_the_same_headings(command: str, capsys: Capt
         assert [name for name, text in sections.items() if f"{option} " in text] == [heading]
     own = {"upscale": "--scale", "run": "--step"}.get(command, "--strength")
     assert own in sections["Options"]
+
+
+def test_a_run_offers_no_model_but_the_keys_of_steps(capsys: Capture) -> None:
+    sections = sections_of("run", capsys)
+    assert "--model" not in sections["Network"]
+    assert describe_keys().replace(" ", "") in "".join(sections["Options"].split())  # lines break at hyphens, too
+    assert "--model" in sections_of("upscale", capsys)["Network"]
+
+
+def test_fields_of_templates_are_told_with_what_a_model_may_be(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert "{model} is auto where each picture decides" in " ".join(sections_of("upscale", capsys)["Files"].split())
+    monkeypatch.chdir(photo.parent)
+    assert run(["upscale", "photo.png", "-o", "{stem}_{model}.png", "--dry-run"]) == 0
+    assert "photo_auto.png" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_pull_goes_on_after_a_failure(tiny: ModelCard, capsys: Capture) -> None:
     assert lines == [f"safmn-x4\t{embedded_path(EMBEDDED)}"]
     assert words == [
         "error: cannot fetch tiny-x2: HF_HUB_OFFLINE is set",
-        f"hint: download {tiny.address} by hand and save it as {put_path(tiny)}; '--model safmn-x4' works without it",
+        f"hint: download {tiny.address} by hand and save it as {put_path(tiny)}; the model safmn-x2 needs no download",
     ]
 
 

@@ -395,7 +395,20 @@ def test_without_a_network_a_speed_ends_with_what_is_built_in(
     note, error, hint = stderr_lines(capsys)
     assert note == "note: no x3 model is listed as fast: plainusr-s-x4 runs and its result is reduced"
     assert error == "error: cannot fetch plainusr-s-x4: HF_HUB_OFFLINE is set"
-    assert hint.endswith("'--model safmn-x4' works without it")
+    assert hint.endswith("; the speed balanced needs no download")
+
+
+@pytest.mark.parametrize(
+    ("model", "without"),
+    [("safmn-df2k-x2", "safmn-x2"), ("plainusr-s-x4", "safmn-x4"), ("safmn-l-df2k-x3", "safmn-x3")],
+)
+def test_without_a_network_what_is_built_in_at_the_scale_is_named(
+    model: str, without: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for command in (["upscale", "-m", model], ["run", "--step", f"upscale:model={model}"]):
+        assert run([*command, str(photo)]) == 3
+        assert stderr_lines(capsys)[-1].endswith(f"; the model {without} needs no download")
 
 
 def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -453,18 +466,37 @@ def test_bad_input_gets_an_error_a_hint_and_a_code(
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
 
 
-def test_debug_shows_the_traceback(photo: Path) -> None:
-    with pytest.raises(Exception, match="safmn-4x"):
-        run(["upscale", str(photo), "--model", "safmn-4x", "--debug"])
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--model", "safmn-4x"], 2),
+        (["-s", "99"], 2),
+        (["--model", "nofile.pth"], 3),
+        (["--device", "cuda:99"], 4),
+        (["--width", "5000"], 1),
+    ],
+)
+def test_debug_shows_the_traceback_and_changes_no_code(
+    options: list[str], code: int, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["upscale", str(photo), *options]
+    assert run(command) == code
+    plain = stderr_lines(capsys)
+    assert run([*command, "--debug"]) == code
+    lines = stderr_lines(capsys)
+    assert lines[0].startswith("Traceback")
+    assert lines[-len(plain) :] == plain
 
 
 @pytest.mark.parametrize(
     ("arguments", "words", "hint"),
     [
         (["upscale", "a.png", "--speed", "slow"], "'--speed': 'slow' is not one of", "'restore upscale --help'"),
-        (["upscale", "a.png", "--scale", "x2"], "it is not a number", "'restore upscale --help'"),
-        (["upscale", "a.png", "--long-edge", "4K"], "it is not a whole number", "'restore upscale --help'"),
-        (["upscale", "a.png", "--quality", "0"], "it should be greater than", "'restore upscale --help'"),
+        (["upscale", "a.png", "--scale", "x2"], "'--scale' / '-s': 'x2' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "-s", "1,5"], "'1,5' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "-scale", "2"], "'cale' is not a number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--long-edge", "4K"], "'4K' is not a whole number", "'restore upscale --help'"),
+        (["upscale", "a.png", "--quality", "0"], "'0' should be greater than", "'restore upscale --help'"),
         (["upscale", "a.png", "-o"], "requires an argument", "'restore upscale --help'"),
         (["upscale", "-strange.png"], "-s", "the file is ./-strange.png"),
     ],
@@ -479,10 +511,41 @@ def test_values_that_are_none_are_told_in_plain_words(
     assert hint in helps
 
 
-def test_a_quality_for_a_lossless_format_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for format, is_told in (("png", True), ("jpeg", False)):
+def test_a_quality_for_a_format_that_has_none_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for format, is_told in (("png", True), ("gif", True), ("jpeg", False), ("jp2", False)):
         assert run(["upscale", str(photo), "--quality", "50", "--format", format, "--dry-run"]) == 0
-        assert ("--quality changes nothing: PNG is lossless" in capsys.readouterr().err) == is_told
+        assert (f"--quality changes nothing: {format.upper()} has none" in capsys.readouterr().err) == is_told
+    Image.new("RGB", (4, 4)).save("scan.tif")
+    assert run(["upscale", str(photo), "scan.tif", "--quality", "50", "--dry-run"]) == 0
+    assert "--quality changes nothing: PNG and TIFF have none" in capsys.readouterr().err
+
+
+def test_capital_letters_are_small_ones(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--device", "CPU", "--tile", "OFF", "--precision", "FP32", "--format", "PNG"]
+    for chosen in (["--speed", "Balanced"], ["-m", "SAFMN-X4"]):
+        assert run(["upscale", str(photo), "--json", "--overwrite", *options, *chosen]) == 0
+        (told,) = records(capsys.readouterr().out)
+        assert (told["model"], told["device"], told["precision"]) == ("safmn-x4", "cpu", "fp32")
+    assert run(["upscale", str(photo), "--devices", "CPU,Cpu", "--dry-run"]) == 0
+    assert run(["evaluate", str(photo), str(photo), "--channel", "Y"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("photo.png/x.png", "photo.png is no folder"),
+        ("photo.png/inner/x.png", "photo.png is no folder"),
+        (f"{'x' * 300}.png", "File name too long"),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_what_helps(
+    target: str, reason: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["upscale", str(photo), "-o", target]) == 1
+    assert stderr_lines(capsys) == [
+        f"error: cannot write {target}: {reason}",
+        "hint: name another place with -o",
+    ]
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,8 +134,8 @@ def refusals(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     return {
-        "below a file": (tmp_path / "file" / "a.png", "exists|Not a directory"),
-        "deep below a file": (tmp_path / "file" / "b" / "a.png", "Not a directory"),
+        "below a file": (tmp_path / "file" / "a.png", "file is no folder"),
+        "deep below a file": (tmp_path / "file" / "b" / "a.png", "file is no folder"),
         "name too long": (tmp_path / ("x" * 300 + ".png"), "File name too long"),
         "a folder": (tmp_path / "folder.png", "there is a folder of this name"),
         "a pipe": (tmp_path / "pipe.png", "it is no ordinary file"),
@@ -153,6 +153,7 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(case: str, pictur
         write_picture(picture, target, format_by_name("png"))
     assert caught.value.message.startswith("cannot write ")
     assert caught.value.message.isprintable()
+    assert (caught.value.hint == "name another place with -o") == (case != "no name")
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "file").read_bytes() == b"mine"
 

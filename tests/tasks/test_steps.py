@@ -6,7 +6,7 @@ import pytest
 
 from restore_cli.card import Speed
 from restore_cli.errors import UsageError
-from restore_cli.tasks.steps import STEPS, Step, parse_step
+from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from restore_cli.tasks.steps import STEPS, Step, parse_step
         ("upscale:scale=2", "upscale", {"scale": 2.0}),
         ("upscale:size=640x480,strength=.5,tta", "upscale", {"size": "640x480", "strength": 0.5, "tta": True}),
         ("upscale:long-edge=3840,tta=no", "upscale", {"long-edge": 3840, "tta": False}),
+        ("upscale:speed=Fast", "upscale", {"speed": Speed.FAST}),
         ("upscale:speed=best", "upscale", {"speed": Speed.BEST}),
         ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
         ("denoise:strength=0.5", "denoise", {"strength": 0.5}),
@@ -52,3 +53,10 @@ def test_an_unknown_step_is_answered_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         parse_step("x")
     assert all(name in caught.value.hint for name in STEPS)
+
+
+def test_every_key_is_described() -> None:
+    described = describe_keys()
+    assert all(f"{key} ({expected})" in described for keys in STEPS.values() for key, (_, expected) in keys.items())
+    assert described.count("tta") == 1
+    assert "; lowlight also preserve-highlights (yes or no)" in described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -231,6 +232,10 @@ def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["train", "--list"]) == 0
     listed = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == recipe_names()
+    assert run(["train", "--list", "--json"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["name"] for record in records] == listed
+    assert all(record["summary"] for record in records)
     assert run(["train", listed[0], "--show"]) == 0
     assert f'name = "{listed[0]}"' in capsys.readouterr().out
     assert run(["train"]) == 2

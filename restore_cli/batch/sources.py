@@ -144,7 +144,7 @@ def holds_tiles(folder: Path) -> bool:
 
 def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
     """List the pictures below `folder`, without those in the resolved folder `output` and tiles of Deep Zoom."""
-    pictures, passed_over, refusals, unread = [], 0, list[Refusal](), Counter[str]()
+    pictures, others, refusals = [], list[Path](), list[Refusal]()
 
     def refuse(error: OSError) -> None:
         refusals.append(_unreadable(str(error.filename), error))
@@ -153,9 +153,8 @@ def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
         if is_picture_name(path.name) and not _is_special(path):
             pictures.append(path)
         else:
-            passed_over += 1
-            unread += _count_unread([path])
-    return Listing(pictures, passed_over, refusals, unread)
+            others.append(path)
+    return Listing(pictures, len(others), refusals, _count_unread(others))
 
 
 def read_list(file: str, *, null: bool = False) -> list[str]:

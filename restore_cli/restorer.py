@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,7 @@ from restore_cli.device import (
     prepare_host,
     succeeds_in_memory,
 )
-from restore_cli.errors import NotFiniteError, RestoreError
+from restore_cli.errors import NotFiniteError, PictureError, RestoreError, UsageError
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
@@ -55,8 +56,11 @@ class Restorer:
         """Move `network` to `device` in `precision` (auto, fp32, bf16, fp16).
 
         Raises:
+            UsageError: there is no such precision or tile.
             DeviceError: the network is wrong in that precision, or does not fit the device.
         """
+        if tile not in ("auto", "off") and (not isinstance(tile, int) or tile < 1):
+            raise UsageError(f"a tile is auto, off or a number of pixels, not {tile!r}")
         self.device = device
         self.tile = tile
         self.scale = network.scale
@@ -73,7 +77,7 @@ class Restorer:
     @classmethod
     def load(
         cls,
-        model: str,
+        model: str | Path,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -87,10 +91,12 @@ class Restorer:
 
         Raises:
             UnknownModelError: it is the name of nothing.
-            UsageError: there is no such precision.
+            UsageError: there is no such precision or tile, or no thread.
             WeightsError: the weights are missing, wrong, or of no known architecture.
             DeviceError: the device is absent, or the precision does not suit the network.
         """
+        if threads is not None and threads < 1:
+            raise UsageError(f"{threads} threads compute nothing", "leave threads away for all there are")
         prepare_host(threads)
         return cls(build(load(model)).fold(), find_device(device), precision=precision, tile=tile)
 
@@ -112,9 +118,12 @@ class Restorer:
         reduced precision are done again in float32, and so is what comes after them.
 
         Raises:
+            PictureError: it is no picture of three channels.
             DeviceError: the device is out of memory even with the smallest tile.
             NotFiniteError: the result is not finite in float32 either.
         """
+        if picture.ndim != 3 or picture.shape[0] != 3 or not picture.numel():
+            raise PictureError(f"a tensor of shape {tuple(picture.shape)} is no picture of shape 3, h, w")
         if isinstance(self._network, SteppedNetwork):
             return self._in_precisions(lambda network, precision: self._step_alone(picture, network, progress))
         tiles = self._tile(picture, size)

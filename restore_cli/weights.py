@@ -126,14 +126,16 @@ def load_path(path: Path, key: str | None = None) -> Weights:
     return Weights(read_checkpoint(path, key), path)
 
 
-def load(model: str, key: str | None = None, tell: Tell = lambda line: None) -> Weights:
+def load(model: str | Path, key: str | None = None, tell: Tell = lambda line: None) -> Weights:
     """Load what a user calls a model: a name of the catalogue, or a file, of which `key` is as `load_path` takes it.
 
     Raises:
         UnknownModelError: it is the name of nothing.
         WeightsError: as `load_card` and `load_path` do.
     """
-    return load_path(Path(model), key) if names_file(model) else load_card(find_card(model), tell)
+    if isinstance(model, Path) or names_file(model):
+        return load_path(Path(model), key)
+    return load_card(find_card(model), tell)
 
 
 def build(weights: Weights) -> Network:

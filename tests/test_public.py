@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import restore_cli
@@ -64,6 +68,52 @@ def test_an_empty_array_is_no_picture() -> None:
 def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener]) -> None:
     with pytest.raises(RestoreError, match="a network for x4 does not keep a picture's size"):
         task(Restorer.load("safmn-x4", device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tile": 0}, "a tile is auto, off or a number of pixels, not 0"),
+        ({"tile": "32"}, "not '32'"),
+        ({"tile": None}, "not None"),
+        ({"tile": 16.5}, "not 16.5"),
+        ({"threads": 0}, "0 threads compute nothing"),
+    ],
+)
+def test_options_of_a_restorer_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(RestoreError, match=message):
+        Restorer.load("safmn-x4", device="cpu", **options)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
+def test_a_strength_is_a_share(strength: float) -> None:
+    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength}"):
+        Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=strength)
+    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength}"):
+        Cleaner(Restorer.load("denoise", device="cpu"), strength=strength)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 3, 8, 8), (8, 8), (3, 0, 8)])
+def test_a_tensor_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(RestoreError, match=re.escape(f"a tensor of shape {shape} is no picture of shape 3, h, w")):
+        Restorer.load("safmn-x4", device="cpu").restore(torch.zeros(shape))
+
+
+def test_a_model_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(ROOT / "weights" / "safmn-x2.safetensors", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert Restorer.load(Path("mine"), device="cpu").scale == 2
+
+
+def test_pictures_go_to_other_processes_with_all_that_is_theirs(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (5, 7, 4), np.uint8)
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "picture.png", dpi=(300, 300))
+    picture = read_picture(tmp_path / "picture.png")
+    again = pickle.loads(pickle.dumps(picture))
+    assert (again.pixels == pixels[..., :3]).all()
+    assert (again.alpha == pixels[..., 3]).all()
+    assert again.metadata == picture.metadata
+    assert again.room.empty((2, 3), np.uint8).shape == (2, 3)
 
 
 def test_arrays_go_through_every_task() -> None:

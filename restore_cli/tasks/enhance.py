@@ -15,7 +15,7 @@ from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
-from restore_cli.tasks.light import keep_highlights, mean_luminance, mix
+from restore_cli.tasks.light import check_strength, keep_highlights, mean_luminance, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
 from restore_cli.telling import Progress
@@ -54,8 +54,10 @@ class Enhancer:
         """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
 
         Raises:
-            UsageError: the network is one that changes the size.
+            UsageError: the network is one that changes the size, or the strength is none from 0 to 1.
         """
+        if strength is not None:
+            check_strength(strength)
         if restorer.scale != 1:
             raise UsageError(f"a network for x{restorer.scale} does not keep a picture's size", "it is for an Upscaler")
         self.restorer = restorer

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restore_cli.errors import UsageError
 from restore_cli.picture.picture import Samples
 from restore_cli.picture.srgb import to_linear, to_srgb
 from restore_cli.scratch import few_rows_each
@@ -29,6 +30,16 @@ def mean_luminance(planes: Planes, alpha: Samples | None = None) -> float:
     for rows in few_rows_each(len(planes)):
         total += float((luminance(to_linear(planes[rows])) * cover[rows]).sum(dtype=np.float64))
     return total / float(cover.sum(dtype=np.float64))
+
+
+def check_strength(strength: float) -> None:
+    """Check that `strength` is a share.
+
+    Raises:
+        UsageError: it is none from 0 to 1.
+    """
+    if not 0 <= strength <= 1:
+        raise UsageError(f"a strength is from 0 to 1, not {strength}")
 
 
 def mix(plain: Planes, restored: Planes, strength: float) -> Planes:

@@ -9,6 +9,7 @@ from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer, Run
+from restore_cli.tasks.light import check_strength
 from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
 from restore_cli.tasks.upscaling import Upscaling
 from restore_cli.telling import Progress
@@ -36,7 +37,11 @@ class Upscaler:
         `strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture. `tta` averages
         the results of the eight flips and turns of the picture. A result whose samples are more than `whole_bytes` is
         handed on in bands.
+
+        Raises:
+            UsageError: the strength is none from 0 to 1.
         """
+        check_strength(strength)
         self.restorer = restorer
         self.sizing = sizing
         self.model = model

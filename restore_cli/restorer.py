@@ -87,7 +87,7 @@ class Restorer:
         """Load a model, by its name in the catalogue or from a weights file, onto a device.
 
         `device` is auto, cpu, cuda, cuda:N, mps or xpu; `tile` is auto, off or the pixels a side of a tile; `threads`
-        None are all. What is not at hand is fetched.
+        is the number for the whole process, None leaves it as it is: all, at first. What is not at hand is fetched.
 
         Raises:
             UnknownModelError: it is the name of nothing.

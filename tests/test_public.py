@@ -43,6 +43,10 @@ def test_every_public_name_is_there_and_nothing_else() -> None:
     assert (Path(restore_cli.__file__).parent / "py.typed").exists()
 
 
+def test_public_names_are_listed() -> None:
+    assert set(restore_cli.__all__) <= set(dir(restore_cli))
+
+
 def test_importing_the_package_loads_nothing_heavy() -> None:
     program = "import sys, restore_cli; sys.exit(bool({'torch', 'numpy', 'PIL', 'pyvips'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -101,7 +101,8 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
         tell(f"{refusal.error.message}; what lies in it is left out")
     found, small, repeated = [], 0, 0
     for path in sorted(listing.pictures):
-        if path.parent.name == INPUTS and (path.parent.parent / TARGETS).is_dir():
+        side = _folder_of(path)
+        if side.name == INPUTS and (side.parent / TARGETS).is_dir():
             continue  # it is read with its target
         place = os.path.realpath(path)
         if place in known:
@@ -131,8 +132,9 @@ def _read_example(path: Path, pairs: bool) -> Example:
         PictureError: one cannot be read.
         UsageError: there is no such input, or its size differs.
     """
-    target, folder = _read(path), path.parent.parent / INPUTS
-    if not pairs or path.parent.name != TARGETS or not folder.is_dir():
+    target, side = _read(path), _folder_of(path)
+    folder = side.parent / INPUTS
+    if not pairs or side.name != TARGETS or not folder.is_dir():
         return Example(target)
     others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name))
     partner = next((other for other in others if other.stem == path.stem), None)
@@ -142,6 +144,11 @@ def _read_example(path: Path, pairs: bool) -> Example:
     if made.shape != target.shape:
         raise UsageError(f"{path} and its partner differ in size")
     return Example(target, made)
+
+
+def _folder_of(path: Path) -> Path:
+    """Return the folder of a file, with its name even where it is the working directory."""
+    return Path(os.path.abspath(path)).parent
 
 
 def _read(path: Path) -> Samples:

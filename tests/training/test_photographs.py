@@ -59,7 +59,7 @@ def test_pictures_too_small_or_damaged_are_left_out(photographs: Path) -> None:
     assert notes[1].startswith(f"1 of the pictures in {photographs} with a side below 40 pixels")
 
 
-def test_folders_of_pairs_are_paired_by_name(tmp_path: Path) -> None:
+def test_folders_of_pairs_are_paired_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("low", "high"):
         (tmp_path / "pairs" / name).mkdir(parents=True)
     for index in range(3):
@@ -70,6 +70,8 @@ def test_folders_of_pairs_are_paired_by_name(tmp_path: Path) -> None:
         assert example.input is not None
         assert np.array_equal(example.input, example.target // 8)
     assert len(collection.learned) == 2
+    monkeypatch.chdir(tmp_path / "pairs" / "high")
+    assert all(example.input is not None for example in collect([Path()], None, 40, no_notes).learned)
     (tmp_path / "pairs" / "low" / "1.webp").unlink()
     with pytest.raises(UsageError, match=r"1\.png has no partner"):
         collect([tmp_path / "pairs"], None, 40, no_notes)

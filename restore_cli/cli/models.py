@@ -110,6 +110,8 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
         if path is None and not names:
             continue
         try:
+            if path is None:
+                raise _missing(card)
             verdict = _verify(card)
         except WeightsError as error:
             failed, verdict = True, "missing" if path is None else "wrong"
@@ -123,15 +125,13 @@ def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> 
 
 
 def _verify(card: ModelCard) -> str:
-    """Check a model's weights, and say in words what was found.
+    """Check a model's weights, which are at hand, and say in words what was found.
 
     Raises:
-        WeightsError: they are not at hand, or wrong.
+        WeightsError: they are wrong.
     """
     from restore_cli.weights import verify_card
 
-    if find_weights(card) is None:
-        raise _missing(card)
     verify_card(card)
     if not card.embedded and find_published(card) is None:
         return "converted"

@@ -22,7 +22,13 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure() -> None:
-    """Heed SIGINT, which a shell without job control lets programs in the background ignore, and this one then does."""
+    """Heed SIGINT, which a shell without job control lets programs in the background ignore, and this one then does.
+
+    Tests that run side by side, and the processes that they start, compute on one core each.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

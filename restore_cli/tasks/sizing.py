@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from restore_cli.errors import PictureError, UsageError
 
@@ -35,6 +36,8 @@ class Sizing:
         has_frame = self.width is not None or self.height is not None
         if (self.scale is not None) + (self.long_edge is not None) + has_frame != 1:
             raise UsageError("a size is either a scale, a long edge, or a width, a height or both")
+        if self.scale is not None and not isinstance(self.scale, Real):
+            raise UsageError(f"a scale is a number, not {self.scale!r}")
         if self.scale is not None and not SMALLEST_SCALE <= self.scale <= LARGEST_SCALE:
             raise UsageError(f"the scale {self.scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
         _check_sides(self.width, self.height, self.long_edge)
@@ -142,8 +145,8 @@ def parse_frame(size: str) -> tuple[int, int]:
 
 
 def _check_sides(*sides: int | None) -> None:
-    if any(side is not None and side < 1 for side in sides):
-        raise UsageError("a size must be at least 1 pixel")
+    if any(side is not None and (not isinstance(side, Integral) or side < 1) for side in sides):
+        raise UsageError("a size must be at least 1 pixel, and a whole number of them")
 
 
 def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:

@@ -135,9 +135,9 @@ def _judge_by(manifest: Manifest | None, request: Request) -> Judge:
 def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:
     """Write the page about the batch; return the exit code for how that went.
 
-    A page that is there tells more than one about a run that restored nothing, and is left as it is.
+    A page that is there tells more than one about a run in which nothing was restored or failed, and is left as it is.
     """
-    if not ledger.totals.done and os.path.lexists(target):
+    if not (ledger.totals.done or ledger.totals.failed) and os.path.lexists(target):
         display.note(f"nothing was restored, so the page {shown(target)} is left as it is")
         return 0
     from restore_cli.report.page import write_report

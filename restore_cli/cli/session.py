@@ -66,6 +66,8 @@ def run_session(
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
         interrupted = _carry_out(plan, arrivals, load_task, request, ledger)
+    if arrivals is not None and arrivals.unread:
+        request.display.note(f"later came {_describe_unread(arrivals.unread)}")
     code = _conclude(plan, ledger, watch.lap(), request, interrupted=interrupted)
     if code:
         raise typer.Exit(code)

@@ -112,18 +112,26 @@ def size_after(steps: Iterable[OutputSize], height: int, width: int) -> Size | N
 
 
 def parse_sizing(
-    scale: float | None, size: str | None, width: int | None, height: int | None, long_edge: int | None
+    scale: float | None,
+    size: str | None,
+    width: int | None,
+    height: int | None,
+    long_edge: int | None,
+    *,
+    prefix: str = "--",
 ) -> Sizing | None:
     """Turn the options of a command line into a `Sizing`, None where none was given.
+
+    `prefix` is what the user puts before their names.
 
     Raises:
         UsageError: more than one was given, or one is out of range.
     """
-    given = {"--scale": scale, "--size": size, "--width": width, "--height": height, "--long-edge": long_edge}
-    names = [name for name, value in given.items() if value is not None]
+    given = {"scale": scale, "size": size, "width": width, "height": height, "long-edge": long_edge}
+    names = [f"{prefix}{name}" for name, value in given.items() if value is not None]
     if not names:
         return None
-    if len(names) > 1 and names != ["--width", "--height"]:
+    if len(names) > 1 and names != [f"{prefix}width", f"{prefix}height"]:
         raise UsageError(f"{' and '.join(names)} contradict each other", "give one of them")
     if size is not None:
         width, height = parse_frame(size)
@@ -138,7 +146,7 @@ def parse_frame(size: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)[xX](\d+)", size.strip())
     if match is None:
-        raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
+        raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example 1920x1080")
     width, height = int(match[1]), int(match[2])
     _check_sides(width, height)
     return width, height

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from restore_cli.errors import RestoreError
     from restore_cli.picture.picture import Picture
     from restore_cli.picture.reading import read_picture
-    from restore_cli.picture.writing import write_picture
+    from restore_cli.picture.writing import encode_picture, write_picture
     from restore_cli.restorer import Restorer, Run
     from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer
     from restore_cli.tasks.sizing import Sizing
@@ -31,6 +31,7 @@ __all__ = [
     "Sizing",
     "Upscaler",
     "__version__",
+    "encode_picture",
     "read_picture",
     "write_picture",
 ]
@@ -38,7 +39,7 @@ MODULES = {
     "errors": ("RestoreError",),
     "picture.picture": ("Picture",),
     "picture.reading": ("read_picture",),
-    "picture.writing": ("write_picture",),
+    "picture.writing": ("encode_picture", "write_picture"),
     "restorer": ("Restorer", "Run"),
     "tasks.enhance": ("Brightener", "Cleaner", "Decompressor", "Enhancer"),
     "tasks.sizing": ("Sizing",),

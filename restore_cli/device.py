@@ -69,15 +69,18 @@ class Device:
 
 
 def find_device(name: str = "auto", host_memory: MemoryBudget = WITHOUT_LIMIT) -> Device:
-    """Return the device called `name`: auto, cpu, cuda, cuda:1, mps, xpu; auto prefers a GPU.
+    """Return the device called `name`, in capital or small letters: auto, cpu, cuda, cuda:1, mps, xpu.
+
+    auto prefers a GPU.
 
     Raises:
         DeviceError: there is no such device here.
     """
-    if name == "auto":
-        name = next((kind for kind in ("cuda", "mps", "xpu") if _is_present(kind)), "cpu")
+    called = str(name).lower()
+    if called == "auto":
+        called = next((kind for kind in ("cuda", "mps", "xpu") if _is_present(kind)), "cpu")
     try:
-        device = torch.device(name)
+        device = torch.device(called)
     except RuntimeError as error:
         raise DeviceError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1, mps or xpu") from error
     if not _is_present(device.type, device.index or 0):

@@ -13,13 +13,14 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from restore_cli.card import ModelCard, Speed
 from restore_cli.catalog import built_in_for
 from restore_cli.errors import DownloadError, HashMismatchError, WeightsError
 from restore_cli.files.hashing import sha256_of
-from restore_cli.files.replacing import replacing
-from restore_cli.places import find_published, hub_folder, put_path
+from restore_cli.files.replacing import TEMPORARY_PREFIX, replacing
+from restore_cli.places import hub_folder, put_path
 from restore_cli.telling import Tell
 
 TIMEOUT = 30
@@ -28,10 +29,14 @@ OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """The first that is set says whether the Hub's client asks nobody; nor does this program then, whatever the host."""
 
 
-def download(card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool = True) -> Path:
+def download(
+    card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool = True, damaged: Path | None = None
+) -> Path:
     """Fetch the published file of `card`, check its hash, and return where it lies.
 
     `is_named` says that the user named the card, where it was not picked by a speed; the hint of an error heeds it.
+    `damaged` is what `find_published` finds, if anything: it stays until what came has been checked and takes its
+    place.
 
     Raises:
         DownloadError: offline, no route, no such file, a broken connection, no place to write.
@@ -43,7 +48,9 @@ def download(card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool 
             raise ConnectionError(f"{variable} is set")
         size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
         tell(f"fetching {card.name}{size} from {card.address}")
-        return _fetch_from_hub(card) if card.host == "huggingface" else _fetch_from_github(card)
+        if card.host != "huggingface":
+            return _fetch_from_github(card)
+        return _fetch_from_hub(card, hub_folder()) if damaged is None else _replace_from_hub(card, damaged)
     except WeightsError:
         raise
     except Exception as error:  # the Hub's client raises its own errors, its HTTP library's and the system's
@@ -61,21 +68,8 @@ def verify_file(path: Path, card: ModelCard) -> None:
     _compare(_hash(path, helps), card, what=str(path), helps=helps)
 
 
-def discard_published(card: ModelCard) -> None:
-    """Delete the published file of `card` wherever it lies, so that it can be fetched anew.
-
-    Raises:
-        WeightsError: it cannot be deleted.
-    """
-    while (path := find_published(card)) is not None:
-        try:
-            path.resolve().unlink(missing_ok=True)  # the Hub's cache links to the file proper
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise WeightsError(f"cannot delete {path}: {error.strerror or error}") from error
-
-
-def _fetch_from_hub(card: ModelCard) -> Path:
+def _fetch_from_hub(card: ModelCard, folder: Path, *, anew: bool = False) -> Path:
+    """Fetch a file into `folder`, which is a cache of the Hub's client; `anew` though the client may have it."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -89,15 +83,30 @@ def _fetch_from_hub(card: ModelCard) -> Path:
         get_hf_file_metadata(hf_hub_url(card.repository, card.file, revision=card.revision), timeout=TIMEOUT)
     path = Path(
         hf_hub_download(
-            card.repository, card.file, revision=card.revision, cache_dir=hub_folder(), etag_timeout=TIMEOUT
+            card.repository,
+            card.file,
+            revision=card.revision,
+            cache_dir=folder,
+            etag_timeout=TIMEOUT,
+            force_download=anew,
         )
     )
     try:
         _verify_answer(_hash(path), card)
     except HashMismatchError:
-        discard_published(card)
+        path.resolve().unlink(missing_ok=True)  # the client's cache links to the file proper
+        path.unlink(missing_ok=True)
         raise
     return path
+
+
+def _replace_from_hub(card: ModelCard, damaged: Path) -> Path:
+    """Fetch a file into the place of one that is there, in the Hub's cache or put by hand."""
+    with TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=damaged.parent) as folder:
+        fetched = _fetch_from_hub(card, Path(folder), anew=True)
+        with fetched.open("rb") as whole, replacing(damaged) as file:
+            shutil.copyfileobj(whole, file)
+    return damaged
 
 
 def _fetch_from_github(card: ModelCard) -> Path:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,8 +96,10 @@ class Restorer:
             WeightsError: the weights are missing, wrong, or of no known architecture.
             DeviceError: the device is absent, or the precision does not suit the network.
         """
-        if threads is not None and threads < 1:
-            raise UsageError(f"{threads} threads compute nothing", "leave threads away for all there are")
+        if threads is not None and (not isinstance(threads, Integral) or threads < 1):
+            raise UsageError(
+                f"threads are a whole number from 1 up, not {threads!r}", "leave threads away for all there are"
+            )
         prepare_host(threads)
         return cls(build(load(model)).fold(), find_device(device), precision=precision, tile=tile)
 

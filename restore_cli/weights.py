@@ -20,7 +20,7 @@ from torch import Tensor
 from restore_cli.card import ModelCard
 from restore_cli.catalog import find_card, names_file
 from restore_cli.checkpoint import read_checkpoint
-from restore_cli.download import discard_published, download, verify_file
+from restore_cli.download import download, verify_file
 from restore_cli.errors import StateDictError, UnwritableWeightsError, WeightsError
 from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.networks import Network, build_network
@@ -76,7 +76,7 @@ def load_card(card: ModelCard, tell: Tell = lambda line: None, *, is_named: bool
 def pull_card(card: ModelCard, tell: Tell = lambda line: None) -> Path:
     """Make sure that `card` is at hand, whole and converted; what is damaged or wrong is fetched anew.
 
-    Returns the file from which it is loaded from then on.
+    What is there stays until a good file takes its place. Returns the file from which it is loaded from then on.
 
     Raises:
         DownloadError: it cannot be fetched.
@@ -90,7 +90,7 @@ def pull_card(card: ModelCard, tell: Tell = lambda line: None) -> Path:
                 verify_file(published, card)
         except WeightsError as error:
             tell(f"{error.message}; it is fetched anew")
-            discard_published(card)
+            _fetch(card, tell, damaged=published)
     return load_card(card, tell).path
 
 
@@ -183,8 +183,8 @@ def digest_of(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _fetch(card: ModelCard, tell: Tell, *, is_named: bool) -> Path:
-    path = download(card, tell, is_named=is_named)
+def _fetch(card: ModelCard, tell: Tell, *, is_named: bool = True, damaged: Path | None = None) -> Path:
+    path = download(card, tell, is_named=is_named, damaged=damaged)
     if card.sha256 is None:
         tell(f"{card.name} cannot be verified: {card.hash_note}")
     if card.credit is not None:

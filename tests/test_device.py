@@ -49,6 +49,7 @@ def test_auto_prefers_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_device("auto").name == "mps"
     monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind == "cpu")
     assert find_device("auto").name == "cpu"
+    assert find_device("Auto").name == find_device("CPU").name == "cpu"
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:7", "mps", "xpu"])

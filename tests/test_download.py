@@ -178,9 +178,10 @@ COMMAND_LINE = "from restore_cli.cli.app import run; sys.exit(run(sys.argv[1:]))
 DOWNLOADS = """
 from restore_cli.download import download
 from restore_cli.errors import WeightsError
+from restore_cli.places import find_published
 for each in catalog.CARDS:
     try:
-        print(json.dumps({"path": str(download(each))}))
+        print(json.dumps({"path": str(download(each, damaged=find_published(each)))}))
     except WeightsError as error:
         print(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint}))
 """
@@ -290,12 +291,33 @@ def test_two_processes_pull_the_same_models_at_once(host: Host, make_card: MakeC
 def test_pull_fetches_anew_what_is_wrong(host: Host, make_card: MakeCard, checkpoint: bytes) -> None:
     card = make_card("tiny", host="github")
     put_path(card).parent.mkdir(parents=True)
-    put_path(card).write_bytes(b"damaged")
-    said: list[str] = []
-    assert pull_card(card, said.append) == converted_path(card)
-    assert said[0].startswith(f"{put_path(card)} is not the published tiny: its sha256 is ")
-    assert said[0].endswith("; it is fetched anew")
-    assert put_path(card).read_bytes() == checkpoint
+    for _ in ("not converted yet", "converted"):
+        put_path(card).write_bytes(b"damaged")
+        said: list[str] = []
+        assert pull_card(card, said.append) == converted_path(card)
+        assert said[0].startswith(f"{put_path(card)} is not the published tiny: its sha256 is ")
+        assert said[0].endswith("; it is fetched anew")
+        assert put_path(card).read_bytes() == checkpoint
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["hub", "by hand"])
+def test_a_damaged_file_stays_until_a_good_one_comes_from_the_hub(
+    by_hand: bool, host: Host, make_card: MakeCard, checkpoint: bytes
+) -> None:
+    card = make_card("tiny")
+    if not by_hand:
+        download_from_hub(card)
+    path = put_path(card) if by_hand else hub_folder() / "models--owner--tiny" / "snapshots" / COMMIT / card.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"damaged")
+    host.files["tiny.pth"] = b"<html>please log in</html>"
+    [answer] = download_from_hub(card)
+    assert answer["error"] == "HashMismatchError"
+    assert path.read_bytes() == b"damaged"
+    host.files["tiny.pth"] = checkpoint
+    assert download_from_hub(card) == [{"path": str(path)}]
+    assert path.read_bytes() == checkpoint
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from restore_cli import (
     Restorer,
     Sizing,
     Upscaler,
+    encode_picture,
     read_picture,
     write_picture,
 )
@@ -81,20 +82,27 @@ def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener])
         ({"tile": "32"}, "not '32'"),
         ({"tile": None}, "not None"),
         ({"tile": 16.5}, "not 16.5"),
-        ({"threads": 0}, "0 threads compute nothing"),
+        ({"threads": 0}, "threads are a whole number from 1 up, not 0"),
+        ({"threads": 1.5}, "threads are a whole number from 1 up, not 1.5"),
+        ({"device": None}, "no device is called None"),
     ],
 )
 def test_options_of_a_restorer_are_checked(options: dict[str, Any], message: str) -> None:
     with pytest.raises(RestoreError, match=message):
-        Restorer.load("safmn-x4", device="cpu", **options)
+        Restorer.load("safmn-x4", **{"device": "cpu"} | options)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
-def test_a_strength_is_a_share(strength: float) -> None:
-    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength}"):
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan"), "1"])
+def test_a_strength_is_a_share(strength: Any) -> None:
+    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength!r}"):
         Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=strength)
-    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength}"):
+    with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength!r}"):
         Cleaner(Restorer.load("denoise", device="cpu"), strength=strength)
+
+
+def test_an_upscaler_has_a_strength() -> None:
+    with pytest.raises(RestoreError, match="a strength is from 0 to 1, not None"):
+        Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 3, 8, 8), (8, 8), (3, 0, 8)])
@@ -152,6 +160,58 @@ def test_an_array_keeps_its_depth(tmp_path: Path) -> None:
 def test_arrays_that_are_no_picture_are_refused(pixels: np.ndarray, alpha: np.ndarray | None) -> None:
     with pytest.raises(RestoreError, match="shape"):
         Picture(pixels, alpha)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[[1, 2, 3]]],), "samples are an array of NumPy, not a list"),
+        ((np.zeros((4, 4, 3), np.uint8), [[1]]), "samples are an array of NumPy, not a list"),
+        ((np.zeros((4, 4, 3), np.uint16), None, None, 12), "a picture has a depth of 8 or 16 bits, not 12"),
+    ],
+)
+def test_what_is_no_picture_is_refused(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(RestoreError, match=message):
+        Picture(*arguments)
+
+
+def test_samples_of_the_other_order_of_bytes_are_turned() -> None:
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 7, 3), np.uint16)
+    other = pixels.astype(pixels.dtype.newbyteorder("S"))
+    picture = Picture(other, np.ascontiguousarray(other[..., 0]))
+    again = read_picture(encode_picture(picture, "png"))
+    assert picture.pixels.dtype == np.uint16
+    assert (again.pixels == pixels).all()
+    assert (again.alpha == pixels[..., 0]).all()
+
+
+def test_a_picture_is_equal_to_itself_alone() -> None:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    picture, other = Picture(pixels), Picture(pixels)
+    assert picture == picture
+    assert picture != other
+    assert len({picture, other, picture}) == 2
+
+
+def test_pictures_become_bytes_of_a_format_by_its_name(tmp_path: Path) -> None:
+    picture = Picture(np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8))
+    write_picture(picture, tmp_path / "large", "TIF", quality=np.int64(80))
+    content = encode_picture(picture, "tiff")
+    assert content == (tmp_path / "large").read_bytes()
+    assert (read_picture(content).pixels == picture.pixels).all()
+    with pytest.raises(RestoreError, match="no format is called 'psd'") as caught:
+        encode_picture(picture, "psd")
+    assert caught.value.hint.startswith("known are jpeg, png")
+    with pytest.raises(RestoreError, match="a Deep Zoom picture is many files"):
+        encode_picture(picture, "dz")
+
+
+@pytest.mark.parametrize("quality", [-5, 0, 101, 50.5, "90"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.dzi"])
+def test_a_quality_is_a_number_from_1_to_100(name: str, quality: Any, tmp_path: Path) -> None:
+    with pytest.raises(RestoreError, match=f"a quality is a whole number from 1 to 100, not {quality!r}"):
+        write_picture(Picture(np.zeros((4, 4, 3), np.uint8)), tmp_path / name, quality=quality)
+    assert not list(tmp_path.iterdir())
 
 
 def test_reading_leaves_the_limits_of_pillow_alone(tmp_path: Path) -> None:

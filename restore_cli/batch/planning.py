@@ -12,7 +12,7 @@ from pathlib import Path
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
 from restore_cli.batch.targets import Destination, Target, Template, format_to_write, is_template, names_folder
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name
+from restore_cli.picture.formats import DEEP_ZOOM, Format, find_format
 
 SAME_NAME = "keep apart their folders with -o 'FOLDER/{parent}/{stem}.{ext}', or their kinds with 'FOLDER/{name}.{ext}'"
 
@@ -74,7 +74,7 @@ class Planner:
         """
         self.output = output
         self.recursive = recursive
-        self._format = _chosen_format(format_name)
+        self._format = None if format_name is None else find_format(format_name)
         if suffix_override is not None and (os.sep in suffix_override or "/" in suffix_override):
             raise UsageError(f"the suffix {suffix_override} names a folder", "name folders with -o")
         self._suffix = suffix
@@ -185,15 +185,6 @@ class Planner:
 
 def _key(path: Path) -> str:
     return os.path.normcase(absolute(path))
-
-
-def _chosen_format(name: str | None) -> Format | None:
-    if name is None:
-        return None
-    format = format_by_name(name)
-    if format is None:
-        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
-    return format
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

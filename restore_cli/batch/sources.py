@@ -74,8 +74,8 @@ class Listing:
     """Files that are hidden, or neither pictures nor links that lead nowhere, and links to folders."""
     refusals: list[Refusal]
     """Folders that cannot be read."""
-    unread: Counter[str]
-    """How many of the files that are passed over are pictures of kinds that are not read, by ending in lower case."""
+    unread: list[Path]
+    """Those of the files that are passed over that are pictures of kinds that are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class FoundSources:
     passed_over: int
     """Files in folders that are hidden or no pictures."""
     unread: Counter[str] = field(default_factory=Counter)
-    """As in `Listing`."""
+    """How many of the files that are passed over are pictures of kinds that are not read, by ending in lower case."""
 
 
 def find_sources(
@@ -127,6 +127,16 @@ def is_picture_name(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
+def is_unread_name(name: str) -> bool:
+    """Tell whether a file of this name in a folder is taken for a picture of a kind that is not read."""
+    return not name.startswith(".") and Path(name).suffix.lower() in UNREAD_SUFFIXES
+
+
+def count_endings(files: Iterable[Path]) -> Counter[str]:
+    """Count files by the endings of their names, in lower case."""
+    return Counter(path.suffix.lower() for path in files)
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Return the stamp of a file; None if there is none, or something else has its name."""
     try:
@@ -154,7 +164,7 @@ def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
             pictures.append(path)
         else:
             others.append(path)
-    return Listing(pictures, len(others), refusals, _count_unread(others))
+    return Listing(pictures, len(others), refusals, [path for path in others if is_unread_name(path.name)])
 
 
 def read_list(file: str, *, null: bool = False) -> list[str]:
@@ -189,7 +199,7 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
             error = UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
             refusals = [Refusal(name, error)]
         sources = tuple(Source(file, path) for file in listing.pictures)
-        return FoundSources(sources, tuple(refusals), listing.passed_over, listing.unread)
+        return FoundSources(sources, tuple(refusals), listing.passed_over, count_endings(listing.unread))
     try:
         os.stat(path)
         return FoundSources((Source(path, None),), (), 0)
@@ -201,7 +211,8 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
     files = [path for path in matches if path.suffix.lower() in PICTURE_SUFFIXES]
     if files:
         sources = tuple(Source(file, None) for file in files)
-        return FoundSources(sources, (), len(matches) - len(files), _count_unread(matches))
+        unread = count_endings(path for path in matches if is_unread_name(path.name))
+        return FoundSources(sources, (), len(matches) - len(files), unread)
     what = "no picture matches" if is_glob else "there is no file"
     hint = "check the name and the folder; quote a name with spaces"
     return FoundSources((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
@@ -217,12 +228,6 @@ def _is_special(path: Path) -> bool:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:  # such as a link that leads nowhere: it is told of where it is read
         return False
-
-
-def _count_unread(files: Iterable[Path]) -> Counter[str]:
-    return Counter(
-        ending for path in files if not path.name.startswith(".") and (ending := path.suffix.lower()) in UNREAD_SUFFIXES
-    )
 
 
 def _known_endings() -> str:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Self
 
 from restore_cli.batch.changes import Change, ChangeMonitor
-from restore_cli.batch.sources import Source, Stamp, holds_tiles, is_picture_name, pictures_in, stamp_of
+from restore_cli.batch.sources import (
+    Listing,
+    Source,
+    Stamp,
+    holds_tiles,
+    is_picture_name,
+    is_unread_name,
+    pictures_in,
+    stamp_of,
+)
 from restore_cli.errors import UsageError
 
 SEARCH_PAUSE = 60.0
@@ -70,10 +79,17 @@ class FolderWatcher:
         self._unsettled: dict[str, _Unsettled] = {}  # by absolute path
         self._known: dict[str, Stamp] = {}  # what was there at the beginning or has been told of, by absolute path
         self._new_folders: dict[Path, float] = {}  # and when to search them
+        self._unread: dict[str, Path] = {}  # pictures of kinds that are not read, by absolute path
         self._next_search = self._earliest_search = 0.0
         self._search()
         self._known |= {key: file.stamp for key, file in self._unsettled.items()}
         self._unsettled.clear()
+        self._unread_at_first = frozenset(self._unread)
+
+    @property
+    def unread(self) -> list[Path]:
+        """Pictures of kinds that are not read which have come since it was made."""
+        return [path for key, path in self._unread.items() if key not in self._unread_at_first]
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +135,8 @@ class FolderWatcher:
         path = self.folders[root] / path.relative_to(root)
         if is_picture_name(path.name):
             self._consider(Source(path, self.folders[root]))
+        elif is_unread_name(path.name) and stamp_of(path) is not None:
+            self._unread[os.path.abspath(path)] = path
         if change.came and self.recursive and path.is_dir() and not (path.name.startswith(".") or path.is_symlink()):
             self._new_folders[path] = time.monotonic() + self.settle  # by then, all that comes to it is told
 
@@ -135,21 +153,26 @@ class FolderWatcher:
         if any(map(holds_tiles, (folder, *folder.parents))):
             return
         root = next(root for root in reversed(self.folders.values()) if folder.is_relative_to(root))
-        for path in pictures_in(folder, self.recursive, self.output).pictures:
-            self._consider(Source(path, root))
+        self._consider_all(pictures_in(folder, self.recursive, self.output), root)
 
     def _search(self) -> None:
         """Look at all there is, and forget what is gone."""
         began = time.monotonic()
-        found = set()
+        found: set[str] = set()
         for folder in reversed(self.folders.values()):
-            for path in pictures_in(folder, self.recursive, self.output).pictures:
-                self._consider(Source(path, folder))
-                found.add(os.path.abspath(path))
+            listing = pictures_in(folder, self.recursive, self.output)
+            self._consider_all(listing, folder)
+            found |= {os.path.abspath(path) for path in listing.pictures}
         self._known = {key: stamp for key, stamp in self._known.items() if key in found}
         ended = time.monotonic()
         self._earliest_search = ended + LEAST_PAUSE_IN_SEARCHES * (ended - began)
         self._next_search = max(self._earliest_search, ended + SEARCH_PAUSE)
+
+    def _consider_all(self, listing: Listing, root: Path) -> None:
+        """Look at what lies in a folder below `root`, or in `root` itself."""
+        for path in listing.pictures:
+            self._consider(Source(path, root))
+        self._unread |= {os.path.abspath(path): path for path in listing.unread}
 
     def _consider(self, source: Source) -> None:
         """Let a picture rest if it is new or changed."""

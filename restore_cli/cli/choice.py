@@ -28,15 +28,19 @@ class UpscalerChoice:
     """What the user should know of it."""
 
 
-def choose_upscaler(engine: EngineSettings, wanted: Sizing | None, speed: Speed | None = None) -> UpscalerChoice:
+def choose_upscaler(
+    engine: EngineSettings, wanted: Sizing | None, speed: Speed | None = None, *, prefix: str = "--"
+) -> UpscalerChoice:
     """Choose what `--model` names, or the default for the size and `--speed`; by default a model's own scale.
+
+    `prefix` is what the user puts before these names.
 
     Raises:
         UnknownModelError: it is the name of nothing.
         UsageError: it does not fit the scale, or a speed is asked for, too.
         WeightsError: it is a file that is wrong or does not upscale, where no scale is given.
     """
-    card = _choose_card(engine.model, wanted, speed)
+    card = _choose_card(engine.model, wanted, speed, prefix)
     sizing = wanted or Sizing(scale=card.scale if card else _scale_of_file(engine))
     if wanted is None and sizing.scale == 1:
         raise does_not_upscale(engine.model)
@@ -48,11 +52,11 @@ def choose_upscaler(engine: EngineSettings, wanted: Sizing | None, speed: Speed 
     return UpscalerChoice(card, default_for_compressed(card, sizing.scale), sizing, note)
 
 
-def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None) -> ModelCard | None:
+def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None, prefix: str) -> ModelCard | None:
     if model is None:
         return default_upscaler(sizing.scale if sizing else 4, speed or Speed.BALANCED)
     if speed is not None:
-        raise UsageError("--speed and --model contradict each other", "give one of them")
+        raise UsageError(f"{prefix}speed and {prefix}model contradict each other", "give one of them")
     if names_file(model):
         return None
     card = find_card(model)

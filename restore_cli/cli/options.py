@@ -220,7 +220,7 @@ class ReportOptions:
         typer.Option(
             metavar="FILE.html",
             help="Write a page about the batch, with every picture before and after; it replaces an existing page, "
-            "unless nothing was restored.",
+            "unless nothing was restored and nothing failed.",
         ),
     ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False

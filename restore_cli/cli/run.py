@@ -107,8 +107,8 @@ def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
 
 def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> PreparedStep:
     keys = ("scale", "size", "width", "height", "long_edge")
-    wanted = parse_sizing(*(values.pop(key, None) for key in keys))  # of the types that STEPS reads
-    choice = choose_upscaler(engine, wanted, values.pop("speed", None))
+    wanted = parse_sizing(*(values.pop(key, None) for key in keys), prefix="")  # of the types that STEPS reads
+    choice = choose_upscaler(engine, wanted, values.pop("speed", None), prefix="")
     return PreparedStep(
         choice.sizing.suffix,
         choice.card,

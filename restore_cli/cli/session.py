@@ -66,6 +66,8 @@ def run_session(
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
         interrupted = _carry_out(plan, arrivals, load_task, request, ledger)
+    if arrivals is not None and arrivals.unread:
+        request.display.note(f"later came {_describe_unread(arrivals.unread)}")
     code = _conclude(plan, ledger, watch.lap(), request, interrupted=interrupted)
     if code:
         raise typer.Exit(code)
@@ -135,9 +137,9 @@ def _judge_by(manifest: Manifest | None, request: Request) -> Judge:
 def _write_report(target: Path, ledger: Ledger, seconds: float, display: Display, *, interrupted: bool) -> int:
     """Write the page about the batch; return the exit code for how that went.
 
-    A page that is there tells more than one about a run that restored nothing, and is left as it is.
+    A page that is there tells more than one about a run in which nothing was restored or failed, and is left as it is.
     """
-    if not ledger.totals.done and os.path.lexists(target):
+    if not (ledger.totals.done or ledger.totals.failed) and os.path.lexists(target):
         display.note(f"nothing was restored, so the page {shown(target)} is left as it is")
         return 0
     from restore_cli.report.page import write_report

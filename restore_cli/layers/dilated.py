@@ -28,11 +28,6 @@ def convolve_dilated(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: i
     return result
 
 
-def is_learned_on_host(x: Tensor) -> bool:
-    """Tell whether a gradient will be asked for, on a processor."""
-    return torch.is_grad_enabled() and x.device.type == "cpu"
-
-
 def pad_for(x: Tensor, dilation: int) -> tuple[Tensor, int]:
     """Return `x` with a border of zeros, where oneDNN's kernel takes none that wide, and the border that is left to it.
 

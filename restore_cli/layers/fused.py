@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.rows import divide_rows, is_inferred_on_host
+from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.rows import divide_rows
 
 BAND_PIXELS = 1 << 17
 """Pixels whose widest features are made at a time."""
@@ -61,7 +62,7 @@ def add_mixture(total: Tensor, x: Tensor, widen: nn.Conv2d, activation: nn.GELU,
     `widen` is a 3x3 convolution that pads by 1, `narrow` a 1x1. On a processor what lies between them is made some rows
     at a time: it is the widest of all features, and memory is slow at its first touch. `total` may be `x`.
     """
-    if not is_inferred_on_host(x):
+    if not is_on_host_without_gradient(x):
         return add_convolution(total, convolve(x, widen, activation), narrow.weight, narrow.bias)
     before: tuple[Tensor, Tensor] | None = None
     for rows in divide_rows(x.shape[2], x.shape[3], BAND_PIXELS):
@@ -81,6 +82,6 @@ def add(total: Tensor, x: Tensor) -> Tensor:
 
 def _is_fast(first: Tensor, *others: Tensor) -> bool:
     """Tell whether oneDNN computes with these tensors, and no gradient is asked for."""
-    if not is_inferred_on_host(first) or any(other.dtype != first.dtype for other in others):
+    if not is_on_host_without_gradient(first) or any(other.dtype != first.dtype for other in others):
         return False
     return first.dtype == torch.float32 or (first.dtype == torch.bfloat16 and _MKLDNN._is_mkldnn_bf16_supported())

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.rows import is_inferred_on_host
+from restore_cli.layers.host import is_on_host_without_gradient
 
 WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
@@ -107,7 +107,7 @@ class SoftPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
         pooled = max(x.shape[2] - WINDOW, 0) // STRIDE + 1
-        band = BAND if is_inferred_on_host(x) else pooled
+        band = BAND if is_on_host_without_gradient(x) else pooled
         parts = []
         for top in range(0, pooled, band):
             count = min(band, pooled - top)
@@ -166,7 +166,7 @@ def _average(values: Tensor) -> Tensor:
     Exponentials of the values themselves, not of how far they are below the largest of their window, take half the
     time, and do where no value is large. An average then depends on its own window alone, whatever the tile is.
     """
-    if not is_inferred_on_host(values) or min(values.shape[1:3]) < WINDOW:
+    if not is_on_host_without_gradient(values) or min(values.shape[1:3]) < WINDOW:
         return _average_windows_apart(values)
     least, most = values.aminmax()
     if not max(-least, most) <= LARGEST:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -32,8 +31,3 @@ def divide_rows(height: int, width: int, pixels: int) -> Iterator[Rows]:
     for top in range(0, height, step):
         bottom = min(top + step, height)
         yield Rows(slice(top, bottom), slice(max(0, top - 1), min(bottom + 1, height)))
-
-
-def is_inferred_on_host(x: Tensor) -> bool:
-    """Tell whether `x` lies on the host and no gradient is asked for."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled()

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.fused import add, add_convolution
-from restore_cli.layers.rows import divide_rows, is_inferred_on_host
+from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.rows import divide_rows
 
 BAND_PIXELS = 1 << 16
 """Input pixels whose cells are made at a time on a processor, in some 12 MB at x4."""
@@ -54,7 +55,7 @@ def draw(head: nn.Sequential, x: Tensor, make_cells: Callable[[slice], Tensor]) 
     shuffle = head[1]
     assert isinstance(shuffle, PixelShuffle)
     n, _, h, w = x.shape
-    if not is_inferred_on_host(x):
+    if not is_on_host_without_gradient(x):
         whole: Tensor = shuffle(make_cells(slice(0, h)))
         return whole
     scale = shuffle.scale

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
 import pyvips
 
-from restore_cli.errors import UnwritablePictureError
+from restore_cli.errors import UnwritablePictureError, UsageError
 from restore_cli.picture import colour, deep_zoom, netpbm, pillow, vips, vips_saving
 from restore_cli.picture.formats import Format
 from restore_cli.picture.gathering import Gathering
@@ -40,7 +41,13 @@ class Encoder:
         *,
         strip: bool,
     ) -> None:
-        """`file` is a folder for a Deep Zoom pyramid. `strip` leaves metadata out, but for the ICC profile."""
+        """`file` is a folder for a Deep Zoom pyramid. `strip` leaves metadata out, but for the ICC profile.
+
+        Raises:
+            UsageError: the quality is no whole number from 1 to 100.
+        """
+        if quality is not None and (not isinstance(quality, Integral) or not 1 <= quality <= 100):
+            raise UsageError(f"a quality is a whole number from 1 to 100, not {quality!r}")
         self.file = file
         self.height = height
         self.width = width

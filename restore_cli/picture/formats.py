@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
+from restore_cli.errors import UsageError
+
 Codec = Literal["vips", "pillow"]
 
 MAX_PIXELS = 1_000_000_000
@@ -105,3 +107,15 @@ def format_of_path(path: str | PurePath) -> Format | None:
 def format_by_name(name: str) -> Format | None:
     """Return the format called `name` (`jpeg`, also `jpg`, `tif` ...), None where there is none."""
     return _BY_NAME.get(name.lower())
+
+
+def find_format(name: str) -> Format:
+    """Return the format called `name`, as `format_by_name` knows it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    format = format_by_name(name)
+    if format is None:
+        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
+    return format

@@ -36,9 +36,9 @@ class Metadata:
     """Width and height of the picture of which the blocks speak; None where nobody knows."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An upright picture in sRGB or grey, ready for a network."""
+    """An upright picture in sRGB or grey, ready for a network; equal to itself alone."""
 
     pixels: Samples
     """h, w, 3 (RGB) or h, w, 1 (grey); the full range of the dtype; sRGB encoded."""
@@ -58,16 +58,21 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""
-    room: Room = field(default_factory=Room, repr=False, compare=False)
+    room: Room = field(default_factory=Room, repr=False)
     """Where its arrays lie, and others that are made for it."""
 
     def __post_init__(self) -> None:
-        """Check the arrays, and take the depth from them unless it is given.
+        """Check the arrays, put their bytes in the machine's order, and take the depth from them unless it is given.
 
         Raises:
             PictureError: they are not what is said of them above.
         """
+        object.__setattr__(self, "pixels", _in_native_order(self.pixels))
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", _in_native_order(self.alpha))
         pixels, alpha = self.pixels, self.alpha
+        if self.depth not in (0, 8, 16):
+            raise PictureError(f"a picture has a depth of 8 or 16 bits, not {self.depth!r}")
         if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
             raise PictureError(
                 f"pixels of {pixels.dtype} and shape {pixels.shape} are none of uint8 or uint16 and h, w, 1 or 3"
@@ -115,6 +120,12 @@ class Picture:
     def band(self, rows: slice) -> Picture:
         """Return the picture of some of its rows, as views."""
         return self.with_each(lambda array: array[rows])
+
+
+def _in_native_order(samples: Samples) -> Samples:
+    if not isinstance(samples, np.ndarray):
+        raise PictureError(f"samples are an array of NumPy, not a {type(samples).__name__}")
+    return samples if samples.dtype.isnative else samples.astype(samples.dtype.newbyteorder("="))
 
 
 def spread_bits(samples: Samples, bits: int) -> Samples:

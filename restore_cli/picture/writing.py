@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
-from restore_cli.errors import UnwritablePictureError
+from restore_cli.errors import UnwritablePictureError, UsageError
 from restore_cli.files.naming import shown
 from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
-from restore_cli.picture.formats import DEEP_ZOOM, Format, format_of_path
+from restore_cli.picture.formats import DEEP_ZOOM, Format, find_format, format_of_path
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.unwritable import ELSEWHERE, told_as
 
@@ -40,6 +40,7 @@ def writing(
     place can be written is known before the first band comes.
 
     Raises:
+        UsageError: there is no such quality.
         FullDiskError: the disk is full.
         UnwritablePictureError: the folder cannot be written, or the format cannot hold the picture.
     """
@@ -69,6 +70,7 @@ def encoding(
     """Write a picture that comes in bands of its rows to an empty file that can be read; else as `writing`.
 
     Raises:
+        UsageError: there is no such quality.
         UnwritablePictureError: the file cannot be written, or the format cannot hold the picture.
     """
     check_size(format, height, width)
@@ -80,18 +82,21 @@ def encoding(
 def write_picture(
     picture: Picture,
     target: Path | str,
-    format: Format | None = None,
+    format: Format | str | None = None,
     *,
     quality: int | None = None,
     strip_metadata: bool = False,
 ) -> None:
-    """Write a whole picture, as `writing` does; where no `format` is named, in the one for which the name stands.
+    """Write a whole picture, as `writing` does.
+
+    `format` may be the name of one, such as png; None is the one for which the name of `target` stands.
 
     Raises:
+        UsageError: there is no such format or quality.
         UnwritablePictureError: as `writing` does; or the name stands for no format.
     """
     target = Path(target)
-    format = format or format_of_path(target)
+    format = find_format(format) if isinstance(format, str) else format or format_of_path(target)
     if format is None:
         raise UnwritablePictureError(f"cannot write {shown(target)}: its name stands for no format")
     with writing(target, picture.height, picture.width, format, quality=quality, strip_metadata=strip_metadata) as add:
@@ -99,13 +104,17 @@ def write_picture(
 
 
 def encode_picture(
-    picture: Picture, format: Format, *, quality: int | None = None, strip_metadata: bool = False
+    picture: Picture, format: Format | str, *, quality: int | None = None, strip_metadata: bool = False
 ) -> bytes:
-    """Return the bytes of the file that `write_picture` would write.
+    """Return the bytes of the file that `write_picture` would write; `read_picture` takes them.
 
     Raises:
+        UsageError: there is no such format or quality, or the format is many files.
         UnwritablePictureError: the format cannot hold the picture.
     """
+    format = find_format(format) if isinstance(format, str) else format
+    if format is DEEP_ZOOM:
+        raise UsageError("a Deep Zoom picture is many files, which are not the bytes of one", "use write_picture")
     file, size = io.BytesIO(), (picture.height, picture.width)
     with encoding(file, *size, format, quality=quality, strip_metadata=strip_metadata) as add:
         add(picture)

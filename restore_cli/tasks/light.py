@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,8 @@ def check_strength(strength: float) -> None:
     Raises:
         UsageError: it is none from 0 to 1.
     """
-    if not 0 <= strength <= 1:
-        raise UsageError(f"a strength is from 0 to 1, not {strength}")
+    if not isinstance(strength, Real) or not 0 <= strength <= 1:
+        raise UsageError(f"a strength is from 0 to 1, not {strength!r}")
 
 
 def mix(plain: Planes, restored: Planes, strength: float) -> Planes:

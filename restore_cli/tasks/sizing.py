@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from restore_cli.errors import PictureError, UsageError
 
@@ -35,6 +36,8 @@ class Sizing:
         has_frame = self.width is not None or self.height is not None
         if (self.scale is not None) + (self.long_edge is not None) + has_frame != 1:
             raise UsageError("a size is either a scale, a long edge, or a width, a height or both")
+        if self.scale is not None and not isinstance(self.scale, Real):
+            raise UsageError(f"a scale is a number, not {self.scale!r}")
         if self.scale is not None and not SMALLEST_SCALE <= self.scale <= LARGEST_SCALE:
             raise UsageError(f"the scale {self.scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
         _check_sides(self.width, self.height, self.long_edge)
@@ -109,18 +112,26 @@ def size_after(steps: Iterable[OutputSize], height: int, width: int) -> Size | N
 
 
 def parse_sizing(
-    scale: float | None, size: str | None, width: int | None, height: int | None, long_edge: int | None
+    scale: float | None,
+    size: str | None,
+    width: int | None,
+    height: int | None,
+    long_edge: int | None,
+    *,
+    prefix: str = "--",
 ) -> Sizing | None:
     """Turn the options of a command line into a `Sizing`, None where none was given.
+
+    `prefix` is what the user puts before their names.
 
     Raises:
         UsageError: more than one was given, or one is out of range.
     """
-    given = {"--scale": scale, "--size": size, "--width": width, "--height": height, "--long-edge": long_edge}
-    names = [name for name, value in given.items() if value is not None]
+    given = {"scale": scale, "size": size, "width": width, "height": height, "long-edge": long_edge}
+    names = [f"{prefix}{name}" for name, value in given.items() if value is not None]
     if not names:
         return None
-    if len(names) > 1 and names != ["--width", "--height"]:
+    if len(names) > 1 and names != [f"{prefix}width", f"{prefix}height"]:
         raise UsageError(f"{' and '.join(names)} contradict each other", "give one of them")
     if size is not None:
         width, height = parse_frame(size)
@@ -135,15 +146,15 @@ def parse_frame(size: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d+)[xX](\d+)", size.strip())
     if match is None:
-        raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example --size 1920x1080")
+        raise UsageError(f"the size {size!r} is not of the form WIDTHxHEIGHT", "for example 1920x1080")
     width, height = int(match[1]), int(match[2])
     _check_sides(width, height)
     return width, height
 
 
 def _check_sides(*sides: int | None) -> None:
-    if any(side is not None and side < 1 for side in sides):
-        raise UsageError("a size must be at least 1 pixel")
+    if any(side is not None and (not isinstance(side, Integral) or side < 1) for side in sides):
+        raise UsageError("a size must be at least 1 pixel, and a whole number of them")
 
 
 def count_passes(scale: int, height: int, width: int, target_height: int, target_width: int) -> int:

@@ -62,6 +62,21 @@ def test_only_what_is_new_is_told_and_once(photos: Path) -> None:
         assert wait() == []
 
 
+def test_pictures_of_kinds_that_are_not_read_are_told_apart(photos: Path) -> None:
+    (photos / "old.PSD").touch()
+    with FolderWatcher([photos], settle=SETTLE) as watch:
+        batches = iter(watch)
+        next(batches)
+        (photos / "later").mkdir()
+        for name in ("new.psd", "later/new.cr2", "old.PSD", ".hidden.psd", "new.txt"):
+            (photos / name).write_bytes(b"new")
+        end = time.monotonic() + LONG
+        while time.monotonic() < end and len(watch.unread) < 2:
+            assert next(batches) == []
+        watch._search()
+        assert sorted(watch.unread) == [photos / "later" / "new.cr2", photos / "new.psd"]
+
+
 def test_a_caller_is_never_kept_waiting(photos: Path) -> None:
     with FolderWatcher([photos]) as watch:
         batches = iter(watch)

@@ -369,6 +369,12 @@ def test_a_run_that_restored_nothing_leaves_a_page_as_it_is(restore: Restore, ma
     assert "<dt>skipped</dt><dd>2</dd>" in (tmp_path / "new.html").read_text()
 
 
+def test_a_run_in_which_all_failed_is_on_its_page(restore: Restore, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<!doctype html> of an earlier run")
+    assert restore("denoise", "nosuch.png", "--report", "page.html").returncode == 1
+    assert "there is no file nosuch.png" in (tmp_path / "page.html").read_text()
+
+
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(restore: Restore, many: Path, tmp_path: Path) -> None:
     done = restore("upscale", "many", "-o", "out", "--report", str(many))
     assert done.returncode == 2

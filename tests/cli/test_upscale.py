@@ -415,10 +415,23 @@ def test_a_speed_and_a_model_contradict_each_other(photo: Path, capsys: pytest.C
     for arguments in (
         ["upscale", str(photo), "--speed", "balanced", "--model", "safmn-x4"],
         ["upscale", str(photo), "--speed", "fast", "--model", "./own.pth"],
-        ["run", str(photo), "--step", "upscale:model=safmn-x4,speed=fast"],
     ):
         assert run(arguments) == 2
         assert stderr_lines(capsys) == ["error: --speed and --model contradict each other", "hint: give one of them"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "which"),
+    [
+        ("model=safmn-x4,speed=fast", "speed and model"),
+        ("width=9,scale=2,long-edge=9", "scale and width and long-edge"),
+    ],
+)
+def test_keys_of_a_step_contradict_each_other(
+    keys: str, which: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", str(photo), "--step", f"upscale:{keys}"]) == 2
+    assert stderr_lines(capsys) == [f"error: {which} contradict each other", "hint: give one of them"]
 
 
 @pytest.mark.parametrize(

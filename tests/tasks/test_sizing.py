@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,14 +47,18 @@ def test_a_frame_is_filled_and_not_overstepped(height: int, width: int, frame_he
         {"scale": 0.5},
         {"scale": 16.1},
         {"scale": float("nan")},
+        {"scale": "2"},
+        {"width": float("nan")},
+        {"width": 50.5},
+        {"height": "2"},
         {"width": 0},
         {"width": 0, "height": 9},
         {"long_edge": -1},
     ],
 )
-def test_a_sizing_asks_for_one_size_that_can_be(sides: dict[str, float]) -> None:
+def test_a_sizing_asks_for_one_size_that_can_be(sides: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        Sizing(**sides)  # type: ignore[arg-type]
+        Sizing(**sides)
 
 
 def test_large_enough_pictures_are_recognised() -> None:

@@ -20,7 +20,8 @@ from restore_cli.telling import Tell
 Samples = NDArray[np.uint8]
 """h, w, 3."""
 INPUTS, TARGETS = "low", "high"
-"""Folders whose pictures of the same name are input and target of each other, in one folder."""
+"""Folders, side by side, whose pictures of the same name, in folders of the same name, are input and target."""
+OTHER_SIDE = {INPUTS: TARGETS, TARGETS: INPUTS}
 HELD_OUT = 24
 """One of so many photographs is held out, and as many at the most."""
 
@@ -48,9 +49,9 @@ def collect(
 ) -> Collection:
     """Decode the photographs in `folders` and the folders in them, each file once.
 
-    A folder that holds `low` and `high` is taken for pairs; with `pairs` False, for the photographs in `high`. Pictures
-    with a side below `smallest` are left out. With a folder `validation`, what lies in it is not learned from; without,
-    every HELD_OUT-th photograph in the order of paths is held out.
+    A folder that holds `low` and `high` is taken for pairs, with the folders in these; with `pairs` False, for the
+    photographs in `high`. Pictures with a side below `smallest` are left out. With a folder `validation`, what lies in
+    it is not learned from; without, every HELD_OUT-th photograph in the order of paths is held out.
 
     Raises:
         UsageError: a folder is missing, or nothing is left to learn from or to validate with.
@@ -101,8 +102,8 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
         tell(f"{refusal.error.message}; what lies in it is left out")
     found, small, repeated = [], 0, 0
     for path in sorted(listing.pictures):
-        side = _folder_of(path)
-        if side.name == INPUTS and (side.parent / TARGETS).is_dir():
+        side = _side_of(path)
+        if side is not None and side.name == INPUTS:
             continue  # it is read with its target
         place = os.path.realpath(path)
         if place in known:
@@ -132,11 +133,11 @@ def _read_example(path: Path, pairs: bool) -> Example:
         PictureError: one cannot be read.
         UsageError: there is no such input, or its size differs.
     """
-    target, side = _read(path), _folder_of(path)
-    folder = side.parent / INPUTS
-    if not pairs or side.name != TARGETS or not folder.is_dir():
+    target, side = _read(path), _side_of(path)
+    if not pairs or side is None:
         return Example(target)
-    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name))
+    folder = side.parent / INPUTS / _folder_of(path).relative_to(side)
+    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name)) if folder.is_dir() else ()
     partner = next((other for other in others if other.stem == path.stem), None)
     if partner is None:
         raise UsageError(f"{path} has no partner in {folder}")
@@ -144,6 +145,13 @@ def _read_example(path: Path, pairs: bool) -> Example:
     if made.shape != target.shape:
         raise UsageError(f"{path} and its partner differ in size")
     return Example(target, made)
+
+
+def _side_of(path: Path) -> Path | None:
+    """Return the innermost folder above a picture that is a side of pairs, if the other one lies beside it, too."""
+    folder = _folder_of(path)
+    sides = (each for each in (folder, *folder.parents) if each.name in OTHER_SIDE)
+    return next((side for side in sides if side.with_name(OTHER_SIDE[side.name]).is_dir()), None)
 
 
 def _folder_of(path: Path) -> Path:

@@ -77,6 +77,26 @@ def test_folders_of_pairs_are_paired_by_name(tmp_path: Path, monkeypatch: pytest
         collect([tmp_path / "pairs"], None, 40, no_notes)
 
 
+def test_folders_in_those_of_pairs_hold_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, level in (("low", 8), ("high", 1)):
+        (tmp_path / name / "s" / "deep").mkdir(parents=True)
+        for index, below in enumerate(("", "s", "s/deep")):
+            Image.fromarray(draw(40, 40, index) // level).save(tmp_path / name / below / "1.png")
+    monkeypatch.chdir(tmp_path / "high" / "s")
+    for folder, count in ((tmp_path, 3), (tmp_path / "high", 3), (Path(), 2), (tmp_path / "high" / "s", 2)):
+        collection = collect([folder], None, 8, no_notes)
+        examples = (*collection.learned, *collection.held_out)
+        assert len(examples) == count
+        for example in examples:
+            assert example.input is not None
+            assert np.array_equal(example.input, example.target // 8)
+    alone = collect([tmp_path], None, 8, no_notes, pairs=False)
+    assert len(alone.learned) + len(alone.held_out) == 3
+    (tmp_path / "low" / "s" / "deep").rename(tmp_path / "low" / "s" / "other")
+    with pytest.raises(UsageError, match=r"deep/1\.png has no partner in .*low/s/deep"):
+        collect([tmp_path], None, 8, no_notes)
+
+
 def test_pairs_of_unequal_size_are_refused(tmp_path: Path) -> None:
     for name, width in (("low", 40), ("high", 44)):
         (tmp_path / name).mkdir()

@@ -54,6 +54,33 @@ def test_a_run_that_is_replaced_is_not_gone_on_with(
     assert "there is no checkpoint" in capsys.readouterr().err
 
 
+def test_two_runs_do_not_write_to_one_output(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "link").symlink_to("runs")
+    learn, codes = Learner.learn, []
+
+    def learn_while_others_start(self: Learner, share: float) -> tuple[float, int]:
+        if not codes:
+            codes.append(None)
+            for folder, arguments in (("runs", ("--overwrite",)), ("link", ("--resume",)), ("runs/../runs", ())):
+                codes.append(train(tmp_path / folder / "w.safetensors", "--steps", "1", *arguments))
+        return learn(self, share)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "learn", learn_while_others_start)
+        assert train(tmp_path / "runs" / "w.safetensors", "--steps", "2") == 0
+    assert codes == [None, 2, 2, 2]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 6
+    assert said[0] == f"error: another run is training {tmp_path / 'runs' / 'w.safetensors'}"
+    assert said[1] == "hint: wait until it has ended, or name another file with -o"
+    assert metadata_of(tmp_path / "runs" / "w.safetensors")["steps"] == "2"
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    assert train(tmp_path / "runs" / "w.safetensors", "--steps", "3", "--resume") == 0
+
+
 def test_a_run_keeps_the_start_that_it_began_with(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

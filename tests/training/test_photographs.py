@@ -59,6 +59,24 @@ def test_pictures_too_small_or_damaged_are_left_out(photographs: Path) -> None:
     assert notes[1].startswith(f"1 of the pictures in {photographs} with a side below 40 pixels")
 
 
+def test_damage_to_pictures_that_can_be_read_is_told_of(tmp_path: Path) -> None:
+    for name in ("low", "high"):
+        (tmp_path / name).mkdir()
+    for index in range(6):
+        Image.fromarray(draw(40, 40, index)).save(tmp_path / "low" / f"{index}.jpg", progressive=True)
+        path = tmp_path / "high" / f"{index}.jpg"
+        Image.fromarray(draw(40, 40, index)).save(path)
+        if index:
+            path.write_bytes(path.read_bytes()[:-2])
+    path = tmp_path / "low" / "0.jpg"
+    path.write_bytes(path.read_bytes()[:-2] + b"\x55" * 40 + b"\xff\xd9")
+    notes: list[str] = []
+    assert len(collect([tmp_path], None, 8, notes.append).learned) == 5
+    assert notes[0].startswith(f"{path}: parts of it may be damaged: Corrupt JPEG data")
+    named = ", ".join(str(tmp_path / "high" / f"{index}.jpg") for index in (1, 2, 3))
+    assert notes[1:] == [f"{named} and 2 more: the marker at its end is missing"]
+
+
 def test_folders_of_pairs_are_paired_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("low", "high"):
         (tmp_path / "pairs" / name).mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from restore_cli.catalog import names_file
 from restore_cli.device import explaining_lack_of_memory, find_device, prepare_host
 from restore_cli.errors import UsageError, WeightsError
 from restore_cli.files.naming import shown
@@ -83,6 +85,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
             "seed": str(recipe.seed),
             "start": shown(start or NO_START),
         },
+        start=None if start is None else _name_of(start),
         learned=digest_of(collection.learned),
         measures_start=choices.start is not None,
     )
@@ -106,9 +109,16 @@ def memory_watched() -> AbstractContextManager[None]:
 def _check_start(state: RunState, start: str | None) -> None:
     """Refuse to go on with a run as if it had begun with other weights."""
     recorded = state.about.get("start")
-    if start is not None and recorded not in (None, shown(start)):
-        began = "new weights" if recorded == NO_START else recorded
+    if start is None or recorded is None:
+        return
+    if _name_of(start) != (state.start or _name_of(recorded)):
+        began = "new weights" if recorded == NO_START else state.start or recorded
         raise UsageError(f"the run to go on with began with {began}, not with {start}", f"leave --start out; {AFRESH}")
+
+
+def _name_of(model: str) -> str:
+    """Return a name of weights by which they are told from others, however the user spells it."""
+    return shown(os.path.realpath(model)) if names_file(model) else model.lower()
 
 
 def _begin_with(start: str, network: Network, tell: Tell) -> None:

@@ -44,10 +44,11 @@ class Session:
         limits: Limits,
         *,
         about: Mapping[str, str],
+        start: str | None,
         learned: str,
         measures_start: bool,
     ) -> None:
-        """`about` goes into the metadata of the weights; `learned` is a digest of what is learned from.
+        """`about` goes into the metadata of the weights, `start` and `learned` into the checkpoint: as in `RunState`.
 
         `measures_start` asks for a report before the first step, whose weights count as the best so far.
         """
@@ -58,6 +59,7 @@ class Session:
         self.history: list[Report] = []
         self._validation = validation
         self._about = dict(about)
+        self._start = start
         self._learned = learned
         self._validated = digest_of(
             {f"{number}.input": batch.input for number, batch in enumerate(validation)}
@@ -80,6 +82,7 @@ class Session:
                 raise
             raise damaged(self.checkpoint) from error
         self.history, self._seconds, self._best = list(state.history), state.seconds, state.best
+        self._start = state.start
         now, self._about = self._about, self._about | dict(state.about)
         if state.learned not in (None, self._learned):
             tell("it goes on with other photographs to learn from than before")
@@ -158,6 +161,7 @@ class Session:
             seconds=self._seconds,
             best=self._best,
             about=self._about,
+            start=self._start,
             learned=self._learned,
             validated=self._validated,
         )

@@ -64,7 +64,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run of this output ended.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace weights that exist.")] = False,
     interval: Annotated[
-        float, typer.Option(min=0.01, metavar="MINUTES", help="Time between two reports, each with a checkpoint.")
+        float,
+        typer.Option(min=0.01, metavar="MINUTES", help="Longest time between two reports, each with a checkpoint."),
     ] = 2.0,
     device: Device = "auto",
     threads: Threads = None,
@@ -77,8 +78,9 @@ def train(
 ) -> None:
     """Train or fine-tune a network on your own photographs, by a recipe.
 
-    The weights that restore held-out photographs best, of those of all reports, are written to the output; beside it
-    lie a checkpoint to --resume from, and a plot. Ctrl-C ends a run in good order.
+    The weights that restore held-out photographs best are written to the output: of those after every 500 steps and the
+    last, with --minutes of those of all reports. Beside it lie a checkpoint to --resume from, and a plot. Ctrl-C ends a
+    run in good order.
     """
     display = Display(quiet=quiet, json=json)
     if list_recipes:

@@ -21,16 +21,27 @@ from restore_cli.training.run_state import Report, RunState, damaged, write_stat
 from restore_cli.training.sampling import Batch
 from restore_cli.weights import digest_of, save_state
 
+STEPS_TO_CHOICE = 500
+"""Steps from one choice of the best weights to the next, where steps end a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run ends and how often it reports."""
+    """When a run ends, how often it reports, and from which reports the best weights are chosen.
+
+    Where time ends it, from all; where steps do, from those after fixed steps alone, so that the choice does not depend
+    on how fast the machine is.
+    """
 
     steps: int | None = None
     seconds: float | None = None
     """Of learning; the rate falls with the time then, and not with the steps."""
     interval: float = 120.0
-    """Seconds between two reports; a checkpoint is written with each."""
+    """Seconds between two reports, at the most; a checkpoint is written with each."""
+
+    def choose_after(self, step: int) -> bool:
+        """Tell whether a report is due after `step`, whatever the clock says, and is one to choose from."""
+        return self.steps is not None and (step % STEPS_TO_CHOICE == 0 or step == self.steps)
 
 
 class Session:
@@ -99,7 +110,7 @@ class Session:
     def run(
         self, on_report: Callable[[Report], None], on_step: Callable[[float], None], stop: Callable[[], bool]
     ) -> None:
-        """Train until a limit is reached or `stop` says so; a checkpoint is written then, and weights that are better.
+        """Train until a limit is reached or `stop` says so; a checkpoint is written then, and weights if they are best.
 
         `on_step` gets the share that is done, 0 to 1.
 
@@ -120,7 +131,7 @@ class Session:
             losses.append(loss)
             images += count
             on_step(self._share())
-            if since >= self.limits.interval:
+            if since >= self.limits.interval or self.limits.choose_after(self.learner.step):
                 self._report(losses, images / since, on_report)
                 losses, images, since, last = [], 0, 0.0, time.perf_counter()
         if losses:
@@ -139,9 +150,11 @@ class Session:
         psnr = validate(self.learner, self._validation)
         report = Report(self.learner.step, round(self._seconds, 1), loss, psnr, round(speed, 2))
         self.history.append(report)
-        if psnr >= self._best:
-            self._best = psnr
+        counts = self.limits.steps is None or self.limits.choose_after(report.step)
+        if psnr >= self._best if counts else self._best == -math.inf:  # until one counts, the last stands in for it
             self._write_weights(report)
+        if counts:
+            self._best = max(self._best, psnr)
         self._write_checkpoint()
         on_report(report)
 

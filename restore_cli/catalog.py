@@ -34,7 +34,7 @@ def find_card(name: str) -> ModelCard:
     for card in CARDS:
         if card.name == folded:
             return card
-    near = difflib.get_close_matches(folded, [card.name for card in CARDS], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(folded, [card.name for card in CARDS], n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
 

@@ -103,7 +103,17 @@ def test_a_card_is_found_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "guess"), [("safmn-4x", "did you mean safmn-x4? "), ("SAFMN-4X", "did you mean safmn-x4? "), ("zzz", "")]
+    ("name", "guess"),
+    [
+        ("safmn-4x", "did you mean safmn-x4? "),
+        ("SAFMN-4X", "did you mean safmn-x4? "),
+        ("noise", "did you mean denoise? "),
+        ("dark", "did you mean darkir-s? "),
+        ("zzz", ""),
+        ("nope", ""),
+        ("none", ""),
+        ("realesrgan-x4", ""),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, guess: str) -> None:
     with pytest.raises(UnknownModelError) as raised:

@@ -82,7 +82,7 @@ def evaluate(
     for ours, theirs in pairs:
         name = ours.relative_to(restored).as_posix() if in_folders else ours.name
         try:
-            score, alphas_differ = _score(ours, theirs, channel=channel, border=border, modcrop=modcrop)
+            score, notes = _score(ours, theirs, name, channel=channel, border=border, modcrop=modcrop)
         except RestoreError as error:
             if not in_folders:
                 raise
@@ -92,8 +92,8 @@ def evaluate(
             continue
         scores.append(score)
         _print_score(name, score.psnr, score.ssim, json)
-        if alphas_differ:
-            display.note(f"{name}: its transparency is not that of the reference, and is left out of the comparison")
+        for note in notes:
+            display.note(note)
     if in_folders and scores:
         _print_mean(scores, display)
     if problems or len(scores) < len(pairs):
@@ -126,8 +126,10 @@ def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], l
     return pairs, [*problems, *others, *(RestoreError(f"no partner for {path}") for path in alone)]
 
 
-def _score(ours: Path, theirs: Path, *, channel: ChannelChoice, border: int, modcrop: int) -> tuple[Score, bool]:
-    """Compare two files; also return whether their alphas differ, which the score does not tell.
+def _score(
+    ours: Path, theirs: Path, name: str, *, channel: ChannelChoice, border: int, modcrop: int
+) -> tuple[Score, list[str]]:
+    """Compare two files, a pair called `name`; also return what the user should know of them besides the score.
 
     Raises:
         PictureError: one cannot be read.
@@ -144,7 +146,10 @@ def _score(ours: Path, theirs: Path, *, channel: ChannelChoice, border: int, mod
             raise
         raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
     alpha = None if b.alpha is None else _cut_to_multiple(b.alpha, modcrop)
-    return score, alphas_differ(a.alpha, alpha, border=border)
+    notes = [f"{path}: {note}" for path, picture in ((ours, a), (theirs, b)) for note in picture.notes]
+    if alphas_differ(a.alpha, alpha, border=border):
+        notes.append(f"{name}: its transparency is not that of the reference, and is left out of the comparison")
+    return score, notes
 
 
 def _cut_to_multiple(pixels: Samples, side: int) -> Samples:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as json_format
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,8 @@ import typer
 from restore_cli.cli.interruption import interruption
 from restore_cli.cli.options import Debug, Device, Quiet, Threads
 from restore_cli.display import Display
-from restore_cli.errors import INTERRUPTED, UsageError
+from restore_cli.errors import INTERRUPTED, UnwritableWeightsError, UsageError
+from restore_cli.files.locking import locked
 from restore_cli.files.replacing import why_unwritable
 from restore_cli.training import checkpoint_of, plot_of
 from restore_cli.training.recipe import Recipe, read_recipe, recipe_names
@@ -62,7 +64,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run of this output ended.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace weights that exist.")] = False,
     interval: Annotated[
-        float, typer.Option(min=0.01, metavar="MINUTES", help="Time between two reports, each with a checkpoint.")
+        float,
+        typer.Option(min=0.01, metavar="MINUTES", help="Longest time between two reports, each with a checkpoint."),
     ] = 2.0,
     device: Device = "auto",
     threads: Threads = None,
@@ -75,8 +78,9 @@ def train(
 ) -> None:
     """Train or fine-tune a network on your own photographs, by a recipe.
 
-    The weights that restore held-out photographs best, of those of all reports, are written to the output; beside it
-    lie a checkpoint to --resume from, and a plot. Ctrl-C ends a run in good order.
+    The weights that restore held-out photographs best are written to the output: of those after every 500 steps and the
+    last, with --minutes of those of all reports. Beside it lie a checkpoint to --resume from, and a plot. Ctrl-C ends a
+    run in good order.
     """
     display = Display(quiet=quiet, json=json)
     if list_recipes:
@@ -93,27 +97,29 @@ def train(
     photographs = [*(data or ()), *(folders or ())]
     if not photographs:
         raise UsageError("no photographs were named", "name a folder with --data")
-    weights = _choose_output(output, chosen, resume=resume, overwrite=overwrite)
+    weights = _choose_output(output, chosen)
+    with _alone_at(weights):
+        _check_earlier_run(weights, resume=resume, overwrite=overwrite)
 
-    try:
-        from restore_cli.training import plot, preparation, session
-    except ImportError as error:
-        raise UsageError(f"training needs {error.name}, which is not installed", INSTALL) from error
+        try:
+            from restore_cli.training import plot, preparation, session
+        except ImportError as error:
+            raise UsageError(f"training needs {error.name}, which is not installed", INSTALL) from error
 
-    limits = session.Limits(
-        steps=None if minutes else steps or chosen.steps,
-        seconds=60 * minutes if minutes else None,
-        interval=60 * interval,
-    )
-    choices = preparation.Choices(photographs, validation, start, resume, device, threads)
-    with preparation.memory_watched():
-        run = preparation.prepare(chosen, choices, weights, limits, display.note)
-    if resume:
-        _tell_where(run, display)
-    else:  # an earlier run that is replaced shall not be gone on with
-        run.checkpoint.unlink(missing_ok=True)
-    with preparation.memory_watched():
-        interrupted = _run(run, chosen.name, plot.plot_history, display)
+        limits = session.Limits(
+            steps=None if minutes else steps or chosen.steps,
+            seconds=60 * minutes if minutes else None,
+            interval=60 * interval,
+        )
+        choices = preparation.Choices(photographs, validation, start, resume, device, threads)
+        with preparation.memory_watched():
+            run = preparation.prepare(chosen, choices, weights, limits, display.note)
+        if resume:
+            _tell_where(run, display)
+        else:  # an earlier run that is replaced shall not be gone on with
+            run.checkpoint.unlink(missing_ok=True)
+        with preparation.memory_watched():
+            interrupted = _run(run, chosen.name, plot.plot_history, display)
     if interrupted:
         display.note(f"interrupted after step {run.learner.step}; --resume goes on")
         raise typer.Exit(INTERRUPTED)
@@ -129,12 +135,11 @@ def _tell_where(run: Session, display: Display) -> None:
         display.note(f"going on after step {run.learner.step}")
 
 
-def _choose_output(output: Path | None, recipe: Recipe, *, resume: bool, overwrite: bool) -> Path:
+def _choose_output(output: Path | None, recipe: Recipe) -> Path:
     """Return the file of weights to write.
 
     Raises:
-        UsageError: an earlier run, or somebody else, has written such a file, and nobody said that it may be replaced
-            or gone on with; or none can be written there.
+        UsageError: none can be written there.
     """
     weights = output or Path(f"{recipe.name}.safetensors")
     if weights.suffix != ".safetensors":
@@ -142,9 +147,38 @@ def _choose_output(output: Path | None, recipe: Recipe, *, resume: bool, overwri
     reason = why_unwritable(weights)
     if reason is not None:
         raise UsageError(f"{weights} cannot be written: {reason}", "name another file with -o")
+    return weights
+
+
+@contextmanager
+def _alone_at(weights: Path) -> Iterator[None]:
+    """Keep other runs from writing the same files while the context lasts.
+
+    Raises:
+        UsageError: another run writes them.
+        UnwritableWeightsError: nothing can be written there.
+    """
+    hint = "name another file with -o"
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(checkpoint_of(weights)))
+        except BlockingIOError as error:
+            raise UsageError(f"another run is training {weights}", f"wait until it has ended, or {hint}") from error
+        except OSError as error:
+            raise UnwritableWeightsError(f"cannot write {weights}: {error.strerror or error}", hint) from error
+        yield
+
+
+def _check_earlier_run(weights: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that nothing is replaced against the user's will.
+
+    Raises:
+        UsageError: an earlier run, or somebody else, has written such a file, and nobody said that it may be replaced
+            or gone on with.
+    """
     checkpoint = checkpoint_of(weights)
     if overwrite or (resume and os.path.exists(checkpoint)):
-        return weights
+        return
     for path in (weights, checkpoint, plot_of(weights)):
         if not os.path.exists(path):
             continue
@@ -153,7 +187,6 @@ def _choose_output(output: Path | None, recipe: Recipe, *, resume: bool, overwri
                 f"there is no checkpoint {checkpoint} to go on from, but {path} exists", "--overwrite begins afresh"
             )
         raise UsageError(f"{path} exists", "--resume goes on with an earlier run, --overwrite replaces it")
-    return weights
 
 
 def _list_recipes(*, json: bool) -> None:

@@ -19,8 +19,13 @@ from restore_cli.telling import Tell
 
 Samples = NDArray[np.uint8]
 """h, w, 3."""
+Notes = dict[str, list[Path]]
+"""What there is to say of pictures, and of which."""
 INPUTS, TARGETS = "low", "high"
-"""Folders whose pictures of the same name are input and target of each other, in one folder."""
+"""Folders, side by side, whose pictures of the same name, in folders of the same name, are input and target."""
+OTHER_SIDE = {INPUTS: TARGETS, TARGETS: INPUTS}
+NAMED = 3
+"""Pictures of a folder that are named, at the most, where the same is said of several."""
 HELD_OUT = 24
 """One of so many photographs is held out, and as many at the most."""
 
@@ -48,9 +53,9 @@ def collect(
 ) -> Collection:
     """Decode the photographs in `folders` and the folders in them, each file once.
 
-    A folder that holds `low` and `high` is taken for pairs; with `pairs` False, for the photographs in `high`. Pictures
-    with a side below `smallest` are left out. With a folder `validation`, what lies in it is not learned from; without,
-    every HELD_OUT-th photograph in the order of paths is held out.
+    A folder that holds `low` and `high` is taken for pairs, with the folders in these; with `pairs` False, for the
+    photographs in `high`. Pictures with a side below `smallest` are left out. With a folder `validation`, what lies in
+    it is not learned from; without, every HELD_OUT-th photograph in the order of paths is held out.
 
     Raises:
         UsageError: a folder is missing, or nothing is left to learn from or to validate with.
@@ -99,10 +104,10 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
     listing = pictures_in(folder, recursive=True, output=None)
     for refusal in listing.refusals:
         tell(f"{refusal.error.message}; what lies in it is left out")
-    found, small, repeated = [], 0, 0
+    found, small, repeated, notes = [], 0, 0, Notes()
     for path in sorted(listing.pictures):
-        side = _folder_of(path)
-        if side.name == INPUTS and (side.parent / TARGETS).is_dir():
+        side = _side_of(path)
+        if side is not None and side.name == INPUTS:
             continue  # it is read with its target
         place = os.path.realpath(path)
         if place in known:
@@ -110,7 +115,7 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
             continue
         known.add(place)
         try:
-            example = _read_example(path, pairs)
+            example = _read_example(path, pairs, notes)
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
@@ -118,6 +123,9 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
             found.append(example)
         else:
             small += 1
+    for note, paths in notes.items():
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        tell(f"{', '.join(map(str, paths[:NAMED]))}{more}: {note}")
     if small:
         tell(f"{small} of the pictures in {folder} with a side below {smallest} pixels are left out")
     if repeated:
@@ -125,25 +133,34 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
     return found
 
 
-def _read_example(path: Path, pairs: bool) -> Example:
+def _read_example(path: Path, pairs: bool, notes: Notes) -> Example:
     """Read a photograph, and, of `pairs`, the input that belongs to it if it lies in a folder of targets.
+
+    What there is to say of them is added to `notes`.
 
     Raises:
         PictureError: one cannot be read.
         UsageError: there is no such input, or its size differs.
     """
-    target, side = _read(path), _folder_of(path)
-    folder = side.parent / INPUTS
-    if not pairs or side.name != TARGETS or not folder.is_dir():
+    target, side = _read(path, notes), _side_of(path)
+    if not pairs or side is None:
         return Example(target)
-    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name))
+    folder = side.parent / INPUTS / _folder_of(path).relative_to(side)
+    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name)) if folder.is_dir() else ()
     partner = next((other for other in others if other.stem == path.stem), None)
     if partner is None:
         raise UsageError(f"{path} has no partner in {folder}")
-    made = _read(partner)
+    made = _read(partner, notes)
     if made.shape != target.shape:
         raise UsageError(f"{path} and its partner differ in size")
     return Example(target, made)
+
+
+def _side_of(path: Path) -> Path | None:
+    """Return the innermost folder above a picture that is a side of pairs, if the other one lies beside it, too."""
+    folder = _folder_of(path)
+    sides = (each for each in (folder, *folder.parents) if each.name in OTHER_SIDE)
+    return next((side for side in sides if side.with_name(OTHER_SIDE[side.name]).is_dir()), None)
 
 
 def _folder_of(path: Path) -> Path:
@@ -151,11 +168,14 @@ def _folder_of(path: Path) -> Path:
     return Path(os.path.abspath(path)).parent
 
 
-def _read(path: Path) -> Samples:
+def _read(path: Path, notes: Notes) -> Samples:
     """Return a picture as sRGB samples of 8 bits, grey as colour."""
     try:
-        pixels = read_picture(path).pixels
+        picture = read_picture(path)
     except RestoreError as error:
         raise PictureError(error.message, error.hint) from error
+    for note in picture.notes:
+        notes.setdefault(note, []).append(path)
+    pixels = picture.pixels
     levels = pixels if pixels.dtype == np.uint8 else to_8_bit(pixels)
     return np.ascontiguousarray(np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from restore_cli.catalog import names_file
 from restore_cli.device import explaining_lack_of_memory, find_device, prepare_host
-from restore_cli.errors import UsageError
+from restore_cli.errors import UsageError, WeightsError
 from restore_cli.files.naming import shown
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.telling import Tell
@@ -48,7 +50,8 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     Raises:
         UsageError: the recipe does not fit the network or the teacher, the checkpoint is of another recipe or start, or
             there are too few photographs.
-        WeightsError: the weights to start from, the teacher or the checkpoint to go on from cannot be loaded.
+        WeightsError: the weights to start from, the teacher or the checkpoint to go on from cannot be loaded, or the
+            former hold values that are not finite.
         DeviceError: there is no such device.
     """
     prepare_host(choices.threads)
@@ -82,6 +85,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
             "seed": str(recipe.seed),
             "start": shown(start or NO_START),
         },
+        start=None if start is None else _name_of(start),
         learned=digest_of(collection.learned),
         measures_start=choices.start is not None,
     )
@@ -105,23 +109,42 @@ def memory_watched() -> AbstractContextManager[None]:
 def _check_start(state: RunState, start: str | None) -> None:
     """Refuse to go on with a run as if it had begun with other weights."""
     recorded = state.about.get("start")
-    if start is not None and recorded not in (None, shown(start)):
-        began = "new weights" if recorded == NO_START else recorded
+    if start is None or recorded is None:
+        return
+    if _name_of(start) != (state.start or _name_of(recorded)):
+        began = "new weights" if recorded == NO_START else state.start or recorded
         raise UsageError(f"the run to go on with began with {began}, not with {start}", f"leave --start out; {AFRESH}")
+
+
+def _name_of(model: str) -> str:
+    """Return a name of weights by which they are told from others, however the user spells it."""
+    return shown(os.path.realpath(model)) if names_file(model) else model.lower()
 
 
 def _begin_with(start: str, network: Network, tell: Tell) -> None:
     fitting, all_of_them = take_over(network, load(start, tell=tell).state), len(network.state_dict())
+    _check_finite(network, start)
     if 2 * fitting < all_of_them:
         tell(f"only {fitting} of {all_of_them} tensors fit those of {start}: most of the network begins anew")
     else:
         tell(f"{fitting} of {all_of_them} tensors are taken over from {start}")
 
 
+def _check_finite(network: Network, model: str) -> None:
+    """Refuse weights with which nothing can be learned."""
+    for name, tensor in network.state_dict().items():
+        if not tensor.isfinite().all():
+            raise WeightsError(
+                f"the weights {model} hold values that are infinite or no numbers, in {name}",
+                "take others: a training that failed leaves such weights",
+            )
+
+
 def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network | None:
     if recipe.teacher is None:
         return None
     teacher = build(load(recipe.teacher, tell=tell))
+    _check_finite(teacher, recipe.teacher)
     if not isinstance(teacher, ContinuousNetwork) and teacher.scale < recipe.degradations.largest_scale:
         raise UsageError(
             f"the teacher {recipe.teacher} makes pictures {teacher.scale} times as large, "

@@ -46,6 +46,8 @@ class RunState:
     """Greatest PSNR of the weights so far, of the pictures that were validated with last."""
     about: Mapping[str, str]
     """Metadata of the weights."""
+    start: str | None
+    """What tells the weights begun with from others; None where there were none."""
     learned: str | None
     """Digest of the photographs that were learned from."""
     validated: str | None
@@ -68,6 +70,7 @@ def read_state(path: Path, recipe: Recipe) -> RunState:
             seconds=float(content["seconds"]),
             best=float(content.get("best", max(report.psnr for report in history))),
             about=dict(content.get("about", {})),
+            start=content.get("start"),
             learned=content.get("learned"),
             validated=content.get("validated"),
         )
@@ -93,6 +96,7 @@ def write_state(state: RunState, path: Path) -> None:
         "seconds": state.seconds,
         "best": state.best,
         "about": dict(state.about),
+        "start": state.start,
         "learned": state.learned,
         "validated": state.validated,
     }

@@ -21,16 +21,27 @@ from restore_cli.training.run_state import Report, RunState, damaged, write_stat
 from restore_cli.training.sampling import Batch
 from restore_cli.weights import digest_of, save_state
 
+STEPS_TO_CHOICE = 500
+"""Steps from one choice of the best weights to the next, where steps end a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run ends and how often it reports."""
+    """When a run ends, how often it reports, and from which reports the best weights are chosen.
+
+    Where time ends it, from all; where steps do, from those after fixed steps alone, so that the choice does not depend
+    on how fast the machine is.
+    """
 
     steps: int | None = None
     seconds: float | None = None
     """Of learning; the rate falls with the time then, and not with the steps."""
     interval: float = 120.0
-    """Seconds between two reports; a checkpoint is written with each."""
+    """Seconds between two reports, at the most; a checkpoint is written with each."""
+
+    def choose_after(self, step: int) -> bool:
+        """Tell whether a report is due after `step`, whatever the clock says, and is one to choose from."""
+        return self.steps is not None and (step % STEPS_TO_CHOICE == 0 or step == self.steps)
 
 
 class Session:
@@ -44,10 +55,11 @@ class Session:
         limits: Limits,
         *,
         about: Mapping[str, str],
+        start: str | None,
         learned: str,
         measures_start: bool,
     ) -> None:
-        """`about` goes into the metadata of the weights; `learned` is a digest of what is learned from.
+        """`about` goes into the metadata of the weights, `start` and `learned` into the checkpoint: as in `RunState`.
 
         `measures_start` asks for a report before the first step, whose weights count as the best so far.
         """
@@ -58,6 +70,7 @@ class Session:
         self.history: list[Report] = []
         self._validation = validation
         self._about = dict(about)
+        self._start = start
         self._learned = learned
         self._validated = digest_of(
             {f"{number}.input": batch.input for number, batch in enumerate(validation)}
@@ -80,6 +93,7 @@ class Session:
                 raise
             raise damaged(self.checkpoint) from error
         self.history, self._seconds, self._best = list(state.history), state.seconds, state.best
+        self._start = state.start
         now, self._about = self._about, self._about | dict(state.about)
         if state.learned not in (None, self._learned):
             tell("it goes on with other photographs to learn from than before")
@@ -96,7 +110,7 @@ class Session:
     def run(
         self, on_report: Callable[[Report], None], on_step: Callable[[float], None], stop: Callable[[], bool]
     ) -> None:
-        """Train until a limit is reached or `stop` says so; a checkpoint is written then, and weights that are better.
+        """Train until a limit is reached or `stop` says so; a checkpoint is written then, and weights if they are best.
 
         `on_step` gets the share that is done, 0 to 1.
 
@@ -117,7 +131,7 @@ class Session:
             losses.append(loss)
             images += count
             on_step(self._share())
-            if since >= self.limits.interval:
+            if since >= self.limits.interval or self.limits.choose_after(self.learner.step):
                 self._report(losses, images / since, on_report)
                 losses, images, since, last = [], 0, 0.0, time.perf_counter()
         if losses:
@@ -136,9 +150,11 @@ class Session:
         psnr = validate(self.learner, self._validation)
         report = Report(self.learner.step, round(self._seconds, 1), loss, psnr, round(speed, 2))
         self.history.append(report)
-        if psnr >= self._best:
-            self._best = psnr
+        counts = self.limits.steps is None or self.limits.choose_after(report.step)
+        if psnr >= self._best if counts else self._best == -math.inf:  # until one counts, the last stands in for it
             self._write_weights(report)
+        if counts:
+            self._best = max(self._best, psnr)
         self._write_checkpoint()
         on_report(report)
 
@@ -158,6 +174,7 @@ class Session:
             seconds=self._seconds,
             best=self._best,
             about=self._about,
+            start=self._start,
             learned=self._learned,
             validated=self._validated,
         )

@@ -64,6 +64,19 @@ def test_transparency_that_differs_is_told_of(other: str, capsys: pytest.Capture
         assert not capsys.readouterr().err
 
 
+def test_damage_to_pictures_that_can_be_read_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, ending in (("ours", b"\x55" * 40 + b"\xff\xd9"), ("theirs", b"")):
+        with Image.open("ours/a.png") as image:
+            image.save(f"{folder}/a.jpg", progressive=True)
+        Path(f"{folder}/a.jpg").write_bytes(Path(f"{folder}/a.jpg").read_bytes()[:-2] + ending)
+    assert run(["evaluate", "ours/a.jpg", "theirs/a.jpg"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("a.jpg\t")
+    first, second = captured.err.splitlines()
+    assert first.startswith("note: ours/a.jpg: parts of it may be damaged: ")
+    assert second == "note: theirs/a.jpg: the marker at its end is missing"
+
+
 def test_identical_pairs_are_counted_and_left_out_of_the_mean(capsys: pytest.CaptureFixture[str]) -> None:
     Path("theirs/b.tif").unlink()
     Path("theirs/b.png").write_bytes(Path("ours/b.png").read_bytes())

@@ -59,6 +59,24 @@ def test_pictures_too_small_or_damaged_are_left_out(photographs: Path) -> None:
     assert notes[1].startswith(f"1 of the pictures in {photographs} with a side below 40 pixels")
 
 
+def test_damage_to_pictures_that_can_be_read_is_told_of(tmp_path: Path) -> None:
+    for name in ("low", "high"):
+        (tmp_path / name).mkdir()
+    for index in range(6):
+        Image.fromarray(draw(40, 40, index)).save(tmp_path / "low" / f"{index}.jpg", progressive=True)
+        path = tmp_path / "high" / f"{index}.jpg"
+        Image.fromarray(draw(40, 40, index)).save(path)
+        if index:
+            path.write_bytes(path.read_bytes()[:-2])
+    path = tmp_path / "low" / "0.jpg"
+    path.write_bytes(path.read_bytes()[:-2] + b"\x55" * 40 + b"\xff\xd9")
+    notes: list[str] = []
+    assert len(collect([tmp_path], None, 8, notes.append).learned) == 5
+    assert notes[0].startswith(f"{path}: parts of it may be damaged: Corrupt JPEG data")
+    named = ", ".join(str(tmp_path / "high" / f"{index}.jpg") for index in (1, 2, 3))
+    assert notes[1:] == [f"{named} and 2 more: the marker at its end is missing"]
+
+
 def test_folders_of_pairs_are_paired_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("low", "high"):
         (tmp_path / "pairs" / name).mkdir(parents=True)
@@ -75,6 +93,26 @@ def test_folders_of_pairs_are_paired_by_name(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "pairs" / "low" / "1.webp").unlink()
     with pytest.raises(UsageError, match=r"1\.png has no partner"):
         collect([tmp_path / "pairs"], None, 40, no_notes)
+
+
+def test_folders_in_those_of_pairs_hold_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, level in (("low", 8), ("high", 1)):
+        (tmp_path / name / "s" / "deep").mkdir(parents=True)
+        for index, below in enumerate(("", "s", "s/deep")):
+            Image.fromarray(draw(40, 40, index) // level).save(tmp_path / name / below / "1.png")
+    monkeypatch.chdir(tmp_path / "high" / "s")
+    for folder, count in ((tmp_path, 3), (tmp_path / "high", 3), (Path(), 2), (tmp_path / "high" / "s", 2)):
+        collection = collect([folder], None, 8, no_notes)
+        examples = (*collection.learned, *collection.held_out)
+        assert len(examples) == count
+        for example in examples:
+            assert example.input is not None
+            assert np.array_equal(example.input, example.target // 8)
+    alone = collect([tmp_path], None, 8, no_notes, pairs=False)
+    assert len(alone.learned) + len(alone.held_out) == 3
+    (tmp_path / "low" / "s" / "deep").rename(tmp_path / "low" / "s" / "other")
+    with pytest.raises(UsageError, match=r"deep/1\.png has no partner in .*low/s/deep"):
+        collect([tmp_path], None, 8, no_notes)
 
 
 def test_pairs_of_unequal_size_are_refused(tmp_path: Path) -> None:

@@ -149,5 +149,8 @@ def test_unknown_names_and_files_are_errors_of_usage(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_recipe("safmn-4x")
     assert "did you mean safmn-x4?" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        read_recipe("nope")
+    assert caught.value.hint.startswith("'restore train --list'")
     with pytest.raises(UsageError, match=r"cannot read the recipe .*none\.toml"):
         read_recipe(str(tmp_path / "none.toml"))

@@ -54,8 +54,35 @@ def test_a_run_that_is_replaced_is_not_gone_on_with(
     assert "there is no checkpoint" in capsys.readouterr().err
 
 
+def test_two_runs_do_not_write_to_one_output(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "link").symlink_to("runs")
+    learn, codes = Learner.learn, []
+
+    def learn_while_others_start(self: Learner, share: float) -> tuple[float, int]:
+        if not codes:
+            codes.append(None)
+            for folder, arguments in (("runs", ("--overwrite",)), ("link", ("--resume",)), ("runs/../runs", ())):
+                codes.append(train(tmp_path / folder / "w.safetensors", "--steps", "1", *arguments))
+        return learn(self, share)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "learn", learn_while_others_start)
+        assert train(tmp_path / "runs" / "w.safetensors", "--steps", "2") == 0
+    assert codes == [None, 2, 2, 2]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 6
+    assert said[0] == f"error: another run is training {tmp_path / 'runs' / 'w.safetensors'}"
+    assert said[1] == "hint: wait until it has ended, or name another file with -o"
+    assert metadata_of(tmp_path / "runs" / "w.safetensors")["steps"] == "2"
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+    assert train(tmp_path / "runs" / "w.safetensors", "--steps", "3", "--resume") == 0
+
+
 def test_a_run_keeps_the_start_that_it_began_with(
-    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start, output = tmp_path / "start.safetensors", tmp_path / "w.safetensors"
     assert train(start, "--steps", "1") == 0
@@ -64,10 +91,34 @@ def test_a_run_keeps_the_start_that_it_began_with(
     assert f"began with {start}, not with {output}" in capsys.readouterr().err
     assert train(start, "--steps", "3", "--resume", "--start", str(output)) == 2
     assert f"began with new weights, not with {output}" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for steps, spelling in (("3", "./start.safetensors"), ("4", "link/start.safetensors")):
+        assert train(output, "--steps", steps, "--resume", "--start", spelling) == 0
     start.unlink()
     for steps, arguments in (("40", ()), ("80", ("--start", str(start)))):
         assert train(output, "--steps", steps, "--resume", *arguments) == 0
         assert metadata_of(output)["start"] == str(start)
+
+
+def test_the_start_is_known_by_what_it_names_and_not_by_its_spelling(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = SAFMN(dim=8, n_blocks=1, upscaling_factor=2).state_dict()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save_file(state, tmp_path / folder / "start.safetensors")
+    output = tmp_path / "w.safetensors"
+    monkeypatch.chdir(tmp_path / "a")
+    assert train(output, "--steps", "1", "--start", "./start.safetensors") == 0
+    monkeypatch.chdir(tmp_path / "b")
+    assert train(output, "--steps", "2", "--resume", "--start", "./start.safetensors") == 2
+    began = (tmp_path / "a" / "start.safetensors").resolve()
+    assert f"began with {began}, not with ./start.safetensors" in capsys.readouterr().err
+    assert train(output, "--steps", "2", "--resume", "--start", "../a/start.safetensors") == 0
+    assert train(output, "--steps", "1", "--overwrite", "--start", "safmn-x2") == 0
+    assert train(output, "--steps", "2", "--resume", "--start", "SAFMN-x2") == 0
+    assert train(output, "--steps", "3", "--resume", "--start", "safmn-x4") == 2
 
 
 def test_weights_that_are_begun_with_are_the_first_best(

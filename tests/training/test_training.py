@@ -121,6 +121,25 @@ def test_weights_start_from_others(
     assert "no tensor that fits" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_before_anything_is_written(
+    value: float, train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = teacher_of_scale(2, tmp_path), tmp_path / "w.safetensors"
+    assert train(output, "--steps", "1") == 0
+    written = {file: file.read_bytes() for file in tmp_path.glob("w.*")}
+    state = load_file(path)
+    state["to_feat.weight"].view(-1)[5] = value
+    save_file(state, path)
+    assert train(output, "--overwrite", "--start", str(path)) == 3
+    recipe_file.write_text(taught_by(path))
+    assert train(output, "--overwrite") == 3
+    said = capsys.readouterr().err
+    assert said.count(f"error: the weights {path} hold values that are infinite or no numbers, in to_feat.weight") == 2
+    assert said.count("hint: take others") == 2
+    assert {file: file.read_bytes() for file in tmp_path.glob("w.*")} == written
+
+
 @pytest.mark.parametrize("scale", [2, 4])
 def test_a_teacher_is_learned_from(
     scale: int, train: Train, recipe_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ from pathlib import Path
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal, Shard, Source, absolute, find_sources
 from restore_cli.batch.targets import Destination, Target, Template, format_to_write, is_template, names_folder
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import DEEP_ZOOM, WRITTEN, Format, format_by_name
+from restore_cli.picture.formats import ALSO_KNOWN, DEEP_ZOOM, WRITTEN, Format, format_by_name
 
 SAME_NAME = "keep apart their folders with -o 'FOLDER/{parent}/{stem}.{ext}', or their kinds with 'FOLDER/{name}.{ext}'"
 
@@ -192,7 +192,8 @@ def _chosen_format(name: str | None) -> Format | None:
         return None
     format = format_by_name(name)
     if format is None:
-        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
+        known = ", ".join(format.name for format in WRITTEN)
+        raise UsageError(f"no format is called {name!r}", f"known are {known}{ALSO_KNOWN}")
     return format
 
 

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 
 from restore_cli.errors import RestoreError, UnreadablePictureError, UsageError
-from restore_cli.picture.formats import FORMATS, UNREAD_SUFFIXES
+from restore_cli.picture.formats import ALSO_KNOWN, FORMATS, UNREAD_SUFFIXES
 
 STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
@@ -231,7 +231,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _known_endings() -> str:
-    return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}"
+    return f"pictures are files that end in {', '.join(sorted(PICTURE_SUFFIXES))}{ALSO_KNOWN}"
 
 
 def _files_in(folder: Path, recursive: bool, output: Path | None, refuse: Callable[[OSError], None]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Source
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import ALSO_KNOWN, WRITTEN, Format, format_by_name, format_of_path
 from restore_cli.picture.signatures import recognise_file
 
 Target = tuple[Path | None, Format]
@@ -203,4 +203,4 @@ def format_to_write(path: Path, chosen: Format | None) -> Format:
 
 
 def _extensions() -> str:
-    return ", ".join(format.suffixes[0] for format in WRITTEN)
+    return ", ".join(format.suffixes[0] for format in WRITTEN) + ALSO_KNOWN

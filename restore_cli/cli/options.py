@@ -85,8 +85,8 @@ class FileOptions:
             min=1,
             max=100,
             metavar="1..100",
-            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85); of JPEG 2000, which is lossless "
-            "without one.",
+            help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85), HEIC (70); of JPEG 2000, which "
+            "is lossless without one.",
         ),
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False

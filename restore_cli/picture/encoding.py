@@ -13,7 +13,7 @@ import numpy as np
 import pyvips
 
 from restore_cli.errors import UnwritablePictureError, UsageError
-from restore_cli.picture import colour, deep_zoom, netpbm, pillow, vips, vips_saving
+from restore_cli.picture import colour, deep_zoom, heif, netpbm, pillow, vips, vips_saving
 from restore_cli.picture.formats import Format
 from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture, Samples
@@ -138,7 +138,10 @@ class Encoder:
                 self.encode_image(vips.image_of(samples), metadata, lossless=picture.lossless)
                 return
             assert not isinstance(self.file, Path)
-            pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
+            if self.format.codec == "heif":
+                heif.encode(samples, metadata, self.format, self.quality, self.file)
+            else:
+                pillow.encode(samples, metadata, self.format, self.quality, self.suffix, self.file)
         except (pyvips.Error, ValueError) as error:
             raise_reason(error, self.file)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import Literal
 
 from restore_cli.errors import UsageError
 
-Codec = Literal["vips", "pillow"]
+Codec = Literal["vips", "pillow", "heif"]
 
 MAX_PIXELS = 1_000_000_000
 """Default limit on width times height of an input; above it a file is taken for a decompression bomb."""
@@ -26,6 +27,8 @@ class Format:
     codec: Codec
     depths: tuple[int, ...] = (8,)
     """Bits per sample it can hold, 8 or 16."""
+    deepest: int = 16
+    """Bits that are kept of samples of 16."""
     deep_grey: bool = False
     """Holds 16 bits per sample, too, where the one channel is all there is, whatever `depths` says."""
     alpha: bool = True
@@ -54,6 +57,22 @@ class Format:
         return format_by_name, (self.name,)
 
 
+HEIC = Format(
+    "heic",
+    (".heic", ".heif", ".hif"),
+    "heif",
+    depths=(8, 16),
+    deepest=12,
+    grey=False,
+    max_side=16_384,
+    default_quality=70,
+)
+HAS_HEIC = find_spec("pillow_heif") is not None
+"""Whether the extra `heic` is installed; without it HEIC is never written, and read by some builds of libvips alone."""
+INSTALL_HEIC = "pip install 'restore-cli[heic]'"
+ALSO_KNOWN = "" if HAS_HEIC else f"; HEIC after {INSTALL_HEIC}"
+"""What a list of known formats ends with."""
+
 FORMATS: tuple[Format, ...] = (
     Format(
         "jpeg",
@@ -67,7 +86,7 @@ FORMATS: tuple[Format, ...] = (
     Format("png", (".png",), "vips", streams=True, depths=(8, 16)),
     Format("tiff", (".tif", ".tiff"), "vips", streams=True, depths=(8, 16)),
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
-    Format("avif", (".avif",), "vips", depths=(8, 16), grey=False, max_side=16_384, default_quality=85),
+    Format("avif", (".avif",), "vips", depths=(8, 16), deepest=12, grey=False, max_side=16_384, default_quality=85),
     Format("gif", (".gif",), "vips", grey=False, metadata=False, resolution=False, max_side=65_535),
     Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
     Format(
@@ -82,6 +101,7 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("tga", (".tga",), "pillow", metadata=False, resolution=False, max_side=65_535),
     Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", deep_grey=True, metadata=False, resolution=False),
+    *((HEIC,) if HAS_HEIC else ()),
 )
 
 DEEP_ZOOM = Format(
@@ -90,9 +110,8 @@ DEEP_ZOOM = Format(
 """A pyramid of tiles: many files, which are written and never read."""
 WRITTEN = (*FORMATS, DEEP_ZOOM)
 
-UNREAD_SUFFIXES = frozenset(
-    (".heic", ".heif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".psd")
-)
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
+UNREAD_SUFFIXES = frozenset((".jxl", ".psd", *RAW_SUFFIXES, *(() if HAS_HEIC else HEIC.suffixes)))
 """Endings, in lower case, of files that users take for pictures and that are not read."""
 
 _BY_SUFFIX = {suffix: format for format in WRITTEN for suffix in format.suffixes}
@@ -117,5 +136,6 @@ def find_format(name: str) -> Format:
     """
     format = format_by_name(name)
     if format is None:
-        raise UsageError(f"no format is called {name!r}", f"known are {', '.join(format.name for format in WRITTEN)}")
+        known = ", ".join(format.name for format in WRITTEN)
+        raise UsageError(f"no format is called {name!r}", f"known are {known}{ALSO_KNOWN}")
     return format

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from restore_cli.picture.colour import is_srgb
 from restore_cli.picture.encoding import profile_to_write, stored_depth
-from restore_cli.picture.formats import Format
+from restore_cli.picture.formats import Format, format_by_name
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
 from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.vips_saving import AVIF_DEPTH
 
 LARGEST_IPTC = 65_500
 """Bytes above which libvips leaves them out of JPEG, which holds them in one segment."""
@@ -31,8 +30,9 @@ def losses(picture: Picture, format: Format, *, opaque: bool = False, strip_meta
         lost.append(f"{name} is written with {depth} bits a sample, not {picture.depth}")
     if has_transparency and not format.alpha:
         lost.append(f"{name} holds no transparency, so the picture lies on white")
-    if format.name == "avif" and picture.depth > AVIF_DEPTH and picture.format != "avif":
-        lost.append(f"AVIF holds {AVIF_DEPTH} bits a sample, not {picture.depth}")
+    source = format_by_name(picture.format)
+    if picture.depth > format.deepest and (source is None or source.deepest > format.deepest):
+        lost.append(f"{name} holds {format.deepest} bits a sample, not {picture.depth}")
     if format.name == "gif":
         if picture.pixels.shape[2] > 1:
             lost.append("GIF holds 256 colours, so the picture is reduced to so many")

@@ -14,6 +14,7 @@ import pyvips
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.files.naming import shown
 from restore_cli.picture import vips
+from restore_cli.picture.formats import INSTALL_HEIC
 
 HELPS = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""
@@ -26,7 +27,7 @@ HINTS = {
 """The hint for what the system says."""
 NOT_SUPPORTED = (
     ("labq", "L*a*b* of 8 bits is not supported", "save it as RGB"),
-    ("HEVC", "it is HEIC, whose compression is not supported", "save it as JPEG or TIFF"),
+    ("HEVC", "it is HEIC, whose compression is not supported", f"{INSTALL_HEIC}, or save it as JPEG or TIFF"),
 )
 """A word in what libvips says, what to say instead, and the hint."""
 

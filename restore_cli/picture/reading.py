@@ -14,14 +14,20 @@ import pyvips
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
-from restore_cli.picture.formats import MAX_PIXELS
+from restore_cli.picture.formats import HAS_HEIC, HEIC, MAX_PIXELS
+from restore_cli.picture.heif import HeicImage
 from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
 from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_axes, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.signatures import HEAD_BYTES, is_heic, is_image_sequence, recognise, unsupported_kind
-from restore_cli.picture.statements import UNFIT_PROFILE, gather_jpeg2000_metadata, gather_metadata
+from restore_cli.picture.statements import (
+    UNFIT_PROFILE,
+    gather_heic_metadata,
+    gather_jpeg2000_metadata,
+    gather_metadata,
+)
 from restore_cli.scratch import Room
 
 Notes = tuple[str, ...]
@@ -35,6 +41,7 @@ LEFT_OUT = (
     (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
 )
 """What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
+FIRST_FRAME = "only the first of its frames is used"
 ONE_WAY_PROFILE = "it is converted to sRGB, since its colour profile leads one way only"
 SEARCHED_BYTES = 1 << 18
 """Bytes at the start of a JPEG that are searched for what else it holds."""
@@ -70,7 +77,7 @@ def read_picture(
 def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Return height and width of the first picture of a file, upright, from its header alone.
 
-    Of HEIC a pixel is decoded, too, since its header does not tell whether that can be done.
+    Of HEIC a pixel is decoded, too, where only libvips is there, whose header does not tell whether it can.
 
     Raises:
         UnreadablePictureError: as `read_picture` does, as far as the header tells.
@@ -84,8 +91,8 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
             picture = _read(file, max_pixels, Room(), stop)
         except _MeasuredError as measured:
             height, width = measured.args
-            if is_heic(file):
-                vips.decode(vips.open_image(file, "avif").crop(0, 0, 1, 1))
+            if not HAS_HEIC and is_heic(file):
+                vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1))
             return height, width
     return picture.height, picture.width
 
@@ -101,6 +108,8 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
     if (kind := unsupported_kind(head)) is not None:
         raise UnreadablePictureError(f"it is {kind}, which is not supported", "save it as TIFF, PNG or JPEG")
     format = recognise(head)
+    if format == HEIC.name and HAS_HEIC:
+        return _read_heic(file, max_pixels, room, check)
     if format is not None:
         return _read_with_vips(file, format, max_pixels, room, check)
     header = netpbm.read_header(file)
@@ -128,14 +137,25 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     colours = vips.colours_of(image)
     notes = _note_pages(said.pages) + warnings + said.notes
-    if format == "avif" and is_image_sequence(file):
-        notes += ("only the first of its frames is used",)
+    if format in ("avif", "heic") and is_image_sequence(file):
+        notes += (FIRST_FRAME,)
     if not kind.has_alpha and samples.shape[2] > colours:
         samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
     notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
     upright = turn_upright(samples, said.orientation)
     picture = _finish(upright, said.metadata, format, notes, room, colours=colours)
     return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
+
+
+def _read_heic(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
+    image = HeicImage(file)
+    _check_size(image.width, image.height, max_pixels)
+    said = gather_heic_metadata(image.metadata(), image.colours, (image.width, image.height))
+    check(image.height, image.width)
+    samples, notes = image.decode(), image.notes + said.notes
+    if is_image_sequence(file):
+        notes += (FIRST_FRAME,)
+    return _finish(samples, said.metadata, HEIC.name, notes, room, colours=1 if samples.shape[2] < 3 else 3)
 
 
 def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:

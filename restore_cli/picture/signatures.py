@@ -7,10 +7,12 @@ from typing import IO
 
 from restore_cli.picture.metadata.layout import LAYOUTS
 
-HEAD_BYTES = 16
+HEAD_BYTES = 64
 """Bytes that tell."""
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
-HEIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", *HEIC_BRANDS)
+AVIF_BRANDS = (b"avif", b"avis")
+HEIF_BRANDS = (b"mif1", b"msf1")
+"""Of AVIF and HEIC files alike; which of the two it is, the brands behind tell."""
 SEQUENCE_BRANDS = (b"avis", b"msf1", b"hevc", b"hevx")
 READ_BY_VIPS = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -40,11 +42,15 @@ UNSUPPORTED = (
 
 
 def recognise(head: bytes) -> str | None:
-    """Return the name of the format, of those that libvips reads, to which the first bytes of a file belong."""
+    """Return the name of the format, HEIC or of those that libvips reads, to which a file's first bytes belong."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
-        return "avif"
+    if head[4:8] == b"ftyp":
+        brand, others = head[8:12], head[16 : int.from_bytes(head[:4])]
+        if brand in AVIF_BRANDS or (brand in HEIF_BRANDS and any(avif in others for avif in AVIF_BRANDS)):
+            return "avif"
+        if brand in (*HEIC_BRANDS, *HEIF_BRANDS):
+            return "heic"
     return next((name for signature, name in READ_BY_VIPS if head.startswith(signature)), None)
 
 
@@ -65,8 +71,8 @@ def is_image_sequence(file: IO[bytes]) -> bool:
 
 def is_heic(file: IO[bytes]) -> bool:
     """Tell whether a file calls itself HEIC, whose compression only some builds of libvips decode."""
-    file.seek(4)
-    return file.read(8) in {b"ftyp" + brand for brand in HEIC_BRANDS}
+    file.seek(0)
+    return recognise(file.read(HEAD_BYTES)) == "heic"
 
 
 def unsupported_kind(head: bytes) -> str | None:

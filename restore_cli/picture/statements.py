@@ -59,9 +59,15 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
         case "gif":
             comments, xmp = gif_blocks.read_blocks(file)
             said = replace(said, metadata=replace(said.metadata, xmp=xmp, texts=texts_to_keep(comments)))
-        case "avif" if said.metadata.icc is None and (colours := read_colours(file)):
-            said = _with_colours(said, colours, None if is_like_srgb(colours) else "header")
+        case "avif" | "heic":
+            said = _with_header(said, read_colours(file))
     return _made_upright(said, (image.width, image.height), turned_by_exif=format in ("jpeg", "png"))
+
+
+def gather_heic_metadata(metadata: Metadata, colours: tuple[int, int] | None, size: tuple[int, int]) -> Statements:
+    """Gather what pillow-heif says of a picture of an upright width and height: its blocks, primaries and transfer."""
+    said = _with_header(Statements(metadata, orientation=1, pages=1, notes=()), colours)
+    return _made_upright(said, size, turned_by_exif=False)
 
 
 def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metadata, tuple[str, ...]]:
@@ -128,6 +134,13 @@ def _with_colours(said: Statements, colours: tuple[int, int] | None, other: str 
     if colours == DISPLAY_P3:
         return replace(said, metadata=replace(said.metadata, icc=vips.display_p3_profile()))
     return _noting(said, TAKEN_FOR_SRGB.format(other)) if other else said
+
+
+def _with_header(said: Statements, colours: tuple[int, int] | None) -> Statements:
+    """Do so for what the header of an AVIF or HEIC file names, which a profile outweighs."""
+    if said.metadata.icc is not None or colours is None:
+        return said
+    return _with_colours(said, colours, None if is_like_srgb(colours) else "header")
 
 
 def _noting(said: Statements, *notes: str) -> Statements:

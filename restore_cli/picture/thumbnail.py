@@ -11,6 +11,7 @@ import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import vips
+from restore_cli.picture.formats import HEIC
 from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.reading import read_picture
@@ -55,7 +56,7 @@ def make_thumbnail(source: Path, side: int, *, max_pixels: int = MAX_PIXELS) -> 
     """
     with explained(source), open_picture(source) as file:
         format = recognise(file.read(HEAD_BYTES))
-        if format is not None:
+        if format is not None and format != HEIC.name:
             return _reduce(*_open(file, format, side, max_pixels), side)
 
     def check(height: int, width: int) -> None:

@@ -23,6 +23,7 @@ LOADERS = {
     "tiff": "tiffload_source",
     "webp": "webpload_source",
     "avif": "heifload_source",
+    "heic": "heifload_source",
     "gif": "gifload_source",
 }
 """Named, since libvips would also open documents and drawings, and takes JPEGs with a gain map for another format."""

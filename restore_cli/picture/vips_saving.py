@@ -29,11 +29,9 @@ TILED_BYTES = 1 << 30
 BIG_TIFF_BYTES = 4_000_000_000
 """Bytes of samples from which on a TIFF is a BigTIFF."""
 TILE = 256
-AVIF_DEPTH = 12
-"""Bits of its deepest samples."""
 PLACEHOLDER_FORMATS = ("webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
-EXIF_ALONE = ("jpeg", *PLACEHOLDER_FORMATS)
+EXIF_ALONE = ("jpeg", "heic", *PLACEHOLDER_FORMATS)
 """Formats in which the resolution has its place in EXIF; JPEG has another for whole numbers alone."""
 
 
@@ -50,7 +48,7 @@ def encode(
     image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     size = (image.width, image.height)
-    exif = _exif_to_write(metadata, format, size)
+    exif = exif_to_write(metadata, format, size)
     xmp = metadata.xmp and sized_xmp(metadata.xmp, size, metadata.size)
     placeholder = Placeholder(exif) if exif and format.name in PLACEHOLDER_FORMATS else None
     blobs = {
@@ -75,7 +73,8 @@ def encode(
         append_tags(file, exif, metadata.iptc)
 
 
-def _exif_to_write(metadata: Metadata, format: Format, size: tuple[int, int]) -> bytes | None:
+def exif_to_write(metadata: Metadata, format: Format, size: tuple[int, int]) -> bytes | None:
+    """Return the EXIF block that a picture of a width and height gets in a format; None where it gets none."""
     resolution = metadata.pixels_per_mm if format.name in EXIF_ALONE else None
     if metadata.exif is None:
         return resolution and resolution_exif(resolution)
@@ -111,7 +110,7 @@ def _save_options(format: Format, quality: int | None, image: Any, lossless: boo
         case "webp":
             return {"Q": lossy, "smart_subsample": True, "exact": True}
         case "avif":
-            depth = AVIF_DEPTH if deep else 8
+            depth = format.deepest if deep else 8
             return {"Q": lossy, "compression": "av1", "subsample_mode": "off", "bitdepth": depth, "effort": 3}
         case _:
             return {}

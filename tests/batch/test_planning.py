@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from restore_cli.batch.planning import Plan, Planner
 from restore_cli.batch.sources import Shard, Source
 from restore_cli.errors import UnreadablePictureError, UsageError
+from restore_cli.picture.formats import HAS_HEIC
 
 
 @pytest.fixture
@@ -46,14 +49,52 @@ def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
 
 
 def test_pictures_of_kinds_that_are_not_read_are_counted_by_ending(tree: Path) -> None:
-    for name in ("1.HEIC", "2.heic", "inner/3.cr2", ".4.dng", ".5/6.nef"):
+    for name in ("1.JXL", "2.jxl", "inner/3.cr2", ".4.dng", ".5/6.nef"):
         file = tree / "photos" / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")
-    assert plan("photos").unread == {".heic": 2, ".cr2": 1}
-    assert plan("photos/*").unread == plan("photos", recursive=False).unread == {".heic": 2}
+    assert plan("photos").unread == {".jxl": 2, ".cr2": 1}
+    assert plan("photos/*").unread == plan("photos", recursive=False).unread == {".jxl": 2}
     assert plan("photos").passed_over == 2 + 5 - 1, "all files but those in a hidden folder"
-    assert not plan("photos/1.HEIC").unread, "it was named, and becomes a job"
+    assert not plan("photos/1.JXL").unread, "it was named, and becomes a job"
+
+
+@pytest.mark.skipif(not HAS_HEIC, reason="pillow-heif is not installed")
+def test_heic_is_a_picture_and_keeps_its_ending(tree: Path) -> None:
+    for name in ("1.HEIC", "2.heif", "3.Hif"):
+        (tree / "photos" / name).write_bytes(b"")
+    found = plan("photos", recursive=False)
+    assert targets(found, tree)[:3] == ["photos_x4/1_x4.HEIC", "photos_x4/2_x4.heif", "photos_x4/3_x4.Hif"]
+    assert not found.unread
+
+
+WITHOUT_HEIC = """
+import sys
+sys.modules["pillow_heif"] = None
+from restore_cli.cli.app import run
+for line in sys.stdin:
+    print(run(["upscale", *line.split(), "--dry-run"]), file=sys.stderr)
+"""
+
+
+def test_without_the_extra_heic_is_not_read_and_that_is_told(tree: Path) -> None:
+    for name in ("photos/1.HEIC", "heic/1.heic"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_bytes(b"")
+    commands = ("photos", "heic", "photos/a.jpg --format heic", "photos/a.jpg -o a.heic")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HEIC], input="\n".join(commands), capture_output=True, text=True
+    )
+    said = done.stderr.splitlines()
+    assert said[0] == "note: 1 picture of a kind that is not read: .heic"
+    assert [line for line in said if line.isdigit()] == ["1", "1", "2", "2"]
+    hints = [line for line in said if line.endswith("; HEIC after pip install 'restore-cli[heic]'")]
+    assert [hint.split(" .")[0] for hint in hints] == [
+        "hint: pictures are files that end in",
+        "hint: known are jpeg, png, tiff, webp, avif, gif, bmp, ppm, tga, jp2, dz; HEIC after pip install "
+        "'restore-cli[heic]'",
+        "hint: for a folder write a.heic/, for a file use",
+    ]
 
 
 def test_the_current_folder_gets_one_beside_it(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

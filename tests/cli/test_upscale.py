@@ -275,11 +275,11 @@ def test_pictures_of_kinds_that_are_not_read_are_told_of(photo: Path, capsys: py
         "note: 1 picture of a kind that is not read: .cr2",
         "1 to restore, 0 to skip, 0 would fail, 1 other file passed over",
     ]
-    for name in ("c.heic", "d.heic", "notes.txt"):
+    for name in ("c.jxl", "d.jxl", "notes.txt"):
         (folder / name).touch()
     assert run(["upscale", "phone"]) == 0
     note, *others = stderr_lines(capsys)
-    assert note == "note: 3 pictures of kinds that are not read: .cr2, .heic"
+    assert note == "note: 3 pictures of kinds that are not read: .cr2, .jxl"
     assert "1 done, 4 other files passed over" in others[-1]
     assert run(["upscale", "phone", "-q", "--overwrite"]) == 0
     assert not stderr_lines(capsys)

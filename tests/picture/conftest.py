@@ -12,6 +12,13 @@ import pytest
 import pyvips
 from PIL import ExifTags, Image
 
+from restore_cli.picture.formats import HAS_HEIC
+
+if HAS_HEIC:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()  # so that Pillow reads and writes it in tests
+
 HEIGHT, WIDTH = 40, 60
 
 D50 = (0.9642, 1.0, 0.8249)
@@ -98,6 +105,16 @@ class Encoded(NamedTuple):
     content: bytes
 
 
+def _heic_kinds() -> dict[str, Callable[[], bytes]]:
+    def encode(bits: int) -> bytes:
+        file, samples = io.BytesIO(), draw() if bits == 8 else draw().astype(np.uint16) * 257
+        mode = "RGB" if bits == 8 else "RGB;16"
+        pillow_heif.encode(mode, (WIDTH, HEIGHT), samples.tobytes(), file, quality=90, chroma=444, bit_depth=bits)
+        return file.getvalue()
+
+    return {"heic": lambda: encode(8), "heic-10": lambda: encode(10), "heic-12": lambda: encode(12)}
+
+
 def _frames(format: str) -> bytes:
     first = Image.fromarray(draw())
     others = [first.transpose(Image.Transpose.FLIP_LEFT_RIGHT), first.transpose(Image.Transpose.ROTATE_180)]
@@ -163,7 +180,7 @@ def _encoders() -> dict[str, Callable[[], bytes]]:
     }
 
 
-ENCODERS = _encoders()
+ENCODERS = _encoders() | (_heic_kinds() if HAS_HEIC else {})
 FORMATS_BY_KIND = {"pgm": "ppm", "pbm": "ppm"}
 
 

@@ -138,6 +138,7 @@ SIGNATURES = {
     "tiff-big": b"II+\0",
     "webp": b"RIFF\x99\0\0\0WEBP",
     "avif": b"\0\0\0\x1cftypavif",
+    "heic": b"\0\0\0\x1cftypheic",
     "gif": b"GIF89a",
     "bmp": b"BM",
     "ppm": b"P6\n",

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
-from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.formats import HAS_HEIC, format_by_name
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture
 
+HEIC = pytest.param("heic", marks=pytest.mark.skipif(not HAS_HEIC, reason="pillow-heif is not installed"))
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2"])
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2", HEIC])
 def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha: np.ndarray, described: Any) -> None:
     deep = samples.astype(np.uint16) * 257
     metadata = read_picture(described("jpeg")).metadata
@@ -23,7 +25,7 @@ def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha:
     again = read_picture(encode_picture(picture, format_by_name(name)))
     assert ("8 bits a sample" in said) == (again.depth == 8)
     assert ("transparency" in said) == (again.alpha is None)
-    assert ("12 bits a sample" in said) == (name == "avif")
+    assert ("12 bits a sample" in said) == (name in ("avif", "heic"))
     assert ("half-transparent" in said) == (name == "gif")
     assert ("EXIF" in said) == (again.metadata.exif is None)
     assert ("XMP" in said) == (again.metadata.xmp is None)

@@ -95,13 +95,14 @@ def test_heic_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, encoded_avi
     def decode(*_: Any) -> None:
         raise pyvips.Error("no decoder", "heif: Support for this compression format has not been built in: HEVC\n")
 
+    monkeypatch.setattr("restore_cli.picture.reading.HAS_HEIC", False)
     heic = encoded_avif[:8] + b"heic" + encoded_avif[12:]
     assert measure_picture(heic) == read_picture(encoded_avif).pixels.shape[:2]
     monkeypatch.setattr("restore_cli.picture.vips.decode", decode)  # builds of libvips differ in what they decode
     for look, content in ((read_picture, encoded_avif), (read_picture, heic), (measure_picture, heic)):
         with pytest.raises(UnreadablePictureError, match="it is HEIC, whose compression is not supported") as caught:
             look(content)
-        assert caught.value.hint == "save it as JPEG or TIFF"
+        assert caught.value.hint == "pip install 'restore-cli[heic]', or save it as JPEG or TIFF"
     assert measure_picture(encoded_avif), "of other files nothing is decoded"
 
 

@@ -1,4 +1,4 @@
-"""Room for the arrays of large pictures: in memory, or in scratch files that vanish with the process."""
+"""Storage for the arrays of large pictures: in memory, or in scratch files that vanish with the process."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def release(mappings: Iterable[mmap.mmap]) -> None:
                 mapping.madvise(mmap.MADV_DONTNEED)
 
 
-class Room:
+class ArrayStorage:
     """Makes the arrays of one picture: in memory as long as they fit there, and then in scratch files."""
 
     def __init__(self, in_memory: int = UNLIMITED) -> None:
@@ -78,9 +78,9 @@ class Room:
         self._left = in_memory
         self._mappings: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
-    def __reduce__(self) -> tuple[type[Room], tuple[()]]:
-        """Go to other processes as a room without limit: arrays that lie here arrive there as copies in memory."""
-        return Room, ()
+    def __reduce__(self) -> tuple[type[ArrayStorage], tuple[()]]:
+        """Go to other processes as one without limit: arrays that lie here arrive there as copies in memory."""
+        return ArrayStorage, ()
 
     def claim(self, wanted: int) -> bool:
         """Tell whether `wanted` bytes more may lie in memory, and count them as taken if so."""

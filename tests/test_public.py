@@ -125,7 +125,7 @@ def test_pictures_go_to_other_processes_with_all_that_is_theirs(tmp_path: Path) 
     assert (again.pixels == pixels[..., :3]).all()
     assert (again.alpha == pixels[..., 3]).all()
     assert again.metadata == picture.metadata
-    assert again.room.empty((2, 3), np.uint8).shape == (2, 3)
+    assert again.storage.empty((2, 3), np.uint8).shape == (2, 3)
 
 
 def test_arrays_go_through_every_task() -> None:

@@ -14,7 +14,7 @@ import pytest
 from restore_cli import scratch
 from restore_cli.errors import UnwritablePictureError
 from restore_cli.memory import resident_memory
-from restore_cli.scratch import Room, rows_in_bands, scratch_folder
+from restore_cli.scratch import ArrayStorage, rows_in_bands, scratch_folder
 
 
 @pytest.fixture
@@ -33,22 +33,22 @@ def test_arrays_lie_in_memory_until_that_is_full(folder: Path, monkeypatch: pyte
     made: list[int] = []
     map_scratch = scratch.map_scratch
     monkeypatch.setattr(scratch, "map_scratch", lambda wanted: made.append(wanted) or map_scratch(wanted))
-    room = Room(1000)
-    room.empty((20, 25), np.uint8)
+    storage = ArrayStorage(1000)
+    storage.empty((20, 25), np.uint8)
     assert made == []
-    assert room.empty((20, 30), np.uint8).shape == (20, 30)
+    assert storage.empty((20, 30), np.uint8).shape == (20, 30)
     assert made == [600]
-    room.empty((250,), np.uint16)
+    storage.empty((250,), np.uint16)
     assert made == [600]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32, np.bool_])
 def test_a_scratch_file_holds_what_is_written_and_has_no_name(dtype: type[np.generic], folder: Path) -> None:
-    room = Room(0)
-    array = room.empty((300, 70, 3), dtype)
+    storage = ArrayStorage(0)
+    array = storage.empty((300, 70, 3), dtype)
     values = np.random.default_rng(1).integers(0, 2, array.shape).astype(dtype)
     array[...] = values
-    room.release()
+    storage.release()
     assert (array == values).all()
     assert array.dtype == dtype
     assert os.listdir(folder) == [], "nothing is left behind, even if the process is killed"
@@ -56,12 +56,12 @@ def test_a_scratch_file_holds_what_is_written_and_has_no_name(dtype: type[np.gen
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory as Linux tells it")
 def test_release_takes_a_scratch_file_out_of_memory(folder: Path) -> None:
-    room = Room(0)
-    array = room.empty((64, 1 << 20), np.uint8)
+    storage = ArrayStorage(0)
+    array = storage.empty((64, 1 << 20), np.uint8)
     before = resident_memory()
     array[...] = 7
     assert resident_memory() > before + (32 << 20)
-    room.release()
+    storage.release()
     assert resident_memory() < before + (8 << 20)
     assert (array[::7] == 7).all()
 
@@ -73,7 +73,7 @@ def mappings_in(folder: Path) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux what is mapped")
 def test_the_disk_is_free_again_when_the_arrays_are_gone(folder: Path) -> None:
-    array = Room(0).empty((10,), np.uint8)
+    array = ArrayStorage(0).empty((10,), np.uint8)
     view = array[3:]
     array[...] = 5
     assert len(mappings_in(folder)) == 1
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_before_work(folder: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "posix_fallocate", fail)
     with pytest.raises(UnwritablePictureError, match=r"a scratch file of .* does not fit .*: No space left") as caught:
-        Room(0).empty((10,), np.uint8)
+        ArrayStorage(0).empty((10,), np.uint8)
     assert caught.value.exit_code == 1
     assert caught.value.hint == "set RESTORE_TMPDIR to a folder with more room"
     assert os.listdir(folder) == []
@@ -101,14 +101,14 @@ def test_a_full_disk_is_told_before_work(folder: Path, monkeypatch: pytest.Monke
 def test_a_folder_that_cannot_be_written_is_not_told_as_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTORE_TMPDIR", str(folder / "missing"))
     with pytest.raises(UnwritablePictureError, match=r"cannot make a scratch file .*missing: No such file") as caught:
-        Room(0).empty((10,), np.uint8)
+        ArrayStorage(0).empty((10,), np.uint8)
     assert caught.value.hint == "set RESTORE_TMPDIR to a folder that can be written"
 
 
 def test_a_view_is_copied_where_there_is_memory() -> None:
     view = np.arange(12).reshape(3, 4).T
-    assert Room().settled(view).flags.c_contiguous
-    assert Room(0).settled(view) is view
+    assert ArrayStorage().settled(view).flags.c_contiguous
+    assert ArrayStorage(0).settled(view) is view
 
 
 def test_bands_cover_all_rows() -> None:

@@ -20,14 +20,14 @@ from restore_cli.device import Device
 from restore_cli.networks import Network, Part
 from restore_cli.networks.part import cut_core
 from restore_cli.picture import vips
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import format_by_name
-from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import write_picture
 from restore_cli.restorer import Restorer
-from restore_cli.scratch import Room
+from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.sizing import Sizing
 from restore_cli.tasks.upscale import Upscaler
 from restore_cli.telling import Progress
@@ -71,7 +71,7 @@ def picture(kind: str) -> Picture:
     alpha = (rng.integers(0, 65_536, (HEIGHT, WIDTH)) * (rng.random((HEIGHT, WIDTH)) < 0.4)).astype(np.uint16)
     alpha[:, :20] = 0
     beyond = rng.integers(-900, 900, deep.shape).astype(np.int32)
-    shallow = Picture((deep >> 8).astype(np.uint8), room=Room(0))
+    shallow = Picture((deep >> 8).astype(np.uint8), storage=ArrayStorage(0))
     return {
         "8 bits": shallow,
         "grey": replace(shallow, pixels=shallow.pixels[..., :1]),
@@ -91,18 +91,18 @@ def test_bands_equal_the_whole(
     kind: str, scale: float, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = picture(kind)
-    in_memory = replace(source, room=Room(), pixels=np.ascontiguousarray(source.pixels))
+    in_memory = replace(source, storage=ArrayStorage(), pixels=np.ascontiguousarray(source.pixels))
     expected, _ = upscaler(scale, in_bands=False, **settings)(in_memory)
     monkeypatch.setattr("restore_cli.scratch.BAND_BYTES", 5000)
     bands: list[Picture] = []
-    gathering = Gathering(expected.height)
+    assembler = PictureAssembler(expected.height)
 
     def receive(band: Picture) -> None:
         bands.append(band)
-        gathering.add(band)
+        assembler.add(band)
 
     upscaler(scale, in_bands=True, **settings).stream(source, receive)
-    result = gathering.picture
+    result = assembler.picture
     assert len(bands) > 4
     assert (result.pixels == expected.pixels).all()
     for ours, theirs in ((result.alpha, expected.alpha), (result.beyond_srgb, expected.beyond_srgb)):
@@ -116,7 +116,7 @@ def test_a_reduced_result_in_bands_differs_by_rounding_alone(
     kind: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = picture(kind)
-    expected, _ = upscaler(3, in_bands=False, **settings)(replace(source, room=Room()))
+    expected, _ = upscaler(3, in_bands=False, **settings)(replace(source, storage=ArrayStorage()))
     monkeypatch.setattr("restore_cli.scratch.BAND_BYTES", 5000)
     result, _ = upscaler(3, in_bands=True, **settings)(source)
     difference = np.abs(result.pixels.astype(int) - expected.pixels)
@@ -140,7 +140,7 @@ def test_rows_are_encoded_while_others_are_computed(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Smoothing, "forward", watched_forward)
     monkeypatch.setattr(vips, "image_of", lambda samples: pytest.fail("was encoded in one piece"))
     source = tmp_path / "a.ppm"
-    write_picture(replace(picture("8 bits"), room=Room()), source, format_by_name("ppm"))
+    write_picture(replace(picture("8 bits"), storage=ArrayStorage()), source, format_by_name("ppm"))
     outcome = work(upscaler(2, in_bands=True), source, tmp_path / "b.png")
     assert outcome.status == "done"
     tiles = [index for index, event in enumerate(events) if event == "tile"]
@@ -161,7 +161,7 @@ def test_a_network_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Smoothing, "forward", failing)
     source = tmp_path / "a.ppm"
-    write_picture(replace(picture("8 bits"), room=Room()), source, format_by_name("ppm"))
+    write_picture(replace(picture("8 bits"), storage=ArrayStorage()), source, format_by_name("ppm"))
     outcome = work(upscaler(2, in_bands=True), source, tmp_path / "b.png")
     assert (outcome.status, outcome.exit_code) == ("failed", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ppm"]

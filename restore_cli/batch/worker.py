@@ -35,7 +35,7 @@ from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import Add
-from restore_cli.scratch import LARGEST_IN_MEMORY, Room
+from restore_cli.scratch import LARGEST_IN_MEMORY, ArrayStorage
 from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
 from restore_cli.telling import Progress, Tell
 
@@ -203,7 +203,7 @@ class Worker:
 
     def _read(self, job: Job, task: Task, reserve: Reserve) -> OpenedPicture | Outcome:
         watch = Stopwatch()
-        room = Room(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
+        storage = ArrayStorage(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
 
         def check(height: int, width: int) -> None:
             size = task.output_size(height, width)
@@ -216,7 +216,7 @@ class Worker:
 
         source = job.source or _read_standard_input()
         try:
-            picture = read_picture(source, max_pixels=self.config.max_pixels, room=room, check=check)
+            picture = read_picture(source, max_pixels=self.config.max_pixels, storage=storage, check=check)
         except _LargeEnoughError as found:
             if job.target is None:
                 hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)

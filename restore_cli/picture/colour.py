@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
 from restore_cli.picture.picture import Samples
 from restore_cli.picture.vips import image_of, in_kind
-from restore_cli.scratch import Room, rows_in_bands
+from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
 LEVEL = 257
@@ -42,21 +42,21 @@ def is_srgb(profile: bytes) -> bool:
 
 
 def into_srgb(
-    samples: Samples, profile: bytes, room: Room | None = None
+    samples: Samples, profile: bytes, storage: ArrayStorage | None = None
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
     """Convert samples (h, w, 1 or 3) in `profile` to 16-bit sRGB; also return what sRGB cannot hold, or None.
 
-    Both lie in `room`. What lies outside sRGB is lost of a profile that does not lead back.
+    Both lie in `storage`. What lies outside sRGB is lost of a profile that does not lead back.
 
     Raises:
         ValueError: the profile is damaged, or made for another number of channels.
     """
-    room = room or Room()
+    storage = storage or ArrayStorage()
     channels = samples.shape[2]
     if channels_of(profile) != channels:
         raise ValueError(f"no profile for {channels} channels")
     own, returns = read_matrix_profile(profile), leads_back(profile, channels)
-    pixels, beyond = room.empty(samples.shape, np.uint16), room.empty(samples.shape, np.int32)
+    pixels, beyond = storage.empty(samples.shape, np.uint16), storage.empty(samples.shape, np.int32)
     most = 0
     try:
         for rows in rows_in_bands(len(samples), LARGEST_ITEM * samples.shape[1] * channels):
@@ -65,7 +65,7 @@ def into_srgb(
             if returns:
                 band = np.subtract(deep, out_of_srgb(pixels[rows], profile), out=beyond[rows], dtype=np.int32)
                 most = max(most, int(band.max()), -int(band.min()))
-            room.release()
+            storage.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
     return pixels, beyond if most >= VISIBLE else None
@@ -97,18 +97,18 @@ def out_of_srgb(pixels: Samples, profile: bytes) -> NDArray[np.uint16]:
     return levels.reshape(*pixels.shape[:2], -1)[..., :channels]
 
 
-def cmyk_to_srgb(inks: Samples, profile: bytes | None, room: Room | None = None) -> Samples:
+def cmyk_to_srgb(inks: Samples, profile: bytes | None, storage: ArrayStorage | None = None) -> Samples:
     """Convert inks (h, w, 4) in `profile`, or in a common press profile when None, to sRGB of the same depth.
 
-    The result lies in `room`.
+    The result lies in `storage`.
 
     Raises:
         ValueError: the profile is damaged, or not made for inks.
     """
     if profile is not None and channels_of(profile) != 4:
         raise ValueError("no profile for inks")
-    room = room or Room()
-    srgb: Samples = room.empty((*inks.shape[:2], 3), inks.dtype)
+    storage = storage or ArrayStorage()
+    srgb: Samples = storage.empty((*inks.shape[:2], 3), inks.dtype)
     own = {"embedded": True} if profile is not None else {"input_profile": "cmyk"}
     try:
         for rows in rows_in_bands(len(inks), LARGEST_ITEM * inks[0].size):
@@ -116,7 +116,7 @@ def cmyk_to_srgb(inks: Samples, profile: bytes | None, room: Room | None = None)
             if profile is not None:
                 image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
             srgb[rows] = image.icc_transform("srgb", **own, **RELATIVE, depth=8 * inks.itemsize).numpy()
-            room.release()
+            storage.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
     return srgb
@@ -129,14 +129,14 @@ def to_16_bit(samples: Samples) -> NDArray[np.uint16]:
     return samples.astype(np.uint16, copy=False)
 
 
-def spread_to_16_bit(samples: Samples, room: Room) -> NDArray[np.uint16]:
-    """Do what `to_16_bit` does, band by band; the result lies in `room`."""
+def spread_to_16_bit(samples: Samples, storage: ArrayStorage) -> NDArray[np.uint16]:
+    """Do what `to_16_bit` does, band by band; the result lies in `storage`."""
     if samples.dtype == np.uint16:
         return samples.view(np.uint16)
-    deep: NDArray[np.uint16] = room.empty(samples.shape, np.uint16)
+    deep: NDArray[np.uint16] = storage.empty(samples.shape, np.uint16)
     for rows in rows_in_bands(len(samples), deep[0].nbytes):
         deep[rows] = to_16_bit(samples[rows])
-        room.release()
+        storage.release()
     return deep
 
 

@@ -14,8 +14,8 @@ import pyvips
 
 from restore_cli.errors import UnwritablePictureError, UsageError
 from restore_cli.picture import colour, deep_zoom, heif, netpbm, pillow, vips, vips_saving
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.formats import Format
-from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.row_pipe import PipeClosedError, RowPipe
 from restore_cli.scratch import LARGEST_IN_MEMORY, rows_in_bands
@@ -27,7 +27,7 @@ class Encoder:
     """Encodes a picture that comes in bands of its rows, from the top down, into an empty file.
 
     A picture that comes whole is encoded at once, unless it is large. Of one that comes in several bands, formats that
-    are written row by row are encoded beside whatever makes the rows; for others it is gathered first.
+    are written row by row are encoded beside whatever makes the rows; for others it is put together first.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Encoder:
         self.suffix = suffix
         self.quality = quality
         self.strip = strip
-        self._gathering = Gathering(height)
+        self._assembler = PictureAssembler(height)
         self._stream: _Stream | None = None
         self._has_written = False
         self._rows = 0
@@ -70,12 +70,12 @@ class Encoder:
         if self.format.streams and band.height == self.height and band.pixels.nbytes > LARGEST_IN_MEMORY:
             for rows in rows_in_bands(band.height, band.pixels[0].nbytes):
                 self.add(band.band(rows))
-                band.room.release()
+                band.storage.release()
             return
         self._rows += band.height
         is_ppm = self.format.name == "ppm"
         if not self.format.streams or (band.height == self.height and not is_ppm):
-            self._gathering.add(band)
+            self._assembler.add(band)
             return
         metadata = self._metadata_of(band)
         samples = to_file_samples(band, self.format, metadata.icc)
@@ -103,7 +103,7 @@ class Encoder:
         if self._stream is not None:
             self._stream.finish()
         elif not self._has_written:
-            self._encode(self._gathering.picture)
+            self._encode(self._assembler.picture)
 
     def abandon(self) -> None:
         """Let go of the file; nothing is written to it any more."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from restore_cli.errors import PictureError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.texts import Text
-from restore_cli.scratch import Room, few_rows_each
+from restore_cli.scratch import ArrayStorage, few_rows_each
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """Integer samples, uint8 or uint16."""
@@ -58,7 +58,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""
-    room: Room = field(default_factory=Room, repr=False)
+    storage: ArrayStorage = field(default_factory=ArrayStorage, repr=False)
     """Where its arrays lie, and others that are made for it."""
 
     def __post_init__(self) -> None:

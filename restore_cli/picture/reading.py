@@ -14,6 +14,12 @@ import pyvips
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, vips
 from restore_cli.picture.compression import compression_of
+from restore_cli.picture.file_metadata import (
+    UNFIT_PROFILE,
+    gather_heic_metadata,
+    gather_jpeg2000_metadata,
+    gather_metadata,
+)
 from restore_cli.picture.formats import HAS_HEIC, HEIC, MAX_PIXELS
 from restore_cli.picture.heif import HeicImage
 from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
@@ -22,13 +28,7 @@ from restore_cli.picture.orientation import turn_axes, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.signatures import HEAD_BYTES, is_heic, is_image_sequence, recognise, unsupported_kind
-from restore_cli.picture.statements import (
-    UNFIT_PROFILE,
-    gather_heic_metadata,
-    gather_jpeg2000_metadata,
-    gather_metadata,
-)
-from restore_cli.scratch import Room
+from restore_cli.scratch import ArrayStorage
 
 Notes = tuple[str, ...]
 
@@ -58,12 +58,12 @@ def read_picture(
     source: Path | str | bytes,
     *,
     max_pixels: int = MAX_PIXELS,
-    room: Room | None = None,
+    storage: ArrayStorage | None = None,
     check: Check = lambda height, width: None,
 ) -> Picture:
     """Read the first picture of a file, or of the bytes of one.
 
-    Its arrays lie in `room`, in memory if None. A large one is decoded in bands, all of it before it is returned: so
+    Its arrays lie in `storage`, in memory if None. A large one is decoded in bands, all of it before it is returned: so
     damage is found before any work is done, and its parts can be read in any order and orientation.
 
     Raises:
@@ -71,7 +71,7 @@ def read_picture(
     """
     source = Path(source) if isinstance(source, str) else source
     with explained(source), open_picture(source) as file:
-        return _read(file, max_pixels, room or Room(), check)
+        return _read(file, max_pixels, storage or ArrayStorage(), check)
 
 
 def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -88,7 +88,7 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
 
     with explained(source), open_picture(source) as file:
         try:
-            picture = _read(file, max_pixels, Room(), stop)
+            picture = _read(file, max_pixels, ArrayStorage(), stop)
         except _MeasuredError as measured:
             height, width = measured.args
             if not HAS_HEIC and is_heic(file):
@@ -101,7 +101,7 @@ class _MeasuredError(Exception):
     """Carries a height and a width past the decoder."""
 
 
-def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
+def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadablePictureError("it is empty", "copy or download it again")
@@ -109,19 +109,19 @@ def _read(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture
         raise UnreadablePictureError(f"it is {kind}, which is not supported", "save it as TIFF, PNG or JPEG")
     format = recognise(head)
     if format == HEIC.name and HAS_HEIC:
-        return _read_heic(file, max_pixels, room, check)
+        return _read_heic(file, max_pixels, storage, check)
     if format is not None:
-        return _read_with_vips(file, format, max_pixels, room, check)
+        return _read_with_vips(file, format, max_pixels, storage, check)
     header = netpbm.read_header(file)
     if header is not None:
         _check_size(header.width, header.height, max_pixels)
         check(header.height, header.width)
         samples = netpbm.decode(file, header)
-        return _finish(samples, Metadata(), "ppm", (), room, colours=samples.shape[2])
-    return _read_with_pillow(file, max_pixels, room, check)
+        return _finish(samples, Metadata(), "ppm", (), storage, colours=samples.shape[2])
+    return _read_with_pillow(file, max_pixels, storage, check)
 
 
-def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, check: Check) -> Picture:
+def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     kind = read_samples_kind(file) if format == "tiff" else TiffSamples()
     if kind.is_camera_raw:
         raise UnreadablePictureError("it is a camera's raw file", "develop it with a raw converter, and save a TIFF")
@@ -132,7 +132,7 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
     width, height = turn_axes((image.width, image.height), said.orientation)
     check(height, width)
-    samples, warnings = _decode_jpeg(file, room) if format == "jpeg" else (vips.decode(image, room), ())
+    samples, warnings = _decode_jpeg(file, storage) if format == "jpeg" else (vips.decode(image, storage), ())
     if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
         samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
     colours = vips.colours_of(image)
@@ -143,11 +143,11 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, room: Room, c
         samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
     notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
     upright = turn_upright(samples, said.orientation)
-    picture = _finish(upright, said.metadata, format, notes, room, colours=colours)
+    picture = _finish(upright, said.metadata, format, notes, storage, colours=colours)
     return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
 
 
-def _read_heic(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
+def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     image = HeicImage(file)
     _check_size(image.width, image.height, max_pixels)
     said = gather_heic_metadata(image.metadata(), image.colours, (image.width, image.height))
@@ -155,29 +155,29 @@ def _read_heic(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Pi
     samples, notes = image.decode(), image.notes + said.notes
     if is_image_sequence(file):
         notes += (FIRST_FRAME,)
-    return _finish(samples, said.metadata, HEIC.name, notes, room, colours=1 if samples.shape[2] < 3 else 3)
+    return _finish(samples, said.metadata, HEIC.name, notes, storage, colours=1 if samples.shape[2] < 3 else 3)
 
 
-def _decode_jpeg(file: IO[bytes], room: Room) -> tuple[Samples, Notes]:
+def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes]:
     """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
     file.seek(0)
     head = file.read(SEARCHED_BYTES)
     notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
     try:
-        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), room), notes
+        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), storage), notes
     except pyvips.Error as error:
         warning = error
     try:
-        samples = vips.decode(vips.open_image(file, "jpeg"), room)
+        samples = vips.decode(vips.open_image(file, "jpeg"), storage)
         return samples, (*notes, f"parts of it may be damaged: {vips.reason(warning)}")
     except pyvips.Error:
-        complete = _decode_without_end(file, room)
+        complete = _decode_without_end(file, storage)
         if complete is None:
             raise
         return complete, (*notes, "the marker at its end is missing")
 
 
-def _decode_without_end(file: IO[bytes], room: Room) -> Samples | None:
+def _decode_without_end(file: IO[bytes], storage: ArrayStorage) -> Samples | None:
     """Decode a JPEG that lacks its last marker, as some cameras and editors write it; None if more is missing.
 
     Strict decoding tells what lies behind the samples, and in most cases that some are missing; where it does not, they
@@ -191,7 +191,7 @@ def _decode_without_end(file: IO[bytes], room: Room) -> Samples | None:
     for filling in FILLINGS:
         filled = io.BytesIO(content + filling + END_OF_IMAGE)  # which must live until it is decoded
         try:
-            samples = vips.decode(vips.open_image(filled, "jpeg", fail_on="error" if filling else "warning"), room)
+            samples = vips.decode(vips.open_image(filled, "jpeg", fail_on="error" if filling else "warning"), storage)
         except pyvips.Error:
             return None
         if found is not None and (samples != found).any():
@@ -200,7 +200,7 @@ def _decode_without_end(file: IO[bytes], room: Room) -> Samples | None:
     return found
 
 
-def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check) -> Picture:
+def _read_with_pillow(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     image = PillowImage(file)
     _check_size(image.width, image.height, max_pixels)
     check(image.height, image.width)
@@ -214,7 +214,7 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, room: Room, check: Check
     if image.format == "jp2":
         metadata, damaged = gather_jpeg2000_metadata(metadata, file)
     colours = 4 if image.cmyk else 1 if samples.shape[2] < 3 else 3
-    return _finish(samples, metadata, image.format, notes + damaged, room, colours=colours)
+    return _finish(samples, metadata, image.format, notes + damaged, storage, colours=colours)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -233,27 +233,29 @@ def _left_out(channels: int) -> str:
     return "an extra channel is left out" if channels == 1 else f"{channels} extra channels are left out"
 
 
-def _finish(samples: Samples, metadata: Metadata, format: str, notes: Notes, room: Room, *, colours: int) -> Picture:
+def _finish(
+    samples: Samples, metadata: Metadata, format: str, notes: Notes, storage: ArrayStorage, *, colours: int
+) -> Picture:
     """Part the first `colours` samples of a pixel, 1, 3 or 4 for inks, from alpha and others, and make them sRGB."""
     depth, bands = 8 * samples.itemsize, samples.shape[2]
-    alpha = room.settled(samples[..., colours]) if bands > colours else None
+    alpha = storage.settled(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
         notes += (_left_out(bands - colours - 1),)
-    pixels, beyond = room.settled(samples[..., :colours]), None
+    pixels, beyond = storage.settled(samples[..., :colours]), None
     if colours == 4:
         try:
-            pixels = colour.cmyk_to_srgb(pixels, metadata.icc, room)
+            pixels = colour.cmyk_to_srgb(pixels, metadata.icc, storage)
         except ValueError:
-            pixels, notes = colour.cmyk_to_srgb(pixels, None, room), (*notes, UNFIT_PROFILE)
+            pixels, notes = colour.cmyk_to_srgb(pixels, None, storage), (*notes, UNFIT_PROFILE)
         metadata, notes = replace(metadata, icc=None), (*notes, "CMYK is converted to sRGB")
     elif metadata.icc and not (colours == 3 and colour.is_srgb(metadata.icc)):
         try:
             returns = colour.leads_back(metadata.icc, colours)
-            pixels, beyond = colour.into_srgb(pixels, metadata.icc, room)
+            pixels, beyond = colour.into_srgb(pixels, metadata.icc, storage)
         except ValueError:
             metadata, notes = replace(metadata, icc=None), (*notes, UNFIT_PROFILE)
         else:
-            alpha = None if alpha is None else colour.spread_to_16_bit(alpha, room)
+            alpha = None if alpha is None else colour.spread_to_16_bit(alpha, storage)
             if not returns:
                 metadata, notes = replace(metadata, icc=None), (*notes, ONE_WAY_PROFILE)
-    return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, room=room)
+    return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, storage=storage)

@@ -11,12 +11,12 @@ import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import vips
+from restore_cli.picture.file_metadata import gather_metadata
 from restore_cli.picture.formats import HEIC
 from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.orientation import turn_upright
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.signatures import HEAD_BYTES, recognise
-from restore_cli.picture.statements import gather_metadata
 
 MEDIA_TYPE = "image/webp"
 """What thumbnails are."""

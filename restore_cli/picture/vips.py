@@ -12,7 +12,7 @@ import pyvips
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
-from restore_cli.scratch import Room, rows_in_bands
+from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
 pyvips.cache_set_max(0)  # a cached file would hide that it has changed, and hold memory over a long batch
@@ -54,12 +54,12 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: 
     return image
 
 
-def decode(image: Any, room: Room | None = None) -> Samples:
+def decode(image: Any, storage: ArrayStorage | None = None) -> Samples:
     """Decode an image to h, w, bands as the file holds them, not yet turned; every damage in the file shows here.
 
     Raises:
         UnreadablePictureError: the samples are floats or of more than 16 bits.
-        UnwritablePictureError: `room` has no place for them.
+        UnwritablePictureError: `storage` has no place for them.
         pyvips.Error: the file is cut or damaged.
     """
     if is_lab(image):
@@ -68,7 +68,7 @@ def decode(image: Any, room: Room | None = None) -> Samples:
         raise UnreadablePictureError(
             f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
         )
-    samples = _decode_whole(image) if room is None else _decode_into(room, image)
+    samples = _decode_whole(image) if storage is None else _decode_into(storage, image)
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
     if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
         for rows in rows_in_bands(len(samples), samples[0].nbytes):
@@ -98,18 +98,18 @@ def _lab_to_srgb(image: Any) -> Any:
     return colours.bandjoin(others.copy(format="ushort") if is_deep else others.cast("uchar"))
 
 
-def _decode_into(room: Room, image: Any) -> Samples:
+def _decode_into(storage: ArrayStorage, image: Any) -> Samples:
     """Decode in one go if there is memory for it, and else band by band."""
     shape, dtype = (image.height, image.width, image.bands), np.dtype(DTYPES[image.format])
-    if room.claim(math.prod(shape) * dtype.itemsize):
+    if storage.claim(math.prod(shape) * dtype.itemsize):
         return _decode_whole(image)
-    samples = room.empty(shape, dtype)
+    samples = storage.empty(shape, dtype)
     region = pyvips.Region.new(image)
     for rows in rows_in_bands(image.height, samples[0].nbytes, DECODED_BYTES):
         count = rows.stop - rows.start
         band = np.frombuffer(region.fetch(0, rows.start, image.width, count), dtype)
         samples[rows] = band.reshape(count, *shape[1:])
-        room.release()
+        storage.release()
     return samples
 
 

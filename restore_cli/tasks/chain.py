@@ -40,8 +40,8 @@ class Chain:
         bits = picture.pixels.dtype
         current = replace(
             picture,
-            pixels=spread_to_16_bit(picture.pixels, picture.room),
-            alpha=None if picture.alpha is None else spread_to_16_bit(picture.alpha, picture.room),
+            pixels=spread_to_16_bit(picture.pixels, picture.storage),
+            alpha=None if picture.alpha is None else spread_to_16_bit(picture.alpha, picture.storage),
         )
         runs: list[Run] = []
         for index, task in enumerate(self.tasks):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from restore_cli.errors import RestoreError
 from restore_cli.passes.tile_plan import LARGEST_BAND
-from restore_cli.picture.gathering import Gathering
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.light import check_strength
@@ -65,9 +65,9 @@ class Upscaler:
             PictureError: the picture would have to grow too much.
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
-        gathering = Gathering(self.sizing.target(picture.height, picture.width)[0])
-        run = self.stream(picture, gathering.add, progress)
-        return gathering.picture, run
+        assembler = PictureAssembler(self.sizing.target(picture.height, picture.width)[0])
+        run = self.stream(picture, assembler.add, progress)
+        return assembler.picture, run
 
     def stream(
         self, picture: Picture, receive: Callable[[Picture], None], progress: Progress = lambda share: None
@@ -75,7 +75,7 @@ class Upscaler:
         """Upscale `picture` and hand the result to `receive` in bands of rows, from the top down.
 
         A small result comes in one piece. Of a large one no more is held than the tiles in hand; what must be whole at
-        some point, as between two passes, lies in the picture's room.
+        some point, as between two passes, lies in the picture's storage.
 
         Raises:
             PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
@@ -109,19 +109,19 @@ class Upscaler:
         """
         have = pictures[0].height, pictures[0].width
         height, _ = self.sizing.target(*have)
-        gatherings = [Gathering(height) for _ in pictures]
-        works = [self._begin(picture, gathering.add) for picture, gathering in zip(pictures, gatherings, strict=True)]
+        assemblers = [PictureAssembler(height) for _ in pictures]
+        works = [self._begin(picture, assembler.add) for picture, assembler in zip(pictures, assemblers, strict=True)]
         (size,) = self._plan(*have)
         outcomes: list[tuple[Picture, Run] | RestoreError] = []
         results = self.restorer.for_depth(pictures[0].depth).restore_stack(
             [work.colour[:, :, :] for work in works], size=size
         )
-        for work, gathering, result in zip(works, gatherings, results, strict=True):
+        for work, assembler, result in zip(works, assemblers, results, strict=True):
             if isinstance(result, RestoreError):
                 outcomes.append(result)
             else:
                 work.complete(result[0])
-                outcomes.append((gathering.picture, result[1]))
+                outcomes.append((assembler.picture, result[1]))
         return outcomes
 
     def _begin(self, picture: Picture, receive: Callable[[Picture], None]) -> Upscaling:

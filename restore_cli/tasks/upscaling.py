@@ -55,13 +55,13 @@ class Upscaling:
         self.strength = strength
         self.tta = tta
         self.whole_bytes = whole_bytes
-        self.room = picture.room
+        self.storage = picture.storage
         self.plain: Values = UnitValues(picture.pixels)
         self.beyond_srgb: Values | None = picture.beyond_srgb
         if picture.alpha is not None:
-            self.plain = bleed_colour(self.plain, picture.alpha, self.room)
+            self.plain = bleed_colour(self.plain, picture.alpha, self.storage)
             if self.beyond_srgb is not None:
-                self.beyond_srgb = bleed_colour(self.beyond_srgb, picture.alpha, self.room, limits=DEEP_DIFFERENCES)
+                self.beyond_srgb = bleed_colour(self.beyond_srgb, picture.alpha, self.storage, limits=DEEP_DIFFERENCES)
 
     def run(self, sizes: Sequence[Size], progress: Progress) -> Run:
         """Put the picture through the network once for each of `sizes`, which it has after each pass."""
@@ -72,8 +72,8 @@ class Upscaling:
             share = sub_progress(progress, sum(efforts[:index]) / sum(efforts), efforts[index] / sum(efforts))
             if index == len(sizes) - 1 and not self.tta:
                 return self._restore_in_rows(source, size, share)
-            canvas = self.room.empty((*size, 3), np.float32)
-            run = restore_onto(canvas, self.restorer, source, share, tta=self.tta, release=self.room.release)
+            canvas = self.storage.empty((*size, 3), np.float32)
+            run = restore_onto(canvas, self.restorer, source, share, tta=self.tta, release=self.storage.release)
             source = Colour(canvas, clipped=True)
         self._emit_canvas(canvas)
         return run
@@ -167,7 +167,7 @@ class Upscaling:
                 beyond = np.rint(resize(self.beyond_srgb, self.height, self.width, box)).astype(np.int32)
             band = pixels[rows.start - top : rows.stop - top]
             self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond, compression=None))
-            self.room.release()
+            self.storage.release()
 
     def _bands(self, top: int, bottom: int, row_bytes: int) -> list[slice]:
         """Divide rows into bands; those of a small result stay in one piece."""

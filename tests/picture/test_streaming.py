@@ -15,12 +15,12 @@ from PIL import Image
 
 from restore_cli.errors import UnreadablePictureError, UnwritablePictureError
 from restore_cli.picture import vips, vips_saving
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
-from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import measure_picture, read_picture
 from restore_cli.picture.writing import encode_picture, encoding, writing
-from restore_cli.scratch import Room
+from restore_cli.scratch import ArrayStorage
 
 HEIGHT, WIDTH = 90, 70
 each_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
@@ -61,7 +61,7 @@ def test_a_picture_in_bands_is_the_same_file(format: Format, rows: int, picture:
 
 
 def test_a_picture_in_bands_is_never_held_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(Gathering, "add", lambda *arguments: pytest.fail("was gathered"))
+    monkeypatch.setattr(PictureAssembler, "add", lambda *arguments: pytest.fail("was put together"))
     noise = np.random.default_rng(0).integers(0, 256, (2000, 500, 3), np.uint8)
     with writing(tmp_path / "a.png", 2000, 500, format_by_name("png")) as add:
         for band in bands_of(Picture(noise), 200):
@@ -136,7 +136,7 @@ def small_bands(monkeypatch: pytest.MonkeyPatch) -> None:
 @each_format
 def test_a_scratch_file_holds_what_memory_would(format: Format, picture: Picture) -> None:
     content = encode_picture(picture, format)
-    expected, got = read_picture(content), read_picture(content, room=Room(0))
+    expected, got = read_picture(content), read_picture(content, storage=ArrayStorage(0))
     assert (got.pixels == expected.pixels).all()
     assert got.pixels.dtype == expected.pixels.dtype
     for ours, theirs in ((got.alpha, expected.alpha), (got.beyond_srgb, expected.beyond_srgb)):
@@ -153,7 +153,7 @@ def test_orientation_is_applied_in_a_scratch_file(orientation: int) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
     Image.fromarray(pixels).save(file, "PNG", exif=exif)
     expected = read_picture(file.getvalue())
-    got = read_picture(file.getvalue(), room=Room(0))
+    got = read_picture(file.getvalue(), storage=ArrayStorage(0))
     assert (got.pixels == expected.pixels).all()
     assert measure_picture(file.getvalue()) == expected.pixels.shape[:2]
 
@@ -163,7 +163,7 @@ def test_a_cut_file_is_told_in_one_line(name: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (600, 400, 3), np.uint8)
     content = encode_picture(Picture(noise), format_by_name(name))
     with pytest.raises(UnreadablePictureError, match="cannot read standard input: it is cut"):
-        read_picture(content[: len(content) * 2 // 3], room=Room(0))
+        read_picture(content[: len(content) * 2 // 3], storage=ArrayStorage(0))
 
 
 def test_a_picture_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore_cli.scratch import Room
+from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.resampling import resize
 
@@ -85,4 +85,4 @@ def test_bands_in_scratch_files_are_bled_like_the_whole(size: tuple[int, int], m
     alpha[0, 0] = 1
     whole = bleed_colour(pixels, alpha)
     monkeypatch.setattr("restore_cli.scratch.BAND_BYTES", 1200)
-    assert np.abs(bleed_colour(pixels, alpha, Room(0)) - whole).max() == 0
+    assert np.abs(bleed_colour(pixels, alpha, ArrayStorage(0)) - whole).max() == 0

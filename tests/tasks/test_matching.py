@@ -12,8 +12,8 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import NotFiniteError
 from restore_cli.networks import Network, Part
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.gathering import Gathering
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.matching import MatchingUpscaler
@@ -85,9 +85,9 @@ def test_each_kind_has_its_network(compression: Compression | None, levels: int,
     result, run = two.task(grey(10, compression))
     assert (result.pixels == 10 + levels).all()
     assert run.model == model
-    gathering = Gathering(8)
-    run = two.task.stream(grey(10, compression), gathering.add)
-    assert (gathering.picture.pixels == 10 + levels).all()
+    assembler = PictureAssembler(8)
+    run = two.task.stream(grey(10, compression), assembler.add)
+    assert (assembler.picture.pixels == 10 + levels).all()
     assert run.model == model
 
 

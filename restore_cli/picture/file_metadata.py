@@ -33,11 +33,11 @@ DAMAGED_EXIF = "its EXIF data is damaged and left out"
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
-    """What a file says."""
+class FileMetadata:
+    """What a file says besides its samples."""
 
     metadata: Metadata
-    """Speaks, once it is gathered, of an upright picture without a thumbnail."""
+    """What of it stays with the picture; speaks, once it is gathered, of an upright one without a thumbnail."""
     orientation: int
     """EXIF orientation, 1 to 8, by which the samples must still be turned."""
     pages: int
@@ -46,7 +46,7 @@ class Statements:
     """What is left out, since it is damaged or has no place in a picture."""
 
 
-def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
+def gather_metadata(image: Any, file: IO[bytes], format: str) -> FileMetadata:
     """Gather what `file` says that libvips reads: from its `pyvips.Image`, and where that lacks it, from the file."""
     said = _of_libvips(image)
     match format:
@@ -64,9 +64,9 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> Statements:
     return _made_upright(said, (image.width, image.height), turned_by_exif=format in ("jpeg", "png"))
 
 
-def gather_heic_metadata(metadata: Metadata, colours: tuple[int, int] | None, size: tuple[int, int]) -> Statements:
+def gather_heic_metadata(metadata: Metadata, colours: tuple[int, int] | None, size: tuple[int, int]) -> FileMetadata:
     """Gather what pillow-heif says of a picture of an upright width and height: its blocks, primaries and transfer."""
-    said = _with_header(Statements(metadata, orientation=1, pages=1, notes=()), colours)
+    said = _with_header(FileMetadata(metadata, orientation=1, pages=1, notes=()), colours)
     return _made_upright(said, size, turned_by_exif=False)
 
 
@@ -83,16 +83,16 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
         return metadata, (DAMAGED_EXIF,)
 
 
-def _of_libvips(image: Any) -> Statements:
+def _of_libvips(image: Any) -> FileMetadata:
     """Return what libvips tells; its blocks are as they are stored."""
     metadata = vips.metadata_of(image)
     resources = other_resources(metadata.iptc or b"")
     notes = (LEFT_RESOURCES.format(", ".join(resources)),) if resources else ()
     metadata = replace(metadata, iptc=metadata.iptc and records_of(metadata.iptc))
-    return Statements(metadata, vips.orientation_of(image), vips.pages_of(image), notes)
+    return FileMetadata(metadata, vips.orientation_of(image), vips.pages_of(image), notes)
 
 
-def _with_chunks(said: Statements, chunks: Chunks, resolution: tuple[float, float]) -> Statements:
+def _with_chunks(said: FileMetadata, chunks: Chunks, resolution: tuple[float, float]) -> FileMetadata:
     """Add what a PNG says; without a unit the `resolution` is a ratio of sides."""
     notes = {
         LEFT_CREDENTIALS: chunks.has_credentials,
@@ -112,14 +112,14 @@ def _with_chunks(said: Statements, chunks: Chunks, resolution: tuple[float, floa
     return _with_colours(said, chunks.coded_colours, chunks.other_colours and f"chunk {chunks.other_colours}")
 
 
-def _with_segments(said: Statements, file: IO[bytes]) -> Statements:
+def _with_segments(said: FileMetadata, file: IO[bytes]) -> FileMetadata:
     """Add what a JPEG says."""
     metadata = replace(said.metadata, exif=read_exif(file), texts=texts_to_keep(read_comments(file)))
     said = replace(said, metadata=metadata, pages=count_views(file))
     return _noting(said, LEFT_CREDENTIALS) if has_jumbf(file) else said
 
 
-def _with_tags(said: Statements, file: IO[bytes]) -> Statements:
+def _with_tags(said: FileMetadata, file: IO[bytes]) -> FileMetadata:
     """Add what a TIFF says."""
     try:
         tags = read_tags(file)
@@ -129,25 +129,25 @@ def _with_tags(said: Statements, file: IO[bytes]) -> Statements:
     return _noting(said, LEFT_MAP) if tags.is_on_a_map else said
 
 
-def _with_colours(said: Statements, colours: tuple[int, int] | None, other: str | None) -> Statements:
+def _with_colours(said: FileMetadata, colours: tuple[int, int] | None, other: str | None) -> FileMetadata:
     """Take Display P3, where it is only named, for its profile, or note which part of a file names `other` colours."""
     if colours == DISPLAY_P3:
         return replace(said, metadata=replace(said.metadata, icc=vips.display_p3_profile()))
     return _noting(said, TAKEN_FOR_SRGB.format(other)) if other else said
 
 
-def _with_header(said: Statements, colours: tuple[int, int] | None) -> Statements:
+def _with_header(said: FileMetadata, colours: tuple[int, int] | None) -> FileMetadata:
     """Do so for what the header of an AVIF or HEIC file names, which a profile outweighs."""
     if said.metadata.icc is not None or colours is None:
         return said
     return _with_colours(said, colours, None if is_like_srgb(colours) else "header")
 
 
-def _noting(said: Statements, *notes: str) -> Statements:
+def _noting(said: FileMetadata, *notes: str) -> FileMetadata:
     return replace(said, notes=said.notes + notes)
 
 
-def _made_upright(said: Statements, stored: tuple[int, int], *, turned_by_exif: bool) -> Statements:
+def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif: bool) -> FileMetadata:
     """Let all blocks speak of an upright picture, of one whose width and height are `stored`.
 
     `turned_by_exif` says that the EXIF block counts more than what libvips takes for the orientation.

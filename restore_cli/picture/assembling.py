@@ -5,8 +5,8 @@ from __future__ import annotations
 from restore_cli.picture.picture import Picture
 
 
-class Gathering:
-    """Puts a picture together from bands of its rows, which come from the top down; it lies in the bands' room."""
+class PictureAssembler:
+    """Puts a picture together from bands of its rows, which come from the top down; it lies in the bands' storage."""
 
     def __init__(self, height: int) -> None:
         self.height = height
@@ -18,12 +18,12 @@ class Gathering:
         if band.height == self.height:
             self._picture, self._reached = band, band.height
             return
-        whole = self._picture = self._picture or self._room_for(band)
+        whole = self._picture = self._picture or self._empty_like(band)
         rows = slice(self._reached, self._reached + band.height)
         for into, part in zip(whole.arrays, band.arrays, strict=True):
             into[rows] = part
         self._reached = rows.stop
-        band.room.release()
+        band.storage.release()
 
     @property
     def picture(self) -> Picture:
@@ -32,6 +32,6 @@ class Gathering:
         assert self._reached == self.height
         return self._picture
 
-    def _room_for(self, band: Picture) -> Picture:
+    def _empty_like(self, band: Picture) -> Picture:
         """Return a picture as high as the whole, without content."""
-        return band.with_each(lambda array: band.room.empty((self.height, *array.shape[1:]), array.dtype))
+        return band.with_each(lambda array: band.storage.empty((self.height, *array.shape[1:]), array.dtype))

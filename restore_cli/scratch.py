@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -25,22 +25,45 @@ BAND_BYTES = 16 * MEBIBYTE
 """Bytes of the bands in which arrays are worked on that may lie in a scratch file."""
 FEW_ROWS = 64
 """Rows that are converted at a time, so that no second copy of a large array is made."""
+WRITABLE = "set RESTORE_TMPDIR to a folder that can be written"
+"""The hint where scratch files cannot be made."""
 
 
 def scratch_folder() -> str:
-    """Return the folder for scratch files: RESTORE_TMPDIR, or the system's."""
-    return os.environ.get("RESTORE_TMPDIR") or tempfile.gettempdir()
+    """Return the folder for scratch files: RESTORE_TMPDIR, or the system's.
+
+    Raises:
+        UnwritablePictureError: the system has none that can be written, as in a container that can only be read.
+    """
+    try:
+        return os.environ.get("RESTORE_TMPDIR") or tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise UnwritablePictureError("no temporary folder can be written", WRITABLE) from error
+
+
+def open_scratch() -> IO[bytes]:
+    """Open a new file that has no name, so that it is gone with the process however that ends.
+
+    Raises:
+        UnwritablePictureError: the folder for scratch files cannot be written.
+    """
+    folder = scratch_folder()
+    try:
+        return tempfile.TemporaryFile(prefix="restore-", suffix=".scratch", dir=folder)
+    except OSError as error:
+        raise _explain(error, "a scratch file") from error
 
 
 def map_scratch(wanted: int) -> mmap.mmap:
-    """Map a new file of `wanted` bytes that has no name, so that it is gone with the process however that ends.
+    """Map a new scratch file of `wanted` bytes.
 
     Its place on the disk is taken at once: a full disk shall be an error now, not a crash later.
 
     Raises:
-        OSError: the folder has no room for it, or cannot be written.
+        UnwritablePictureError: the folder for scratch files cannot be written.
+        OSError: it has no room for the file.
     """
-    with tempfile.TemporaryFile(prefix="restore-", suffix=".scratch", dir=scratch_folder()) as file:
+    with open_scratch() as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, wanted)
         else:
@@ -107,7 +130,7 @@ class ArrayStorage:
         try:
             mapping = map_scratch(wanted)
         except OSError as error:
-            raise _explain(error, wanted) from error
+            raise _explain(error, f"a scratch file of {wanted / GIBIBYTE:.1f} GiB") from error
         self._mappings.add(mapping)
         array = np.frombuffer(mapping, dtype, count=math.prod(shape))
         return array.reshape(shape)
@@ -117,14 +140,14 @@ class ArrayStorage:
         release(self._mappings)
 
 
-def _explain(error: OSError, wanted: int) -> UnwritablePictureError:
-    """Say why there is no scratch file of `wanted` bytes."""
-    size, folder = f"{wanted / GIBIBYTE:.1f} GiB", scratch_folder()
+def _explain(error: OSError, file: str) -> UnwritablePictureError:
+    """Say why there is no such scratch `file`."""
+    folder = scratch_folder()
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        message, need = f"a scratch file of {size} does not fit {folder}", "with more room"
+        message, hint = f"{file} does not fit {folder}", "set RESTORE_TMPDIR to a folder with more room"
     else:
-        message, need = f"cannot make a scratch file of {size} in {folder}", "that can be written"
-    return UnwritablePictureError(f"{message}: {error.strerror}", f"set RESTORE_TMPDIR to a folder {need}")
+        message, hint = f"cannot make {file} in {folder}", WRITABLE
+    return UnwritablePictureError(f"{message}: {error.strerror}", hint)
 
 
 def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[slice]:

@@ -14,7 +14,7 @@ import pytest
 from restore_cli import scratch
 from restore_cli.errors import UnwritablePictureError
 from restore_cli.memory import resident_memory
-from restore_cli.scratch import ArrayStorage, rows_in_bands, scratch_folder
+from restore_cli.scratch import ArrayStorage, open_scratch, rows_in_bands, scratch_folder
 
 
 @pytest.fixture
@@ -103,6 +103,18 @@ def test_a_folder_that_cannot_be_written_is_not_told_as_full(folder: Path, monke
     with pytest.raises(UnwritablePictureError, match=r"cannot make a scratch file .*missing: No such file") as caught:
         ArrayStorage(0).empty((10,), np.uint8)
     assert caught.value.hint == "set RESTORE_TMPDIR to a folder that can be written"
+
+
+def test_a_system_without_a_folder_for_scratch_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    monkeypatch.delenv("RESTORE_TMPDIR", raising=False)
+    monkeypatch.setattr(tempfile, "gettempdir", fail)
+    for make in (lambda: ArrayStorage(0).empty((10,), np.uint8), open_scratch):
+        with pytest.raises(UnwritablePictureError, match="no temporary folder can be written") as caught:
+            make()
+        assert caught.value.hint == "set RESTORE_TMPDIR to a folder that can be written"
 
 
 def test_a_view_is_copied_where_there_is_memory() -> None:

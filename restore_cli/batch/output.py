@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import OTHERS, Add, check_size, encoding, writing
-from restore_cli.scratch import LARGEST_IN_MEMORY, scratch_folder
+from restore_cli.scratch import LARGEST_IN_MEMORY, open_scratch
 
 WHOLE_BYTES_PER_PIXEL = 10
 """Bytes of memory that a pixel takes, about, where a format is encoded in one piece."""
@@ -78,9 +77,14 @@ def writing_result(
 
 @contextmanager
 def writing_standard_output(height: int, width: int, format: Format, **options: Any) -> Iterator[Add]:
-    """Write a picture to standard output once it is whole; what is large lies in a scratch file until then."""
+    """Write a picture to standard output once it is whole; what is large lies in a scratch file until then.
+
+    Raises:
+        UnwritablePictureError: there is no such file, or as `encoding` and `copy_to_standard_output` do.
+        BrokenPipeError: nobody reads standard output any more.
+    """
     is_large = WHOLE_BYTES_PER_PIXEL * height * width > LARGEST_IN_MEMORY
-    with tempfile.TemporaryFile(dir=scratch_folder()) if is_large else io.BytesIO() as file:
+    with open_scratch() if is_large else io.BytesIO() as file:
         with encoding(file, height, width, format, **options) as add:
             yield add
         file.seek(0)

@@ -39,6 +39,7 @@ class PlanePool:
 
         Raises:
             DeviceError: that folder has no room for them.
+            UnwritablePictureError: it cannot be written.
         """
         count = math.prod(size)
         wanted = count * dtype.itemsize

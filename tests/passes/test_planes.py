@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from restore_cli.device import Device
-from restore_cli.errors import DeviceError
+from restore_cli.errors import DeviceError, UnwritablePictureError
 from restore_cli.memory import WITHOUT_LIMIT
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
@@ -120,3 +120,9 @@ def test_a_full_disk_is_told_before_work(monkeypatch: pytest.MonkeyPatch, scarce
     with pytest.raises(DeviceError, match=r"fit neither memory nor .*: No space left on device"):
         planes.PlanePool(WITHOUT_LIMIT).empty((1024, 1024), torch.float32)
     assert not list(scarce.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, scarce: Path) -> None:
+    monkeypatch.setenv("RESTORE_TMPDIR", str(scarce / "missing"))
+    with pytest.raises(UnwritablePictureError, match=r"cannot make a scratch file in .*missing: No such file"):
+        planes.PlanePool(WITHOUT_LIMIT).empty((1024, 1024), torch.float32)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
+from restore_cli.container import memory_left
 from restore_cli.heap import trim_heap, used_heap
 
 MEBIBYTE = 1 << 20
@@ -15,12 +19,6 @@ KEPT_PIECES = 1.5
 """Freed memory that a heap may keep while work is done piece by piece, in what a piece takes."""
 KEPT_BYTES = 32 * MEBIBYTE
 """And in bytes: less is not worth giving back."""
-CGROUPS = (
-    ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
-    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-)
-"""Of both versions: the folder, its files of the limit and of what is used, and what `memory.stat` calls files that
-were not used of late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +52,27 @@ WITHOUT_LIMIT = MemoryBudget()
 
 def free_host_memory() -> int:
     """Return the bytes of host memory that can be had without swapping, within a container's limit."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            fields = dict(line.split(":", 1) for line in file)
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        free = _total_memory() // 2
-    return min(free, _free_in_container())
+    import psutil  # here: what answers at once has no need of it
+
+    free, left = int(psutil.virtual_memory().available), memory_left()
+    return free if left is None else min(free, left)
 
 
 def resident_memory() -> int:
     """Return the bytes of this process that lie in memory."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # not Linux: the most that it was
-        return peak_memory() or 0
+    return int(_process(os.getpid()).memory_info().rss)
 
 
-def peak_memory() -> int | None:
-    """Return the most bytes of this process that ever lay in memory; None where the system does not say."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+def peak_memory() -> int:
+    """Return the most bytes of this process that ever lay in memory."""
+    if sys.platform == "win32":
+        return int(_process(os.getpid()).memory_info().peak_wset)
+    if sys.platform == "linux":  # whose other answer counts the parent process, too
+        with suppress(OSError, KeyError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
             fields = dict(line.split(":", 1) for line in file)
-        return 1024 * int(fields["VmHWM"].split()[0])  # the system's other answer counts the parent process, too
-    except (OSError, KeyError):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
+            return 1024 * int(fields["VmHWM"].split()[0])
+    import resource
+
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most
 
@@ -109,28 +98,9 @@ class HeapTrimmer:
             trim_heap()
 
 
-def _total_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # Windows
-        return 8 * GIBIBYTE
+@cache
+def _process(number: int) -> Any:
+    """Return what tells of this process, whose number it is: one that was forked since has another."""
+    import psutil
 
-
-def _free_in_container() -> int:
-    """Return what a cgroup leaves to this process; a very large number where there is none, or it sets no limit.
-
-    Files that were read and written count as used there, although the system drops them when memory is wanted.
-    """
-    for folder, limit, used, cached in CGROUPS:
-        try:
-            most, taken = (int(_read(f"{folder}/{name}")) for name in (limit, used))
-            counts = dict(line.split() for line in _read(f"{folder}/memory.stat").splitlines())
-        except (OSError, ValueError):  # there is none, or no limit: "max"
-            continue
-        return max(0, most - taken + int(counts.get(cached, 0)))
-    return UNLIMITED
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
-        return file.read()
+    return psutil.Process(number)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +87,21 @@ class Card(Device):
 def card() -> Card:
     """A graphics card that is the processor; `type(card).free` are its free bytes."""
     return Card(torch.device("cpu"), has_bf16=True)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
+    """Let the test read the files that it gives, by path, and no others."""
+
+    def run(files: dict[str, str]) -> None:
+        def fake_open(path: str, *_: Any, **__: Any) -> io.StringIO:
+            if path not in files:
+                raise FileNotFoundError(path)
+            return io.StringIO(files[path])
+
+        monkeypatch.setattr(builtins, "open", fake_open)
+
+    return run
 
 
 Disturb = Callable[[nn.Module], nn.Module]

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
-import builtins
-import io
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
 
 from restore_cli import device as device_module
-from restore_cli.device import Device, Precision, choose_precision, find_device, is_out_of_memory
+from restore_cli.device import (
+    Device,
+    Precision,
+    choose_precision,
+    find_device,
+    is_out_of_memory,
+)
 from restore_cli.errors import DeviceError
-from restore_cli.memory import free_host_memory
 
+Serve = Callable[[dict[str, str]], None]
 BOTH = frozenset({torch.bfloat16, torch.float16})
 
 
@@ -81,56 +85,11 @@ def test_out_of_memory_is_recognised(error: BaseException, expected: bool) -> No
     assert is_out_of_memory(error) is expected
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> None:
-    """Let the module read `files`, by path, and no others."""
-
-    def fake_open(path: str, *_: Any, **__: Any) -> io.StringIO:
-        if path not in files:
-            raise FileNotFoundError(path)
-        return io.StringIO(files[path])
-
-    monkeypatch.setattr(builtins, "open", fake_open)
-
-
-def test_free_memory_is_what_linux_calls_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(monkeypatch, {"/proc/meminfo": "MemTotal: 8000 kB\nMemAvailable: 5000 kB\n"})
-    assert free_host_memory() == 5000 * 1024
-
-
-@pytest.mark.parametrize(
-    ("folder", "limit", "used", "cached", "unlimited"),
-    [
-        ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file", "max"),
-        (
-            "/sys/fs/cgroup/memory",
-            "memory.limit_in_bytes",
-            "memory.usage_in_bytes",
-            "total_inactive_file",
-            str((1 << 63) - 4096),
-        ),
-    ],
-)
-def test_free_memory_respects_a_container(
-    folder: str, limit: str, used: str, cached: str, unlimited: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = {
-        "/proc/meminfo": "MemAvailable: 5000 kB\n",
-        f"{folder}/{used}": "2900000\n",
-        f"{folder}/memory.stat": f"anon 900000\n{cached} 1900000\n",
-    }
-    serve(monkeypatch, files | {f"{folder}/{limit}": "3000000\n"})
-    assert free_host_memory() == 2_000_000
-    serve(monkeypatch, files | {f"{folder}/{limit}": "800000\n"})
-    assert free_host_memory() == 0
-    serve(monkeypatch, files | {f"{folder}/{limit}": f"{unlimited}\n"})
-    assert free_host_memory() == 5000 * 1024
-
-
-def test_bf16_is_read_from_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_read_from_the_processor(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    serve(monkeypatch, {"/proc/cpuinfo": "flags: sse avx512f avx512_bf16\n"})
+    serve({"/proc/cpuinfo": "flags: sse avx512f avx512_bf16\n"})
     assert find_device("cpu").has_bf16
-    serve(monkeypatch, {"/proc/cpuinfo": "flags: sse avx2\n"})
+    serve({"/proc/cpuinfo": "flags: sse avx2\n"})
     assert not find_device("cpu").has_bf16
     monkeypatch.setattr("sys.platform", "darwin")
     assert not find_device("cpu").has_bf16

@@ -78,6 +78,7 @@ def test_imports_run_downwards(source: str, target: str) -> None:
         ("typer", {"cli"}),
         ("rich", {"display"}),
         ("huggingface_hub", {"download"}),
+        ("psutil", {"memory"}),
         ("pyvips", {"picture"}),
         ("pillow_heif", {"picture"}),
         ("filelock", {"picture"}),
@@ -115,7 +116,7 @@ def test_a_library_is_known_in_one_place(library: str, users: set[str]) -> None:
 def test_help_and_argument_errors_import_nothing_heavy(arguments: str, code: int) -> None:
     program = (
         "import sys; from restore_cli.cli.app import run; code = run(sys.argv[1:]);"
-        "heavy = {'torch', 'numpy', 'PIL', 'pillow_heif', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
+        "heavy = {'torch', 'numpy', 'PIL', 'pillow_heif', 'psutil', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments.split()], capture_output=True, text=True)
@@ -152,7 +153,7 @@ def test_workers_import_nothing_of_the_command_line(load: Any) -> None:
 def test_who_only_supervises_imports_nothing_heavy(module: str) -> None:
     program = (
         f"import sys, restore_cli.{module};"
-        "heavy = {'torch', 'numpy', 'PIL', 'pillow_heif', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
+        "heavy = {'torch', 'numpy', 'PIL', 'pillow_heif', 'psutil', 'pyvips', 'huggingface_hub'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

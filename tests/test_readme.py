@@ -110,7 +110,7 @@ def test_lines_for_the_shell_run(folder: Path) -> None:
 
 
 def test_the_test_command_is_the_one_that_is_run_for_every_change() -> None:
-    tests = "pip install '.[test]' && python -m pytest -n auto"
+    tests = "pip install '.[test]' && python -m pytest -n logical"
     assert f"```sh\n{tests}\n```" in README
     assert f"\n{tests}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 

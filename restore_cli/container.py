@@ -1,4 +1,4 @@
-"""What a container leaves to this process of its machine's memory, as Linux's cgroups tell."""
+"""What a container leaves to this process of its machine's memory and processors, as Linux's cgroups tell."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ MEMORY = (
 )
 """Of both versions: the folder, its files of the limit and of what is used, and what `memory.stat` calls files that
 were not used of late."""
+PROCESSORS = (
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
+"""Of both versions: the files of how long processors may be busy, all together, and in which time."""
 
 
 def memory_left() -> int | None:
@@ -22,6 +27,17 @@ def memory_left() -> int | None:
         except (OSError, ValueError):  # there is none, or no limit: "max"
             continue
         return max(0, most - taken + int(counts.get(cached, 0)))
+    return None
+
+
+def processor_quota() -> int | None:
+    """Return how many processors may be busy all the time, at least 1; None where there is no limit."""
+    for paths in PROCESSORS:
+        try:
+            busy, period = (int(word) for path in paths for word in _read(path).split())
+        except (OSError, ValueError):  # there is none, or no limit: "max"
+            continue
+        return max(1, busy // period) if busy > 0 else None  # -1 is no limit
     return None
 
 

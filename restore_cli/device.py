@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 import torch
 
+from restore_cli.container import processor_quota
 from restore_cli.errors import DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 """What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
+THREADS_OF_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables by which users say how many threads PyTorch takes."""
 
 
 class Precision(StrEnum):
@@ -120,6 +124,7 @@ def prepare_host(threads: int | None = None) -> None:
     By default glibc maps every large tensor anew, and more than half of the time goes into page faults. Large pages are
     asked for by PyTorch's allocator alone; it looks once, so this must come before the first tensor.
     """
+    _heed_quota()
     if threads is not None:
         torch.set_num_threads(threads)
     if sys.platform == "linux":
@@ -132,7 +137,8 @@ def prepare_host(threads: int | None = None) -> None:
 
 
 def host_threads() -> int:
-    """Return how many threads a network on the processor uses; all there are, unless `prepare_host` said otherwise."""
+    """Return how many threads a network on the processor uses: what `prepare_host` said, or all a container leaves."""
+    _heed_quota()
     return torch.get_num_threads()
 
 
@@ -168,6 +174,14 @@ def explaining_lack_of_memory(message: str, hint: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise DeviceError(message, hint) from error
+
+
+@cache
+def _heed_quota() -> None:
+    """Take no more threads than a container has processors for; once, since later numbers are the user's."""
+    quota = processor_quota()
+    if quota and quota < torch.get_num_threads() and not any(map(os.environ.get, THREADS_OF_USER)):
+        torch.set_num_threads(quota)
 
 
 def _is_present(kind: str, index: int = 0) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from restore_cli.container import memory_left
+from restore_cli.container import memory_left, processor_quota
 
 Serve = Callable[[dict[str, str]], None]
 
@@ -38,3 +38,23 @@ def test_memory_without_a_limit(serve: Serve) -> None:
     assert memory_left() == number - 2900000
     serve({})
     assert memory_left() is None
+
+
+@pytest.mark.parametrize(
+    ("busy", "processors"), [("200000", 2), ("250000", 2), ("50000", 1), ("6400000", 64), ("max", None)]
+)
+def test_processors_of_version_2(busy: str, processors: int | None, serve: Serve) -> None:
+    serve({"/sys/fs/cgroup/cpu.max": f"{busy} 100000\n"})
+    assert processor_quota() == processors
+
+
+@pytest.mark.parametrize(("busy", "processors"), [("300000", 3), ("1000", 1), ("-1", None)])
+def test_processors_of_version_1(busy: str, processors: int | None, serve: Serve) -> None:
+    folder = "/sys/fs/cgroup/cpu"
+    serve({f"{folder}/cpu.cfs_quota_us": f"{busy}\n", f"{folder}/cpu.cfs_period_us": "100000\n"})
+    assert processor_quota() == processors
+
+
+def test_there_is_no_quota_outside_containers(serve: Serve) -> None:
+    serve({})
+    assert processor_quota() is None

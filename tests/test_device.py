@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -11,7 +11,9 @@ from restore_cli.device import (
     Precision,
     choose_precision,
     find_device,
+    host_threads,
     is_out_of_memory,
+    prepare_host,
 )
 from restore_cli.errors import DeviceError
 
@@ -83,6 +85,49 @@ def test_a_name_of_no_device_is_an_error(name: str) -> None:
 )
 def test_out_of_memory_is_recognised(error: BaseException, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """What torch, which would take 16 threads in a container of 2 processors, is told of their number."""
+    told: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: [16, *told][-1])
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.setattr(device_module, "processor_quota", lambda: 2)
+    for name in device_module.THREADS_OF_USER:
+        monkeypatch.delenv(name, raising=False)
+    device_module._heed_quota.cache_clear()
+    yield told
+    device_module._heed_quota.cache_clear()
+
+
+def test_a_network_has_a_thread_for_each_processor_of_a_container(threads: list[int]) -> None:
+    prepare_host()
+    assert threads == [2]
+    assert host_threads() == 2
+
+
+def test_threads_are_as_many_as_the_user_says(threads: list[int]) -> None:
+    assert host_threads() == 2
+    prepare_host(8)
+    prepare_host()
+    assert host_threads() == 8
+
+
+@pytest.mark.parametrize("quota", [None, 16, 64])
+def test_a_quota_adds_no_threads(quota: int | None, threads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "processor_quota", lambda: quota)
+    prepare_host()
+    assert threads == []
+
+
+@pytest.mark.parametrize("name", device_module.THREADS_OF_USER)
+def test_variables_for_threads_keep_their_meaning(
+    name: str, threads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "16")
+    prepare_host()
+    assert threads == []
 
 
 def test_bf16_is_read_from_the_processor(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import IN_FLIGHT_BYTES, WorkerConfig
 from restore_cli.cli.request import Request
 from restore_cli.cli.tasks import Load
+from restore_cli.container import processor_quota
 from restore_cli.importing import without_collections
 from restore_cli.memory import GIBIBYTE, MemoryBudget, free_host_memory
 from restore_cli.telling import Progress
@@ -139,5 +140,6 @@ class WorkerPool:
 
 
 def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many processors this process may use, within a container's quota."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(count, processor_quota() or count)

@@ -17,6 +17,7 @@ from restore_cli.memory import GIBIBYTE, MemoryBudget
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine of 16 processors and much memory."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    monkeypatch.setattr("restore_cli.cli.worker_pool.processor_quota", lambda: None)
     monkeypatch.setattr("restore_cli.cli.worker_pool.free_host_memory", lambda: 100 * GIBIBYTE)
 
 
@@ -53,6 +54,14 @@ def test_there_are_no_more_workers_than_processors(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
     assert [config.threads for config in configs()] == [1, 1, 1]
     assert [config.threads for config in configs(workers=5)] == [1] * 5
+
+
+@pytest.mark.parametrize(("quota", "threads"), [(2, [1, 1]), (1, [None]), (64, [2] * 8)])
+def test_workers_share_the_processors_of_a_container(
+    quota: int, threads: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("restore_cli.cli.worker_pool.processor_quota", lambda: quota)
+    assert [config.threads for config in configs()] == threads
 
 
 def test_limits_are_meant_for_all_of_the_work() -> None:

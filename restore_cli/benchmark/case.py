@@ -75,8 +75,8 @@ class Timing:
     """Side of the tiles in input pixels; None where the picture went through whole."""
     seconds: tuple[float, ...]
     """Time of each run, after one that is not counted."""
-    peak_memory: int | None
-    """Bytes that the whole process held at most; None where the system does not say."""
+    peak_memory: int
+    """Bytes that the whole process held at most, on a CUDA device those of its memory."""
     roofline: Roofline | None = None
     """Told where the case asks for it."""
 
@@ -214,7 +214,7 @@ def _plainly(network: Network, device: Device) -> Run:
     return run
 
 
-def _peak_memory(device: Device) -> int | None:
+def _peak_memory(device: Device) -> int:
     if device.torch_device.type == "cuda":
         return torch.cuda.max_memory_allocated(device.torch_device)
     return peak_memory()

@@ -50,7 +50,6 @@ def tell(timing: Timing, ratio: float | None, *, json: bool) -> None:
         }
         print(json_format.dumps(record), flush=True)
         return
-    memory = f"{timing.peak_memory / 1e9:.2f} GB" if timing.peak_memory else "-"
     cells = (
         Path(case.model).name,
         f"{case.width}x{case.height}",
@@ -59,7 +58,7 @@ def tell(timing: Timing, ratio: float | None, *, json: bool) -> None:
         timing.tile or "whole",
         f"{1000 * timing.median:.0f}",
         f"{timing.megapixels_per_second:.3g}",
-        memory,
+        f"{timing.peak_memory / 1e9:.2f} GB",
         f"{ratio:.2f}" if ratio else "-",
     )
     print(COLUMNS.format(*cells) + _roofline_cells(timing), flush=True)

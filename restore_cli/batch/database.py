@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from restore_cli.errors import RestoreError, UsageError
 
@@ -41,7 +43,8 @@ def open_database(path: Path, *, is_read_only: bool = False) -> sqlite3.Connecti
     with explained(path, UsageError), ExitStack() as opened:
         if not is_read_only:
             path.parent.mkdir(parents=True, exist_ok=True)
-        place = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rwc'}"
+        name = quote(os.fsencode(path.absolute()), safe="")  # as_uri() would give a server's name a place of its own
+        place = f"file:{name}?mode={'ro' if is_read_only else 'rwc'}"
         database = sqlite3.connect(place, uri=True, timeout=PATIENCE, isolation_level=None)
         opened.callback(database.close)
         if _version_of(database) != VERSION:  # only then is it written to: another run may be at it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,7 +186,13 @@ class Planner:
 
 
 def _key(path: Path) -> str:
-    return os.path.normcase(absolute(path))
+    """Return what the names of one file have in common; on Windows case tells none apart.
+
+    On macOS case does not either, nor whether a letter and its accent are one character or two. Where a volume there
+    does tell such names apart, two results that differ by no more are refused even so.
+    """
+    name = os.path.normcase(absolute(path))
+    return unicodedata.normalize("NFC", name).casefold() if sys.platform == "darwin" else name
 
 
 def _refuse_many_files_in_a_stream(jobs: Iterable[Job]) -> None:

@@ -26,6 +26,9 @@ Stamp = tuple[int, int]
 """A file's bytes and the time of its last change in nanoseconds: while both stay, so does the file."""
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 """What the system says of names that no file has, or can have."""
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_8 = "write it as UTF-8: in cmd after 'chcp 65001', in PowerShell with 'Out-File -Encoding utf8'"
+"""How lists come to be of bytes that are names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,22 +174,27 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     """Read names, one a line, from a file, or from standard input where it is called `-`.
 
     `null` says that each ends with NUL, as `find -print0` writes them, which is also understood without it; they may
-    then hold line breaks. Names are bytes to the system, and stay the bytes they are.
+    then hold line breaks. Names are bytes to the system, and stay the bytes they are, unless the list says that it is
+    UTF-16, as PowerShell writes it.
 
     Raises:
         UsageError: the list cannot be read.
     """
     try:
         content = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file).read_bytes()
+        if content.startswith(UTF_16_MARKS) and b"\0" in content and not null:  # no name alone that begins so
+            content = os.fsencode(content.decode("utf-16"))
+        content = content.removeprefix(codecs.BOM_UTF8)
+        if null or b"\0" in content:
+            names = content.split(b"\0")
+        else:
+            names = [line.rstrip(b"\r") for line in content.split(b"\n")]
+        return [os.fsdecode(name) for name in names if name]
+    except UnicodeError as error:  # Windows takes no other bytes for names than UTF-8
+        raise UsageError(f"cannot read the list {file}: its text is damaged or not UTF-8", UTF_8) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot read the list {file}: {reason}") from error
-    content = content.removeprefix(codecs.BOM_UTF8)
-    if null or b"\0" in content:
-        names = content.split(b"\0")
-    else:
-        names = [line.rstrip(b"\r") for line in content.split(b"\n")]
-    return [os.fsdecode(name) for name in names if name]
 
 
 def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool) -> FoundSources:

@@ -140,18 +140,26 @@ class Supervisor:
 
     def _listen(self) -> Iterator[tuple[Job, Outcome]]:
         """Hear what workers tell, and yield outcomes."""
-        handles = {handle.connection: handle for handle in self._workers}
-        if not handles:
+        if self._workers:
+            wait([handle.connection for handle in self._workers], timeout=POLL)
+        else:
             time.sleep(POLL)
-        for connection in wait(list(handles), timeout=POLL):
-            yield from self._hear(handles[connection])  # type: ignore[index]
+        for handle in list(self._workers):
+            yield from self._hear(handle)
 
     def _hear(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
-        """Take in all that a worker has told by now: with one message a round, many would have to wait for others."""
+        """Take in all that a worker has told by now: with one message a round, many would have to wait for others.
+
+        One that is dead and told nothing more is settled even if its line seems open, as on Windows, where the
+        supervisor holds the worker's end until the worker takes it.
+        """
         while True:
+            was_alive = handle.process.is_alive()  # asked first: what a dead one told is all there
             try:
                 if not handle.connection.poll():
-                    return
+                    if was_alive:
+                        return
+                    raise EOFError
                 message = handle.connection.recv()
             except (EOFError, OSError):
                 yield from self._settle_dead(handle)

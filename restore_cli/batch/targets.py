@@ -131,16 +131,24 @@ class Template:
         """Return the path for `source`, whose result has this file extension.
 
         {name} is that of the input, {parent} its folder: below the folder that was named, or as it was named itself,
-        without the `..` that would lead out of the folder of the results.
+        without the `..` that would lead out of the folder of the results. Behind anything else, a drive of Windows is a
+        folder in it.
         """
         fields = dict(self.facts, stem=source.path.stem, name=source.path.name, ext=extension.removeprefix("."))
         parent = source.below if source.root is not None else _without_way_up(source.path.parent)
+        if not self.text.startswith("{parent}"):
+            parent = _without_drive(parent)
         return Path(self.text.format(parent=parent, **fields))
 
 
 def _without_way_up(folder: Path) -> Path:
     parts = Path(os.path.normpath(folder)).parts
     return Path(*(part for part in parts if part != ".."))
+
+
+def _without_drive(folder: Path) -> Path:
+    """Turn the drive of Windows that a name begins with, such as C:, into a folder C, and a server's into its names."""
+    return Path(folder.drive.replace(":", "").strip("\\/?."), *folder.parts[1:]) if folder.drive else folder
 
 
 def _check_folder(folder: Path) -> None:

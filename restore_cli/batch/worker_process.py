@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 ENDING_SIGNALS = tuple(
     getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if hasattr(signal, name)  # not all on Windows
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)  # the last on Windows alone, the one before it elsewhere
 )
 """Signals by which a user, a terminal that closes or the system ends a run."""
 PROGRESS_PAUSE = 0.1

@@ -6,7 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedRandom
 from pathlib import Path
@@ -20,6 +21,10 @@ except ImportError:  # Windows
 
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".restore-", ".part"
 """Beginning and end of the names of files that are being written."""
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.6)
+"""Seconds for which it is waited on Windows, time after time, for whoever looks at a file."""
+SECONDS_TO_REPLACE = 60.0
+"""On Windows a temporary file that is younger may be about to take its place."""
 
 
 @contextmanager
@@ -52,10 +57,25 @@ def replacing(target: Path) -> Iterator[BufferedRandom]:
             if fcntl is not None:  # while it is locked, nobody takes it for a leftover
                 os.replace(temporary, target)
         if fcntl is None:  # Windows renames no open file
-            os.replace(temporary, target)
+            patiently(os.replace, temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def patiently(move: Callable[..., object], *names: Path) -> None:
+    """Rename or remove files; on Windows, which refuses that while a scanner, say, has one open, wait for about 2 s.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    pauses: tuple[float, ...] = PAUSES if fcntl is None else ()
+    for pause in pauses:
+        with contextlib.suppress(PermissionError):
+            move(*names)
+            return
+        time.sleep(pause)
+    move(*names)
 
 
 def why_unwritable(target: Path) -> str | None:
@@ -68,7 +88,8 @@ def why_unwritable(target: Path) -> str | None:
 
 def unwritable_folder(target: Path) -> Path | None:
     """Return the innermost folder above `target` that exists, if nothing can be written there; None if it can."""
-    folder = next(folder for folder in Path(os.path.abspath(target)).parents if os.path.exists(folder))
+    folders = Path(os.path.abspath(target)).parents
+    folder = next((folder for folder in folders if os.path.exists(folder)), folders[-1])  # drives may be unplugged
     return None if folder.is_dir() and os.access(folder, os.W_OK) else folder
 
 
@@ -102,8 +123,13 @@ def temporary_beside(target: Path) -> Path:
 
 
 def is_being_written(temporary: Path) -> bool:
-    """Tell whether the process may still live that writes a temporary file; Windows keeps such files by itself."""
+    """Tell whether the process may still live that writes a temporary file.
+
+    Windows keeps open ones by itself; there it is told by its age whether one is closed that is to take its place.
+    """
     try:
+        if fcntl is None and time.time() - temporary.stat().st_mtime < SECONDS_TO_REPLACE:
+            return True
         with temporary.open("rb") as file:
             if fcntl is not None:
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -131,7 +131,16 @@ def _sample_grid(x: Tensor, row: Tensor, column: Tensor, right: Tensor, down: Te
     """Let torch sample every group at its positions; the fastest to differentiate, and there for every device."""
     n, h, w, c = x.shape
     planes = x.permute(0, 3, 1, 2).reshape(n * groups, c // groups, h, w)
-    grid = torch.stack([(2 * (right + column) + 1) / w - 1, (2 * (down + row) + 1) / h - 1], dim=-1)
+    grid = torch.stack([_to_grid(right + column, w), _to_grid(down + row, h)], dim=-1)
     grid = grid.view(n, len(row), -1, groups, 2).permute(0, 3, 1, 2, 4).flatten(0, 1)  # n · g, rows, columns, 2
-    sampled = F.grid_sample(planes, grid, padding_mode="border", align_corners=False)
+    sampled = F.grid_sample(planes, grid, align_corners=False)
     return sampled.view(n, c, len(row), -1).permute(0, 2, 3, 1).contiguous()
+
+
+def _to_grid(position: Tensor, length: int) -> Tensor:
+    """Return positions in pixels as `grid_sample` counts them, those beyond the border moved onto it.
+
+    So `grid_sample` need not repeat the border, which many a PyTorch cannot on Apple Silicon. Half a pixel inside it
+    lies the same as at its end, and no rounding reaches beyond.
+    """
+    return (2 * position.clamp(0.5, length - 1.5) + 1) / length - 1

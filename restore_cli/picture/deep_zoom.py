@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, patiently
 
 TILE, OVERLAP = 254, 1
 """What viewers expect: with an overlap on both sides a tile has 256 pixels."""
@@ -58,11 +58,11 @@ def replacing_pyramid(target: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        target.unlink(missing_ok=True)
+        patiently(lambda: target.unlink(missing_ok=True))
         if tiles.exists():
-            tiles.rename(temporary / "old")
-        (temporary / f"{NAME}_files").rename(tiles)
-        os.replace(temporary / f"{NAME}.dzi", target)
+            patiently(Path.rename, tiles, temporary / "old")
+        patiently(Path.rename, temporary / f"{NAME}_files", tiles)
+        patiently(os.replace, temporary / f"{NAME}.dzi", target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from restore_cli.batch import targets as targets_module
 from restore_cli.batch.planning import Plan, Planner
 from restore_cli.batch.sources import Shard, Source
 from restore_cli.errors import UnreadablePictureError, UsageError
@@ -405,6 +406,25 @@ def test_a_template_never_leads_out_of_its_folder(tree: Path, monkeypatch: pytes
     assert targets(found, base) == ["a.jpg", "inner/c.tif", "photos/b.PNG"]
 
 
+@pytest.mark.parametrize(
+    ("text", "folder", "expected"),
+    [
+        ("clean/{parent}/{name}", r"C:\photos\night", r"clean\C\photos\night\a.jpg"),
+        ("clean/{parent}/{name}", "D:photos", r"clean\D\photos\a.jpg"),
+        ("clean/{parent}/{name}", r"\\nas\photos\night", r"clean\nas\photos\night\a.jpg"),
+        ("clean/{parent}/{name}", r"\\?\C:\photos", r"clean\C\photos\a.jpg"),
+        ("clean/{parent}/{name}", "photos", r"clean\photos\a.jpg"),
+        ("{parent}/large/{name}", r"C:\photos", r"C:\photos\large\a.jpg"),
+    ],
+)
+def test_a_drive_is_a_folder_in_that_of_the_results(
+    text: str, folder: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets_module, "Path", PureWindowsPath)
+    source = Source(PureWindowsPath(folder, "a.jpg"), None)  # type: ignore[arg-type]
+    assert str(targets_module.Template(text, {}).fill(source, ".jpg")) == expected
+
+
 def test_pictures_of_one_name_and_several_kinds_are_kept_apart_by_a_template(tree: Path) -> None:
     (tree / "photos/a.png").write_bytes(b"")
     found = plan("photos/a.jpg", "photos/a.png", format_name="webp", output="out/{name}.{ext}")
@@ -423,6 +443,18 @@ def test_collisions_are_found_whatever_the_shard(tree: Path) -> None:
     for number in (1, 2, 3, 4):
         with pytest.raises(UsageError, match="would both be written"):
             plan("photos", format_name="tiff", shard=Shard(number, 4))
+
+
+@pytest.mark.parametrize("name", ["A.jpg", "e\u0301.jpg"])
+def test_on_macos_collisions_are_found_whatever_case_and_accents(
+    name: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in ("photos/\u00e9.jpg", f"photos/inner/{name}"):
+        (tree / file).write_bytes(b"")
+    assert len(plan("photos", output="flat/{stem}.{ext}").jobs) == 6
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(UsageError, match="would both be written"):
+        plan("photos", output="flat/{stem}.{ext}")
 
 
 def test_a_plan_grows(tree: Path) -> None:

@@ -26,6 +26,8 @@ ODD = b"\xff name \xf0\x9f\xa6\xa6.png"
         (b"a.png\x00b\nc.png\x00", False, [b"a.png", b"b\nc.png"]),
         (b"b\nc.png", True, [b"b\nc.png"]),
         (ODD, False, [ODD]),
+        (b"\xff\xfe.png\nb.png", False, [b"\xff\xfe.png", b"b.png"]),
+        (b"\xff\xfe.png\0b.png\0", True, [b"\xff\xfe.png", b"b.png"]),
     ],
 )
 def test_names_are_read_as_the_bytes_they_are(content: bytes, null: bool, names: list[bytes], tmp_path: Path) -> None:
@@ -135,3 +137,27 @@ def test_a_file_that_may_not_be_looked_at_is_not_called_missing(
 def test_a_mark_of_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(b"\xef\xbb\xbfa.png\nb.png\n")
     assert read_list(str(tmp_path / "list")) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("end", ["\r\n", "\0"])
+def test_a_list_of_utf_16_is_read_by_its_mark(order: str, end: str, tmp_path: Path) -> None:
+    """As `dir | % Name > list` of PowerShell 5 writes it."""
+    (tmp_path / "list").write_bytes(f"\ufeffcaf\u00e9 \u7530.png{end}b.png{end}".encode(f"utf-16-{order}"))
+    assert read_list(str(tmp_path / "list")) == ["caf\u00e9 \u7530.png", "b.png"]
+
+
+def test_a_list_of_utf_16_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes("a.png\nb.png".encode("utf-16")[:-1])
+    with pytest.raises(UsageError, match="list: its text is damaged or not UTF-8"):
+        read_list(str(tmp_path / "list"))
+
+
+def test_where_names_must_be_utf_8_others_are_refused_with_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsdecode", lambda name: name.decode("utf-8", "surrogatepass"))  # as on Windows
+    (tmp_path / "list").write_bytes("caf\u00e9.png".encode("cp850"))
+    with pytest.raises(UsageError, match="not UTF-8") as caught:
+        read_list(str(tmp_path / "list"))
+    assert "chcp 65001" in caught.value.hint

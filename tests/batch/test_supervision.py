@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,30 @@ def test_workers_that_never_come_to_life_end_the_run(planted: Any, jobs: list[Jo
     assert DEATHS_AT_BEGINNING == 3
     with pytest.raises(RestoreError, match="SIGABRT"):
         Planting(planted.die).run(jobs)
+
+
+def test_a_worker_that_dies_before_it_takes_its_end_of_the_line_is_noticed(
+    planted: Any, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows its supervisor has that end open until then; a copy of it stands in here."""
+    pipe, kept, asked = SpawnContext.Pipe, list[int](), list[bool]()
+
+    def keep_one_end(context: SpawnContext) -> Any:
+        ours, theirs = pipe(context)
+        kept.append(os.dup(theirs.fileno()))
+        return ours, theirs
+
+    def stop() -> bool:
+        workers = multiprocessing.active_children()
+        for worker in workers:
+            worker.kill()
+        asked.append(bool(workers) or any(asked))
+        assert len(asked) < 100, "the run hangs"
+        return asked[-1]
+
+    monkeypatch.setattr(SpawnContext, "Pipe", keep_one_end)
+    assert Planting(planted.load).run(jobs, stop) == {}
+    os.close(*kept)
 
 
 def test_stopping_finishes_what_is_in_the_network(planted: Any, jobs: list[Job], tmp_path: Path) -> None:

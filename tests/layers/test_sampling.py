@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from restore_cli.layers.sampling import interpolate, pick, place_centres, repeat_border, sample
 
@@ -71,6 +73,23 @@ def test_moved_points_are_read_as_torch_reads_them(
     with torch.no_grad():
         unmoved = sample(x, rows, columns, right * 0, down * 0)
     torch.testing.assert_close(unmoved, interpolate(x[:, 1:-1, 1:-1], rows, columns))
+
+
+def test_nothing_is_asked_of_torch_that_old_ones_refuse_on_apple_silicon(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid_sample = F.grid_sample
+
+    def sample_as_there(*arguments: Tensor, padding_mode: str = "zeros", **options: Any) -> Tensor:
+        assert padding_mode != "border", "MPS: Unsupported Border padding mode"
+        return grid_sample(*arguments, padding_mode=padding_mode, **options)
+
+    monkeypatch.setattr(F, "grid_sample", sample_as_there)
+    x = repeat_border(torch.rand(1, 3, 4001, 4))
+    rows, columns = place_centres(3, 3), place_centres(4001, 4001)
+    for reach in (-9000.0, 9000.0):
+        offsets = torch.full((1, 3, 4001, 2), reach)
+        with torch.no_grad():
+            exact = sample(x, rows, columns, offsets, offsets)
+        torch.testing.assert_close(sample(x, rows, columns, offsets, offsets), exact, rtol=0, atol=1e-6)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.errors import UnwritablePictureError
+from restore_cli.files import replacing
 from restore_cli.picture import deep_zoom
 from restore_cli.picture.formats import DEEP_ZOOM
 from restore_cli.picture.picture import Picture
@@ -114,3 +115,25 @@ def test_a_failure_leaves_the_old_one(picture: Picture, tmp_path: Path, monkeypa
         write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
     assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")} == before
+
+
+def test_windows_is_given_time_to_let_go_of_tiles(
+    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    refused: set[Path] = set()
+    move = Path.rename
+
+    def refuse_once(path: Path, target: Path) -> Path:
+        if path not in refused:
+            refused.add(path)
+            raise PermissionError(13, "Access is denied", str(path))
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_once)
+    monkeypatch.setattr(replacing, "fcntl", None)
+    monkeypatch.setattr(replacing, "PAUSES", (0.0,))
+    write_picture(Picture(picture.pixels[:20, :20]), tmp_path / "a.dzi", DEEP_ZOOM)
+    assert len(refused) == 2
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    assert len(os.listdir(tmp_path / "a_files")) == 6

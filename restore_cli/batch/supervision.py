@@ -66,6 +66,7 @@ class Supervisor:
         self._suspects: deque[Job] = deque()
         self._contested: deque[tuple[float, Job]] = deque()
         self._early_deaths = 0
+        self._has_begun = False  # any of them
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, jobs: Iterable[Job | None], stop: Callable[[], bool]) -> Generator[tuple[Job, Outcome], None, None]:
@@ -76,7 +77,8 @@ class Supervisor:
         killed; even so only whole files are left.
 
         Raises:
-            RestoreError: the workers' task cannot be loaded, or none of them comes to life.
+            RestoreError: the first worker cannot load its task, or none of them comes to life. A later one that cannot,
+                such as on a card that another program has, is done without.
         """
         source = Backlog(jobs)
         try:
@@ -170,7 +172,7 @@ class Supervisor:
         """Take in what a worker told, and yield an outcome."""
         match message:
             case WorkerReady(on_host):
-                handle.has_begun = True
+                handle.has_begun = self._has_begun = True
                 self._early_deaths = 0
                 if on_host:
                     self._configs += self._more_on_host
@@ -189,7 +191,11 @@ class Supervisor:
             case Notice(text):
                 self._tell(text)
             case WorkerFailed(error):
-                raise error
+                if handle.has_begun or not self._has_begun:
+                    raise error
+                self._tell(f"{error.message}; the other workers go on")
+                self._configs = [config for config in self._configs if config is not handle.config]
+                handle.is_dismissed = True
 
     def _settle_dead(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
         """Settle what a worker had in hand whose process ended."""

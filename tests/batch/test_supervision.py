@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing.context import SpawnContext
@@ -93,14 +93,14 @@ def jobs(tmp_path: Path) -> list[Job]:
 class Planting:
     """Supervises workers with planted tasks, and remembers what it is told."""
 
-    def __init__(self, load: Load, workers: int = 1, **settings: Any) -> None:
+    def __init__(self, load: Load, workers: int = 1, devices: Sequence[str] = (), **settings: Any) -> None:
         from functools import partial
 
         config = {"load_task": partial(load, **settings), "max_pixels": 10**6, "began": time.time()}
         self.told: list[str] = []
         self.shares: list[float] = []
         self.supervisor = Supervisor(
-            [WorkerConfig(**config) for _ in range(workers)],
+            [WorkerConfig(**config, device=device) for device in devices or ["cpu"] * workers],
             tell=self.told.append,
             progress=self.shares.append,
         )
@@ -169,6 +169,14 @@ def test_weights_that_are_missing_end_the_run(planted: Any, jobs: list[Job]) -> 
     with pytest.raises(WeightsError) as caught:
         Planting(planted.refuse).run(jobs)
     assert (caught.value.message, caught.value.hint, caught.value.exit_code) == ("missing", "fetch them", 3)
+
+
+def test_a_later_worker_that_cannot_begin_is_done_without(planted: Any, jobs: list[Job]) -> None:
+    planting = Planting(planted.load, devices=["cpu", "cuda:77"], seconds=0.3)
+    assert statuses(planting.run(jobs)) == ["done"] * 8
+    assert [line for line in planting.told if line != "loaded"] == [
+        "the device cuda:77 is not present; the other workers go on"
+    ]
 
 
 def test_a_task_that_stumbles_at_loading_ends_the_run_in_one_line(planted: Any, jobs: list[Job]) -> None:

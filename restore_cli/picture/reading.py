@@ -141,9 +141,11 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: Arra
         notes += (FIRST_FRAME,)
     if not kind.has_alpha and samples.shape[2] > colours:
         samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
-    notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
+    metadata = said.metadata
+    if vips.is_lab(image):
+        metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
     upright = turn_upright(samples, said.orientation)
-    picture = _finish(upright, said.metadata, format, notes, storage, colours=colours)
+    picture = _finish(upright, metadata, format, notes, storage, colours=colours)
     return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
 
 

@@ -72,7 +72,8 @@ def evaluate(
     """Compare restored pictures with references: PSNR and SSIM of each pair, of folders the mean last.
 
     Folders are paired by name, and so are the folders in them; endings may differ where one picture has a name, and
-    NAME_x4, as results are called, belongs to NAME. What has no partner or cannot be compared is told of and left out of the mean.
+    NAME_x4, as results are called, belongs to NAME. What has no partner or cannot be compared is told of and left out
+    of the mean.
 
     The PSNR of identical pictures is infinite: inf dB, in JSON null. The mean PSNR is that of all other pairs, and how
     many were identical is told.

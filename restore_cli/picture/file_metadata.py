@@ -11,6 +11,7 @@ from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
 from restore_cli.picture.metadata.density import Density
 from restore_cli.picture.metadata.exif import orientation_of, upright_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_of
+from restore_cli.picture.metadata.heif_turn import read_turn
 from restore_cli.picture.metadata.iptc import other_resources, records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
 from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_density, read_exif, read_photoshop
@@ -46,6 +47,8 @@ class FileMetadata:
     """Pages or frames of the file."""
     notes: tuple[str, ...]
     """What is left out, since it is damaged or has no place in a picture."""
+    turned: int = 1
+    """EXIF orientation by which the decoder turns them."""
 
 
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> FileMetadata:
@@ -62,13 +65,16 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> FileMetadata:
             comments, xmp, icc = gif_blocks.read_blocks(file)
             said = replace(said, metadata=replace(said.metadata, icc=icc, xmp=xmp, texts=texts_to_keep(comments)))
         case "avif" | "heic":
-            said = _with_header(said, read_colours(file))
+            said = _with_header(replace(said, turned=read_turn(file)), read_colours(file))
     return _made_upright(said, (image.width, image.height), turned_by_exif=format in ("jpeg", "png"))
 
 
-def gather_heic_metadata(metadata: Metadata, colours: tuple[int, int] | None, size: tuple[int, int]) -> FileMetadata:
+def gather_heic_metadata(
+    metadata: Metadata, file: IO[bytes], colours: tuple[int, int] | None, size: tuple[int, int]
+) -> FileMetadata:
     """Gather what pillow-heif says of a picture of an upright width and height: its blocks, primaries and transfer."""
-    said = _with_header(FileMetadata(metadata, orientation=1, pages=1, notes=()), colours)
+    said = FileMetadata(metadata, orientation=1, pages=1, notes=(), turned=read_turn(file))
+    said = _with_header(said, colours)
     return _made_upright(said, size, turned_by_exif=False)
 
 
@@ -80,7 +86,7 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
     if exif is None:
         return metadata, ()
     try:
-        return _with_exif(metadata, exif), ()
+        return _with_exif(metadata, exif, 1), ()
     except ValueError:
         return metadata, (DAMAGED_EXIF,)
 
@@ -179,7 +185,8 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
         if exif and turned_by_exif:
             orientation = orientation_of(exif)
         if exif:
-            metadata = _with_exif(metadata, exif, turn_axes(stored, orientation))
+            turned = orientation if said.turned == 1 else said.turned
+            metadata = _with_exif(metadata, exif, turned, turn_axes(stored, orientation))
     except ValueError:
         said = _noting(said, DAMAGED_EXIF)
     if density is not None:
@@ -187,13 +194,13 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
     return replace(said, metadata=replace(metadata, size=turn_axes(stored, orientation)), orientation=orientation)
 
 
-def _with_exif(metadata: Metadata, exif: bytes, size: tuple[int, int] | None = None) -> Metadata:
+def _with_exif(metadata: Metadata, exif: bytes, orientation: int, size: tuple[int, int] | None = None) -> Metadata:
     """Return `metadata` with a block that speaks of an upright picture, and its resolution if no other is known.
 
-    `size` is that of the picture where it is turned as its EXIF says.
+    `orientation` is the one by which the picture is turned, `size` its own then.
 
     Raises:
         ValueError: the block is damaged.
     """
-    exif = upright_exif(exif, size)
+    exif = upright_exif(exif, size, orientation)
     return replace(metadata, exif=exif, pixels_per_mm=metadata.pixels_per_mm or resolution_of(exif))

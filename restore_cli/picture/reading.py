@@ -152,7 +152,7 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: Arra
 def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     image = HeicImage(file)
     _check_size(image.width, image.height, max_pixels)
-    said = gather_heic_metadata(image.metadata(), image.colours, (image.width, image.height))
+    said = gather_heic_metadata(image.metadata(), file, image.colours, (image.width, image.height))
     check(image.height, image.width)
     samples, notes = image.decode(), image.notes + said.notes
     if is_image_sequence(file):

@@ -116,7 +116,7 @@ def insert_chunks(
         chunks += _chunk(png_text.INTERNATIONAL, png_text.international_text(XMP_KEYWORD, xmp))
     if iptc:
         chunks += _chunk(png_text.PACKED, png_text.packed_text(*raw_profiles.iptc_profile(iptc)))
-    chunks += b"".join(_chunk(*png_text.pack_text(text.keyword, text.words)) for text in texts)
+    chunks += b"".join(_chunk(*png_text.pack_text(text)) for text in texts)
     if chunks:
         insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
 
@@ -140,14 +140,14 @@ class _Texts:
         if unpacked is None:
             self.are_lost = True
             return
-        keyword, text = unpacked
+        keyword, text, *about = unpacked
         self._room -= len(text)
         if keyword == XMP_KEYWORD:
             self.xmp = text or self.xmp
         elif keyword.startswith(raw_profiles.KEYWORD):
             self.profiles.append((keyword, text))
         else:
-            self.words.append(Text(keyword, png_text.words_of(chunk.kind, text)))
+            self.words.append(Text(keyword, png_text.words_of(chunk.kind, text), *about))
 
 
 def _density_in(pixel_size: bytes) -> Density:

@@ -29,6 +29,8 @@ SUFFIXES = re.compile(rf"(?:{SIZING_SUFFIX}|_(?:{'|'.join(get_args(TaskName))}))
 """What names of results carry that lie beside their inputs."""
 Key = tuple[Path, str]
 """The folders between the one that was named and a picture, and its name without the ending."""
+Pair = tuple[Path, Path]
+"""A restored picture and its reference."""
 
 
 class ChannelChoice(StrEnum):
@@ -69,8 +71,9 @@ def evaluate(
 ) -> None:
     """Compare restored pictures with references: PSNR and SSIM of each pair, of folders the mean last.
 
-    Folders are paired by name, and so are the folders in them; endings may differ, and NAME_x4, as results are called,
-    belongs to NAME. What has no partner or cannot be compared is told of and left out of the mean.
+    Folders are paired by name, and so are the folders in them; endings may differ where one picture has a name, and
+    NAME_x4, as results are called, belongs to NAME. What has no partner or cannot be compared is told of and left out
+    of the mean.
 
     The PSNR of identical pictures is infinite: inf dB, in JSON null. The mean PSNR is that of all other pairs, and how
     many were identical is told.
@@ -100,11 +103,11 @@ def evaluate(
         raise typer.Exit(RestoreError.exit_code)
 
 
-def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], list[RestoreError]]:
+def pair_up(restored: Path, reference: Path) -> tuple[list[Pair], list[RestoreError]]:
     """Pair two files, or the pictures of two folders and those in them by name; also return what is wrong with others.
 
     Raises:
-        RestoreError: a file is missing, a folder has no pictures, none of them has a partner, or two share a name.
+        RestoreError: a file is missing, a folder has no pictures, or none of them has a partner.
         UsageError: one is a folder and the other is not.
     """
     for path in (restored, reference):
@@ -117,13 +120,33 @@ def pair_up(restored: Path, reference: Path) -> tuple[list[tuple[Path, Path]], l
     if not os.path.isdir(restored):
         return [(restored, reference)], []
     (ours, problems), (theirs, others) = _by_key(restored, reference), _by_key(reference, restored)
-    partners = {key: key if key in theirs else (key[0], SUFFIXES.sub("", key[1])) for key in sorted(ours)}
-    pairs = [(ours[key], theirs[partner]) for key, partner in partners.items() if partner in theirs]
+    pairs, doubts, told = list[Pair](), list[RestoreError](), set[Path]()
+    for key in sorted(ours):
+        partner = key if key in theirs else (key[0], SUFFIXES.sub("", key[1]))
+        found, doubtful = _match(ours[key], theirs.get(partner, []))
+        pairs += found
+        told.update(*found)
+        if doubtful:
+            told.update(ours[key], theirs[partner])
+            doubts.append(RestoreError(f"{doubtful[0]} and {doubtful[1]} share a name", "keep one in the folder"))
     if not pairs:
-        raise RestoreError(f"no picture in {restored} has the name of one in {reference}", "endings and _x4 aside")
+        nothing = RestoreError(f"no picture in {restored} has the name of one in {reference}", "endings and _x4 aside")
+        raise next(iter(doubts), nothing)
+    alone = sorted(path for paths in (*ours.values(), *theirs.values()) for path in paths if path not in told)
+    return pairs, [*problems, *others, *doubts, *(RestoreError(f"no partner for {path}") for path in alone)]
+
+
+def _match(ours: list[Path], theirs: list[Path]) -> tuple[list[Pair], list[Path]]:
+    """Pair pictures that share a name, by their endings first; also return two or more of which it is doubtful."""
+    by_ending = {path.suffix: path for path in theirs}
+    pairs = [(path, by_ending[path.suffix]) for path in ours if path.suffix in by_ending]
     paired = {path for pair in pairs for path in pair}
-    alone = sorted(path for path in (*ours.values(), *theirs.values()) if path not in paired)
-    return pairs, [*problems, *others, *(RestoreError(f"no partner for {path}") for path in alone)]
+    ours_left, theirs_left = ([path for path in paths if path not in paired] for paths in (ours, theirs))
+    if len(ours_left) == len(theirs_left) == 1:
+        return [*pairs, (ours_left[0], theirs_left[0])], []
+    if not ours_left or not theirs:
+        return pairs, []
+    return pairs, ours if len(ours) > 1 else theirs
 
 
 def _score(
@@ -157,18 +180,15 @@ def _cut_to_multiple(pixels: Samples, side: int) -> Samples:
     return pixels[:height, :width]
 
 
-def _by_key(folder: Path, other: Path) -> tuple[dict[Key, Path], list[RestoreError]]:
+def _by_key(folder: Path, other: Path) -> tuple[dict[Key, list[Path]], list[RestoreError]]:
     """Return the pictures below `folder` but not in `other`, and why folders cannot be read."""
-    files: dict[Key, Path] = {}
+    files: dict[Key, list[Path]] = {}
     listing = pictures_in(folder, True, other.resolve())
     problems = [refusal.error for refusal in listing.refusals]
     if not listing.pictures:
         raise problems[0] if problems else RestoreError(f"there are no pictures in {folder}")
     for path in listing.pictures:
-        key = (path.parent.relative_to(folder), path.stem)
-        if key in files:
-            raise RestoreError(f"{files[key]} and {path} share a name", "keep one of them in the folder")
-        files[key] = path
+        files.setdefault((path.parent.relative_to(folder), path.stem), []).append(path)
     return files, problems
 
 

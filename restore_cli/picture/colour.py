@@ -14,15 +14,15 @@ import pyvips
 from numpy.typing import NDArray
 
 from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
-from restore_cli.picture.picture import Samples
+from restore_cli.picture.picture import VISIBLE, Samples
 from restore_cli.picture.vips import image_of, in_kind
 from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
 LEVEL = 257
 """One 8-bit level, in 16-bit levels."""
-VISIBLE = 128
-"""A difference of half an 8-bit level, in 16-bit levels."""
+KEPT_FROM = {1: VISIBLE, 2: 1}
+"""The least difference that changes a sample when it is written again, by the bytes of a sample; in 16-bit levels."""
 LARGEST_ITEM = 12
 """Bytes that a sample takes while it is converted."""
 
@@ -46,7 +46,8 @@ def into_srgb(
 ) -> tuple[NDArray[np.uint16], NDArray[np.int32] | None]:
     """Convert samples (h, w, 1 or 3) in `profile` to 16-bit sRGB; also return what sRGB cannot hold, or None.
 
-    Both lie in `storage`. What lies outside sRGB is lost of a profile that does not lead back.
+    Both lie in `storage`. What lies outside sRGB is lost of a profile that does not lead back. Of 16-bit samples the
+    rounding counts, too: one level of dark sRGB is many of a profile whose curve is steeper there.
 
     Raises:
         ValueError: the profile is damaged, or made for another number of channels.
@@ -68,7 +69,7 @@ def into_srgb(
             storage.release()
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
-    return pixels, beyond if most >= VISIBLE else None
+    return pixels, beyond if most >= KEPT_FROM[samples.itemsize] else None
 
 
 @lru_cache(maxsize=4)

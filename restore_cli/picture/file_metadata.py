@@ -8,11 +8,13 @@ from typing import IO, Any
 from restore_cli.picture import vips
 from restore_cli.picture.metadata import gif_blocks, jpeg2000
 from restore_cli.picture.metadata.avif_colours import is_like_srgb, read_colours
+from restore_cli.picture.metadata.density import Density
 from restore_cli.picture.metadata.exif import orientation_of, upright_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_of
+from restore_cli.picture.metadata.heif_turn import read_turn
 from restore_cli.picture.metadata.iptc import other_resources, records_of
 from restore_cli.picture.metadata.jpeg_comments import read_comments
-from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_exif
+from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_density, read_exif, read_photoshop
 from restore_cli.picture.metadata.multi_picture import count_views
 from restore_cli.picture.metadata.png_chunks import Chunks, read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
@@ -28,7 +30,8 @@ TAKEN_FOR_SRGB = "its colours are taken for sRGB, though its {} says otherwise"
 LOST_TEXTS = "some of its texts are damaged, or too long, and left out"
 LEFT_CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
 LEFT_RESOURCES = "its Photoshop resources ({}) are left out"
-LEFT_MAP = "its GeoTIFF tags, which place it on a map, are left out"
+LEFT_TAGS = "its {} are left out"
+LEFT_SHAPE = "the shape of its pixels, which are not square, is left out"
 DAMAGED_EXIF = "its EXIF data is damaged and left out"
 
 
@@ -44,6 +47,8 @@ class FileMetadata:
     """Pages or frames of the file."""
     notes: tuple[str, ...]
     """What is left out, since it is damaged or has no place in a picture."""
+    turned: int = 1
+    """EXIF orientation by which the decoder turns them."""
 
 
 def gather_metadata(image: Any, file: IO[bytes], format: str) -> FileMetadata:
@@ -51,22 +56,25 @@ def gather_metadata(image: Any, file: IO[bytes], format: str) -> FileMetadata:
     said = _of_libvips(image)
     match format:
         case "png":
-            said = _with_chunks(said, read_chunks(file), (image.xres, image.yres))
+            said = _with_chunks(said, read_chunks(file))
         case "jpeg":
             said = _with_segments(said, file)
         case "tiff":
             said = _with_tags(said, file)
         case "gif":
-            comments, xmp = gif_blocks.read_blocks(file)
-            said = replace(said, metadata=replace(said.metadata, xmp=xmp, texts=texts_to_keep(comments)))
+            comments, xmp, icc = gif_blocks.read_blocks(file)
+            said = replace(said, metadata=replace(said.metadata, icc=icc, xmp=xmp, texts=texts_to_keep(comments)))
         case "avif" | "heic":
-            said = _with_header(said, read_colours(file))
+            said = _with_header(replace(said, turned=read_turn(file)), read_colours(file))
     return _made_upright(said, (image.width, image.height), turned_by_exif=format in ("jpeg", "png"))
 
 
-def gather_heic_metadata(metadata: Metadata, colours: tuple[int, int] | None, size: tuple[int, int]) -> FileMetadata:
+def gather_heic_metadata(
+    metadata: Metadata, file: IO[bytes], colours: tuple[int, int] | None, size: tuple[int, int]
+) -> FileMetadata:
     """Gather what pillow-heif says of a picture of an upright width and height: its blocks, primaries and transfer."""
-    said = _with_header(FileMetadata(metadata, orientation=1, pages=1, notes=()), colours)
+    said = FileMetadata(metadata, orientation=1, pages=1, notes=(), turned=read_turn(file))
+    said = _with_header(said, colours)
     return _made_upright(said, size, turned_by_exif=False)
 
 
@@ -78,22 +86,18 @@ def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metad
     if exif is None:
         return metadata, ()
     try:
-        return _with_exif(metadata, exif), ()
+        return _with_exif(metadata, exif, 1), ()
     except ValueError:
         return metadata, (DAMAGED_EXIF,)
 
 
 def _of_libvips(image: Any) -> FileMetadata:
     """Return what libvips tells; its blocks are as they are stored."""
-    metadata = vips.metadata_of(image)
-    resources = other_resources(metadata.iptc or b"")
-    notes = (LEFT_RESOURCES.format(", ".join(resources)),) if resources else ()
-    metadata = replace(metadata, iptc=metadata.iptc and records_of(metadata.iptc))
-    return FileMetadata(metadata, vips.orientation_of(image), vips.pages_of(image), notes)
+    return FileMetadata(vips.metadata_of(image), vips.orientation_of(image), vips.pages_of(image), notes=())
 
 
-def _with_chunks(said: FileMetadata, chunks: Chunks, resolution: tuple[float, float]) -> FileMetadata:
-    """Add what a PNG says; without a unit the `resolution` is a ratio of sides."""
+def _with_chunks(said: FileMetadata, chunks: Chunks) -> FileMetadata:
+    """Add what a PNG says."""
     notes = {
         LEFT_CREDENTIALS: chunks.has_credentials,
         LOST_TEXTS: chunks.lost_texts,
@@ -105,17 +109,19 @@ def _with_chunks(said: FileMetadata, chunks: Chunks, resolution: tuple[float, fl
         xmp=chunks.xmp,
         iptc=chunks.iptc,
         texts=chunks.texts,
-        pixels_per_mm=resolution if chunks.states_resolution else None,
     )
-    said = replace(said, metadata=metadata, pages=chunks.frames)
+    said = _with_density(replace(said, metadata=metadata, pages=chunks.frames), chunks.density)
     said = _noting(said, *(note for note, is_true in notes.items() if is_true))
     return _with_colours(said, chunks.coded_colours, chunks.other_colours and f"chunk {chunks.other_colours}")
 
 
 def _with_segments(said: FileMetadata, file: IO[bytes]) -> FileMetadata:
     """Add what a JPEG says."""
-    metadata = replace(said.metadata, exif=read_exif(file), texts=texts_to_keep(read_comments(file)))
-    said = replace(said, metadata=metadata, pages=count_views(file))
+    exif, resources = read_exif(file), read_photoshop(file)
+    metadata = replace(said.metadata, exif=exif, iptc=records_of(resources), texts=texts_to_keep(read_comments(file)))
+    said = _noting_resources(replace(said, metadata=metadata, pages=count_views(file)), resources)
+    if exif is None or not _states_resolution(exif):  # which counts more, as elsewhere
+        said = _with_density(said, read_density(file))
     return _noting(said, LEFT_CREDENTIALS) if has_jumbf(file) else said
 
 
@@ -126,7 +132,10 @@ def _with_tags(said: FileMetadata, file: IO[bytes]) -> FileMetadata:
     except ValueError:
         return _noting(replace(said, metadata=replace(said.metadata, exif=None)), DAMAGED_EXIF)
     said = replace(said, metadata=replace(said.metadata, exif=tags.exif, iptc=tags.iptc))
-    return _noting(said, LEFT_MAP) if tags.is_on_a_map else said
+    said = _with_density(_noting_resources(said, tags.resources), tags.density)
+    said = _noting(said, *(LEFT_TAGS.format(name) for name in tags.left_out))
+    has_other = tags.other_colours is not None and said.metadata.icc is None
+    return _noting(said, TAKEN_FOR_SRGB.format(f"tag {tags.other_colours}")) if has_other else said
 
 
 def _with_colours(said: FileMetadata, colours: tuple[int, int] | None, other: str | None) -> FileMetadata:
@@ -141,6 +150,24 @@ def _with_header(said: FileMetadata, colours: tuple[int, int] | None) -> FileMet
     if said.metadata.icc is not None or colours is None:
         return said
     return _with_colours(said, colours, None if is_like_srgb(colours) else "header")
+
+
+def _with_density(said: FileMetadata, density: Density) -> FileMetadata:
+    said = replace(said, metadata=replace(said.metadata, pixels_per_mm=density.pixels_per_mm))
+    return _noting(said, LEFT_SHAPE) if density.is_oblong else said
+
+
+def _states_resolution(exif: bytes) -> bool:
+    try:
+        return resolution_of(exif) is not None
+    except ValueError:
+        return False
+
+
+def _noting_resources(said: FileMetadata, block: bytes) -> FileMetadata:
+    """Note which of Photoshop's resources in `block` are left out."""
+    resources = other_resources(block)
+    return _noting(said, LEFT_RESOURCES.format(", ".join(resources))) if resources else said
 
 
 def _noting(said: FileMetadata, *notes: str) -> FileMetadata:
@@ -158,7 +185,8 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
         if exif and turned_by_exif:
             orientation = orientation_of(exif)
         if exif:
-            metadata = _with_exif(metadata, exif, turn_axes(stored, orientation))
+            turned = orientation if said.turned == 1 else said.turned
+            metadata = _with_exif(metadata, exif, turned, turn_axes(stored, orientation))
     except ValueError:
         said = _noting(said, DAMAGED_EXIF)
     if density is not None:
@@ -166,13 +194,13 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
     return replace(said, metadata=replace(metadata, size=turn_axes(stored, orientation)), orientation=orientation)
 
 
-def _with_exif(metadata: Metadata, exif: bytes, size: tuple[int, int] | None = None) -> Metadata:
+def _with_exif(metadata: Metadata, exif: bytes, orientation: int, size: tuple[int, int] | None = None) -> Metadata:
     """Return `metadata` with a block that speaks of an upright picture, and its resolution if no other is known.
 
-    `size` is that of the picture where it is turned as its EXIF says.
+    `orientation` is the one by which the picture is turned, `size` its own then.
 
     Raises:
         ValueError: the block is damaged.
     """
-    exif = upright_exif(exif, size)
+    exif = upright_exif(exif, size, orientation)
     return replace(metadata, exif=exif, pixels_per_mm=metadata.pixels_per_mm or resolution_of(exif))

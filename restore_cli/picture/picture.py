@@ -16,6 +16,8 @@ from restore_cli.scratch import ArrayStorage, few_rows_each
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """Integer samples, uint8 or uint16."""
+VISIBLE = 128
+"""A difference of half an 8-bit level, in 16-bit levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Picture:
     """h, w; same dtype as `pixels`; 0 is transparent."""
     beyond_srgb: NDArray[np.int32] | None = None
     """h, w, c; what the samples in the picture's own profile are above those that `pixels` convert back to, as 16-bit
-    levels. None where sRGB holds all colours of the picture."""
+    levels. None where it is too little to change a sample of the file."""
     depth: int = 0
     """Bits per sample of the file, 8 or 16; `pixels` may hold more. By default it is as many as they hold."""
     format: str = "png"
@@ -91,6 +93,12 @@ class Picture:
     def is_opaque(self) -> bool:
         """Whether no pixel is transparent."""
         return self.alpha is None or bool((self.alpha == np.iinfo(self.alpha.dtype).max).all())
+
+    @property
+    def exceeds_srgb(self) -> bool:
+        """Whether colours lie outside sRGB so far that it can be seen."""
+        beyond = self.beyond_srgb
+        return beyond is not None and max(int(beyond.max()), -int(beyond.min())) >= VISIBLE
 
     @property
     def height(self) -> int:

@@ -141,16 +141,18 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: Arra
         notes += (FIRST_FRAME,)
     if not kind.has_alpha and samples.shape[2] > colours:
         samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
-    notes += ("L*a*b* is converted to sRGB",) if vips.is_lab(image) else ()
+    metadata = said.metadata
+    if vips.is_lab(image):
+        metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
     upright = turn_upright(samples, said.orientation)
-    picture = _finish(upright, said.metadata, format, notes, storage, colours=colours)
+    picture = _finish(upright, metadata, format, notes, storage, colours=colours)
     return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
 
 
 def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
     image = HeicImage(file)
     _check_size(image.width, image.height, max_pixels)
-    said = gather_heic_metadata(image.metadata(), image.colours, (image.width, image.height))
+    said = gather_heic_metadata(image.metadata(), file, image.colours, (image.width, image.height))
     check(image.height, image.width)
     samples, notes = image.decode(), image.notes + said.notes
     if is_image_sequence(file):

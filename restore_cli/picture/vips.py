@@ -31,8 +31,6 @@ DECODED_BYTES = 1 << 21
 """Bytes that are decoded at a time; libvips holds several times as much."""
 DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 """NumPy's types of the samples that are read, by libvips' names."""
-UNSAID = (1.0, 72 / 25.4)
-"""Resolutions, in pixels per millimetre, that libvips gives to a file that states none."""
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
 
 
@@ -119,13 +117,9 @@ def _decode_whole(image: Any) -> Samples:
 
 
 def metadata_of(image: Any) -> Metadata:
-    """Collect the blocks of metadata that an image carries."""
+    """Collect the blocks of metadata that an image carries; its resolution may be one that nobody stated."""
     blobs: dict[str, Any] = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
-    resolution = (image.xres, image.yres)
-    unsaid = image.xres == image.yres and any(abs(image.xres - density) < 0.001 for density in UNSAID)
-    if image.get("vips-loader").startswith("tiff"):  # without a unit it is a ratio of sides
-        unsaid = unsaid or not image.get_typeof("resolution-unit")
-    return Metadata(**blobs, pixels_per_mm=None if unsaid or min(resolution) <= 0 else resolution)
+    return Metadata(**blobs)
 
 
 def display_p3_profile() -> bytes:

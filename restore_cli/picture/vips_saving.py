@@ -8,11 +8,12 @@ from typing import IO, Any
 import pyvips
 
 from restore_cli.picture.formats import Format
+from restore_cli.picture.metadata.density import INCH, per_inch
 from restore_cli.picture.metadata.exif import sized_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_exif, with_resolution
 from restore_cli.picture.metadata.iptc import photoshop_block
 from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
-from restore_cli.picture.metadata.jpeg_segments import insert_blocks
+from restore_cli.picture.metadata.jpeg_segments import insert_blocks, leave_density_unsaid
 from restore_cli.picture.metadata.placeholder import Placeholder
 from restore_cli.picture.metadata.png_chunks import insert_chunks
 from restore_cli.picture.metadata.tiff_tags import append_tags
@@ -44,7 +45,7 @@ def encode(
         pyvips.Error: the encoder failed, or the file could not be written.
         OSError: the file could not be written.
     """
-    across, down = metadata.pixels_per_mm or DEFAULT_RESOLUTION
+    across, down = (float(per_inch(number)) / INCH for number in metadata.pixels_per_mm or DEFAULT_RESOLUTION)
     image = in_kind(image).copy(xres=across, yres=down)
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     size = (image.width, image.height)
@@ -65,6 +66,8 @@ def encode(
     if placeholder is not None:
         placeholder.replace(file)
     if format.name == "jpeg":
+        if metadata.pixels_per_mm is None:
+            leave_density_unsaid(file)
         insert_blocks(file, exif, xmp)
         insert_comments(file, [text for text in metadata.texts if fits_jpeg(text)])
     elif format.name == "png":
@@ -104,7 +107,8 @@ def _save_options(format: Format, quality: int | None, image: Any, lossless: boo
             return {"compression": 3, "filter": "paeth"}
         case "tiff":
             tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
-            return {"compression": "deflate", "predictor": "horizontal", "bigtiff": size >= BIG_TIFF_BYTES} | tiles
+            options = {"compression": "deflate", "predictor": "horizontal", "resunit": "inch"}
+            return options | {"bigtiff": size >= BIG_TIFF_BYTES} | tiles
         case "webp" if lossless:
             return {"lossless": True, "exact": True}
         case "webp":

@@ -137,7 +137,7 @@ class Enhancer:
         if prepared.strength < 1:
             restored = self.blend(plain, restored, prepared.strength)
         beyond = picture.beyond_srgb if self.keeps_gamut else None
-        if picture.beyond_srgb is not None and beyond is None:
+        if beyond is None and picture.exceeds_srgb:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
         if picture.alpha is not None:

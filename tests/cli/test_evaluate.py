@@ -225,3 +225,22 @@ def test_names_that_differ_by_ending_alone_are_refused(capsys: pytest.CaptureFix
     Path("ours/a.tif").write_bytes(Path("ours/a.png").read_bytes())
     assert run(["evaluate", "ours", "theirs"]) == 1
     assert "ours/a.png and ours/a.tif share a name" in capsys.readouterr().err
+
+
+def test_whole_names_are_paired_before_names_without_endings(capsys: pytest.CaptureFixture[str]) -> None:
+    for folder, name in (("ours", "a.png"), ("theirs", "a.tif")):
+        content = Path(folder, name).read_bytes()
+        for other in ("sky.png", "sky.jpg", f"sea.{'png' if folder == 'ours' else 'bmp'}", "sea.tif"):
+            Path(folder, other).write_bytes(content)
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 0
+    names = {line.split("\t")[0] for line in capsys.readouterr().out.splitlines()}
+    assert names == {"a.png", "b.png", "sea.png", "sea.tif", "sky.jpg", "sky.png", "mean"}
+
+
+def test_a_doubtful_name_leaves_the_other_pairs(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("theirs/a.jpg").write_bytes(Path("theirs/a.tif").read_bytes())
+    assert run(["evaluate", "ours", "theirs", "--modcrop", "4"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[0] == "error: theirs/a.jpg and theirs/a.tif share a name"
+    assert "no partner" not in captured.err
+    assert [line.split("\t")[0] for line in captured.out.splitlines()] == ["b.png", "mean"]

@@ -115,6 +115,20 @@ def test_wide_colours_come_back_as_they_were(
     assert np.abs(after.astype(int) - before).max() <= (1 if depth == 8 else 257)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_level_of_a_dark_deep_picture_is_lost(
+    channels: int, matrix_profile: Callable[..., bytes], grey_profile: Callable[[float], bytes], to_vips: Any
+) -> None:
+    ramp = np.arange(3072, dtype=np.uint16).reshape(48, 64, 1).repeat(channels, axis=2)
+    image = to_vips(ramp).copy()
+    profile = grey_profile(2.2) if channels == 1 else matrix_profile("adobe")
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    picture = read_picture(image.tiffsave_buffer())
+    assert not picture.exceeds_srgb
+    after, _ = raw(write(picture, "tiff"))
+    assert (after.reshape(ramp.shape) == ramp).all()
+
+
 @pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
 def test_the_profile_goes_through_lossy_formats(
     format: str, samples: np.ndarray, matrix_profile: Callable[..., bytes], save: Any

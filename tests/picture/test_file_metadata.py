@@ -3,15 +3,17 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin, TiffTags
 
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.losses import losses
+from restore_cli.picture.metadata.iptc import PHOTOSHOP, photoshop_block
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture
@@ -194,6 +196,14 @@ def test_iptc_arrives(source: str, target: str, described: Any, iptc: bytes) -> 
     assert b"preview" not in content
 
 
+@pytest.mark.parametrize("cut", [5, 20, 31])
+def test_resources_that_span_segments_are_joined(cut: int, samples: np.ndarray, iptc: bytes, save: Any) -> None:
+    plain, block = save(samples, "JPEG"), photoshop_block(iptc).removeprefix(PHOTOSHOP)
+    parts = b"".join(segment(0xED, PHOTOSHOP + part) for part in (block[:cut], block[cut:]))
+    picture = read_picture(plain[:2] + parts + segment(0xED, b"Adobe_CM\0" + bytes(20)) + plain[2:])
+    assert picture.metadata.iptc == iptc
+
+
 # What is left out
 
 
@@ -204,6 +214,7 @@ def segment(marker: int, content: bytes) -> bytes:
 RESOURCES = b"8BIM\x04\x0a\0\0\0\0\0\1\1\0" + b"8BIM\x04\x0b\0\0\0\0\0\4http"
 UNMARKED = b"8BIM\x04\x0a\0\0\0\0\0\1\0\0"
 JUMBF = b"JP\0\1\0\0\0\1\0\0\0\x6cjumb" + bytes(100)
+OTHER_COLOURS = "its colours are taken for sRGB, though its tag {} says otherwise"
 CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
 
 
@@ -229,9 +240,41 @@ def test_content_credentials_of_a_png_are_told_of(samples: np.ndarray, save: Any
     assert read_picture(plain[:33] + chunk + plain[33:]).notes == (CREDENTIALS,)
 
 
-def test_the_place_of_a_tiff_on_a_map_is_told_of(samples: np.ndarray, save: Any) -> None:
-    picture = read_picture(save(samples, "TIFF", tiffinfo={0x830E: (1.0, 1.0, 0.0)}))
-    assert picture.notes == ("its GeoTIFF tags, which place it on a map, are left out",)
+@pytest.mark.parametrize(
+    ("tag", "kind", "value", "note"),
+    [
+        (0x830E, TiffTags.DOUBLE, (1.0, 1.0, 0.0), "its GeoTIFF tags, which place it on a map, are left out"),
+        (42_112, TiffTags.ASCII, "<GDALMetadata/>", "its GDAL tags are left out"),
+        (37_724, TiffTags.UNDEFINED, b"8BIM", "its Photoshop layers or other data of its document are left out"),
+        (50_838, TiffTags.LONG, 12, "its ImageJ tags are left out"),
+        (318, TiffTags.RATIONAL, (0.3127, 0.329), None),
+        (318, TiffTags.RATIONAL, (0.3457, 0.3585), OTHER_COLOURS.format("WhitePoint")),
+        (319, TiffTags.RATIONAL, (0.64, 0.33, 0.3, 0.6, 0.15, 0.06), None),
+        (319, TiffTags.RATIONAL, (0.64, 0.33, 0.21, 0.71, 0.15, 0.06), OTHER_COLOURS.format("PrimaryChromaticities")),
+        (0x8649, TiffTags.BYTE, RESOURCES, "its Photoshop resources (copyright flag, URL) are left out"),
+    ],
+)
+def test_what_a_tiff_says_and_no_result_holds_is_told_of(
+    tag: int, kind: int, value: Any, note: str | None, samples: np.ndarray, save: Any
+) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[tag] = kind
+    tags[tag] = value
+    assert read_picture(save(samples, "TIFF", tiffinfo=tags)).notes == ((note,) if note else ())
+
+
+def test_a_profile_counts_more_than_the_tags_of_colours(
+    samples: np.ndarray, save: Any, matrix_profile: Callable[..., bytes]
+) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[318] = (0.3457, 0.3585)
+    assert read_picture(save(samples, "TIFF", tiffinfo=tags, icc_profile=matrix_profile("p3"))).notes == ()
+
+
+def test_the_number_of_a_page_is_kept(samples: np.ndarray, save: Any) -> None:
+    content = encode_picture(read_picture(save(samples, "TIFF", tiffinfo={297: (2, 5)})), format_by_name("tiff"))
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.tag_v2[297] == (2, 5)
 
 
 # Stripping

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,20 @@ def test_lab_becomes_srgb(samples: np.ndarray, to_vips: Any) -> None:
     in_gamut = np.abs(picture.pixels / 257 - samples)
     assert picture.depth == 16
     assert in_gamut.max() < 1.5
+
+
+def test_a_profile_beside_lab_is_none_of_its_colours(
+    samples: np.ndarray, to_vips: Any, matrix_profile: Callable[..., bytes]
+) -> None:
+    lab = to_vips(samples).colourspace("lab").cast("float").colourspace("labs")
+    plain = read_picture(lab.tiffsave_buffer())
+    for profile in (matrix_profile("p3"), b"a profile of Lab"):
+        image = lab.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+        picture = read_picture(image.tiffsave_buffer())
+        assert (picture.pixels == plain.pixels).all()
+        assert picture.metadata.icc is None
+        assert picture.notes == ("L*a*b* is converted to sRGB",)
 
 
 def test_alpha_beside_lab_stays(samples: np.ndarray, to_vips: Any) -> None:

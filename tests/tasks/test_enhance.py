@@ -107,6 +107,12 @@ def test_brightening_clips_colours_outside_srgb_and_says_so() -> None:
     assert run.notes == ("colours outside sRGB were clipped",)
 
 
+def test_what_was_rounded_is_no_colour_outside_srgb() -> None:
+    beyond = np.full((4, 6, 3), -96, np.int32)
+    _, run = Brightener(restorer(2), model="m", strength=1)(Picture(dark(4, 6, 3), beyond_srgb=beyond))
+    assert run.notes == ()
+
+
 @pytest.mark.parametrize("enhancer", [Enhancer, Cleaner, Decompressor])
 def test_other_tasks_keep_colours_outside_srgb(enhancer: type[Enhancer]) -> None:
     beyond = np.full((4, 6, 3), -300, np.int32)

@@ -91,11 +91,16 @@ class Directory:
 
     def rational(self, tag: int) -> Fraction | None:
         """Return the value of one rational; None if it is absent, of another kind, or divides by zero."""
+        numbers = self.rationals(tag)
+        return numbers[0] if len(numbers) == 1 else None
+
+    def rationals(self, tag: int) -> tuple[Fraction, ...]:
+        """Return the items of a value of rationals; none if it is absent, of another kind, or divides by zero."""
         entry = self.entries.get(tag)
-        if entry is None or (entry.kind, entry.count) != (RATIONAL, 1):
-            return None
-        above, below = struct.unpack(self.layout.order + "II", self.data(tag))
-        return Fraction(above, below) if below else None
+        if entry is None or entry.kind != RATIONAL:
+            return ()
+        pairs = list(struct.iter_unpack(self.layout.order + "II", self.data(tag)))
+        return tuple(Fraction(*pair) for pair in pairs) if all(below for _, below in pairs) else ()
 
     def at(self, offset: int) -> Directory | None:
         """Return the directory at `offset` in the same file; None if it cannot be read."""

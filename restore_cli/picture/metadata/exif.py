@@ -26,11 +26,11 @@ PIXEL_DATA = ((0x0201, 0x0202), (0x0111, 0x0117))
 """Tags of where a thumbnail's bytes lie, and how many they are: JPEG, and uncompressed."""
 
 
-def upright_exif(block: bytes, size: Size | None = None) -> bytes:
+def upright_exif(block: bytes, size: Size | None = None, orientation: int | None = None) -> bytes:
     """Set the orientation to upright and take the thumbnail out; the prefix of JPEG goes as well.
 
-    Where rows become columns, the horizontal and the vertical resolution change places. With a picture that is turned,
-    and of `size` now, places in it are turned, too.
+    The picture is turned by `orientation`, by default by the one that the block states. Where rows become columns, the
+    horizontal and the vertical resolution change places. With a picture of `size` now, places in it are turned, too.
 
     Raises:
         ValueError: the block is damaged.
@@ -39,7 +39,7 @@ def upright_exif(block: bytes, size: Size | None = None) -> bytes:
     first = read_first_directory(upright)
     if first.layout.big:
         raise ValueError("an EXIF block is no BigTIFF")
-    orientation = _orientation(first)
+    orientation = orientation or _orientation(first)
     if orientation in TRANSPOSED:
         _swap(upright, first.entries.get(X_RESOLUTION), first.entries.get(Y_RESOLUTION))
     group = first.below(EXIF)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 
-from restore_cli.picture.metadata.directory import read_first_directory
+from restore_cli.picture.metadata.density import INCH, Density, density, per_inch
+from restore_cli.picture.metadata.directory import Directory, read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.layout import RATIONAL, SHORT, Layout, Value
 
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
-INCH, CENTIMETRE = 2, 3
-MILLIMETRES_BY_UNIT = {INCH: 25.4, CENTIMETRE: 10.0}
+PER_INCH, PER_CENTIMETRE = 2, 3
+MILLIMETRES_BY_UNIT = {PER_INCH: INCH, PER_CENTIMETRE: 10.0}
 
 
 def resolution_of(block: bytes) -> tuple[float, float] | None:
@@ -19,10 +20,13 @@ def resolution_of(block: bytes) -> tuple[float, float] | None:
     Raises:
         ValueError: the block is damaged.
     """
-    first = read_first_directory(block)
-    across, down = (first.rational(tag) for tag in (X_RESOLUTION, Y_RESOLUTION))
-    millimetres = MILLIMETRES_BY_UNIT.get(first.integer(RESOLUTION_UNIT) or INCH)
-    return (across / millimetres, down / millimetres) if across and down and millimetres else None
+    return density_in(read_first_directory(block)).pixels_per_mm
+
+
+def density_in(first: Directory) -> Density:
+    """Return what the first directory of a TIFF or a block states; without a unit it speaks of inches."""
+    across, down = (first.rational(tag) or 0 for tag in (X_RESOLUTION, Y_RESOLUTION))
+    return density(across, down, MILLIMETRES_BY_UNIT.get(first.integer(RESOLUTION_UNIT) or PER_INCH))
 
 
 def resolution_exif(pixels_per_mm: tuple[float, float]) -> bytes:
@@ -45,9 +49,9 @@ def with_resolution(block: bytes, pixels_per_mm: tuple[float, float]) -> bytes:
 
 
 def _resolution_values(pixels_per_mm: tuple[float, float], layout: Layout) -> dict[int, Value]:
-    across, down = (struct.pack(layout.order + "II", round(1000 * density), 100) for density in pixels_per_mm)
+    across, down = (struct.pack(layout.order + "II", *per_inch(number).as_integer_ratio()) for number in pixels_per_mm)
     return {
         X_RESOLUTION: Value(RATIONAL, across),
         Y_RESOLUTION: Value(RATIONAL, down),
-        RESOLUTION_UNIT: layout.integers(SHORT, CENTIMETRE),
+        RESOLUTION_UNIT: layout.integers(SHORT, PER_INCH),
     }

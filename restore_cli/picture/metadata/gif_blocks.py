@@ -1,8 +1,11 @@
-"""Comments and XMP in a GIF, which libvips does not read (GIF89a, sections 24 and 26; XMP Specification, part 3)."""
+"""Comments, XMP and a profile in a GIF, which libvips does not read.
+
+GIF89a, sections 24 and 26; XMP Specification, part 3; ICC.1:2022, annex B.
+"""
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, NamedTuple
 
 from restore_cli.picture.metadata.jpeg_comments import decode_comment
 from restore_cli.picture.metadata.texts import COMMENT, Text
@@ -13,15 +16,24 @@ EXTENSION, IMAGE = 0x21, 0x2C
 COMMENT_LABEL, APPLICATION_LABEL = 0xFE, 0xFF
 XMP = b"\x0bXMP DataXMP"
 """How the extension begins that holds it; the packet itself is not cut into parts with lengths."""
+ICC = b"\x0bICCRGBG1012"
 TRAILER_BYTES = 258
 """Behind a packet, by which programs that take its letters for lengths find the end."""
 
 
-def read_blocks(file: IO[bytes]) -> tuple[list[Text], bytes | None]:
-    """Return the comments and the XMP packet of a GIF."""
+class GifBlocks(NamedTuple):
+    """What a GIF says besides its samples."""
+
+    comments: list[Text]
+    xmp: bytes | None
+    icc: bytes | None
+
+
+def read_blocks(file: IO[bytes]) -> GifBlocks:
+    """Read the blocks of a GIF."""
     file.seek(0)
     content = file.read(LARGEST_FILE)
-    comments, xmp = [], None
+    comments, xmp, icc = [], None, None
     try:
         at = 13 + _table_bytes(content[10])
         while content[at] in (EXTENSION, IMAGE):
@@ -31,10 +43,12 @@ def read_blocks(file: IO[bytes]) -> tuple[list[Text], bytes | None]:
                 comments.append(decode_comment(b"".join(parts).rstrip(b"\0")))
             elif content[at:start] == bytes((EXTENSION, APPLICATION_LABEL)) and content.startswith(XMP, start):
                 xmp = content[start + len(XMP) : end - TRAILER_BYTES] or None
+            elif content[at:start] == bytes((EXTENSION, APPLICATION_LABEL)) and content.startswith(ICC, start):
+                icc = b"".join(parts[1:]) or None
             at = end
     except IndexError:  # it is cut
         pass
-    return [Text(COMMENT, comment) for comment in comments if comment], xmp
+    return GifBlocks([Text(COMMENT, comment) for comment in comments if comment], xmp, icc)
 
 
 def _table_bytes(flags: int) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Iterator
 from typing import IO
 
-from restore_cli.picture.metadata.part import Part
+from restore_cli.picture.metadata.boxes import walk_boxes
 
 CODESTREAM = b"\xff\x4f\xff\x51"
 """Markers SOC and SIZ."""
@@ -21,15 +19,13 @@ HOLD_PROFILE = (b"\2", b"\3")
 """Methods by which it is an ICC profile, restricted or of any kind."""
 LARGEST_BLOCK = 1 << 26
 """Bytes of metadata; more is not read."""
-ENDLESS = 1 << 64
-"""More bytes than any file has."""
 
 
 def bits_per_sample(file: IO[bytes]) -> int | None:
     """Return the bits of the deepest component (ISO/IEC 15444-1, A.5.1 and I.4); None if the file does not tell."""
     file.seek(0)
     if file.read(4) != CODESTREAM:
-        box = next((box for box in _walk_boxes(file) if box.kind == b"jp2c"), None)
+        box = next((box for box in walk_boxes(file) if box.kind == b"jp2c"), None)
         if box is None or box.read(4) != CODESTREAM:
             return None
     size = file.read(38)
@@ -42,7 +38,7 @@ def bits_per_sample(file: IO[bytes]) -> int | None:
 def read_blocks(file: IO[bytes]) -> dict[bytes, bytes]:
     """Return the metadata before the samples, by EXIF, XMP and IPTC; the first of each."""
     blocks: dict[bytes, bytes] = {}
-    for box in _walk_boxes(file):
+    for box in walk_boxes(file):
         if box.kind == b"jp2c":
             break
         if box.kind == b"uuid" and box.length <= LARGEST_BLOCK:
@@ -53,29 +49,11 @@ def read_blocks(file: IO[bytes]) -> dict[bytes, bytes]:
 
 def read_profile(file: IO[bytes]) -> bytes | None:
     """Return the ICC profile of the first colour specification that has one (ISO/IEC 15444-1, I.5.3.3)."""
-    for header in _walk_boxes(file):
+    for header in walk_boxes(file):
         if header.kind == b"jp2h":
-            for box in _walk_boxes(file, header.at, header.end):
+            for box in walk_boxes(file, header.at, header.end):
                 if box.kind == b"colr" and HEAD_OF_COLOURS < box.length <= LARGEST_BLOCK:
                     content = box.read()
                     if content[:1] in HOLD_PROFILE:
                         return content[HEAD_OF_COLOURS:]
     return None
-
-
-def _walk_boxes(file: IO[bytes], at: int = 0, end: int = ENDLESS) -> Iterator[Part]:
-    """Yield each box between `at` and `end`, with a content that is ENDLESS where it goes on to the end of the file."""
-    end = min(end, file.seek(0, io.SEEK_END))
-    while at < end:
-        file.seek(at)
-        head = file.read(16)
-        if len(head) < 8:
-            return
-        length, kind = struct.unpack_from(">I4s", head)
-        header_bytes = 8
-        if length == 1 and len(head) == 16:
-            length, header_bytes = struct.unpack_from(">Q", head, 8)[0], 16
-        is_endless = length < header_bytes  # none is said, or one that cannot be
-        box = Part(file, kind, at + header_bytes, ENDLESS if is_endless else length - header_bytes)
-        yield box
-        at = box.end

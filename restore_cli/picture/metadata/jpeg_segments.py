@@ -6,15 +6,23 @@ import struct
 from collections.abc import Container, Iterator, Sequence
 from typing import IO
 
+from restore_cli.picture.metadata.density import INCH, Density, density
 from restore_cli.picture.metadata.exif import HEADERS, PREFIX
 from restore_cli.picture.metadata.inserting import insert
+from restore_cli.picture.metadata.iptc import PHOTOSHOP
 from restore_cli.picture.metadata.part import Part
 
 APP = tuple(bytes([marker]) for marker in range(0xE0, 0xF0))
 COM, DQT, SOS, FILLING = b"\xfe", b"\xdb", b"\xda", b"\xff"
 """Second bytes of markers: of applications, a comment, tables of quantisation, a scan, which the samples follow. A byte
 of filling may stand before any of them."""
-APP0, APP1, APP11 = APP[0], APP[1], APP[11]
+APP0, APP1, APP11, APP13 = APP[0], APP[1], APP[11], APP[13]
+JFIF = b"JFIF\0"
+"""How the segment begins that states the density of pixels; a version follows, the unit, and two numbers of 16 bits."""
+JFIF_AT, DENSITY_AT = 6, 13
+"""Where it and the unit stand in a finished file of libvips."""
+JFIF_UNITS = {1: INCH, 2: 10.0}
+"""Millimetres by the unit; any other is none."""
 TABLE_STEPS = 64
 LARGEST_SEGMENT, LARGEST_XMP = 65_533, 65_502
 """Bytes of its content, and of an XMP packet in it (XMP Specification, part 3)."""
@@ -54,6 +62,28 @@ def read_exif(file: IO[bytes]) -> bytes | None:
         if content.startswith(PREFIX):
             block += content[len(PREFIX) :]
     return block or None
+
+
+def read_density(file: IO[bytes]) -> Density:
+    """Return what JFIF states of the pixels."""
+    for content in contents(file, APP0):
+        if content.startswith(JFIF) and len(content) >= 12:
+            unit, across, down = struct.unpack_from(">BHH", content, 7)
+            return density(across, down, JFIF_UNITS.get(unit))
+    return Density()
+
+
+def leave_density_unsaid(file: IO[bytes]) -> None:
+    """Let the JFIF of a finished file state that pixels are square, and no size, which libvips always writes."""
+    file.seek(JFIF_AT)
+    if file.read(len(JFIF)) == JFIF:
+        file.seek(DENSITY_AT)
+        file.write(struct.pack(">BHH", 0, 1, 1))
+
+
+def read_photoshop(file: IO[bytes]) -> bytes:
+    """Return Photoshop's resources; where they are too long for one segment, they go on in others that begin alike."""
+    return b"".join(part.removeprefix(PHOTOSHOP) for part in contents(file, APP13) if part.startswith(PHOTOSHOP))
 
 
 def read_quantisation(file: IO[bytes], table: int) -> tuple[int, ...] | None:

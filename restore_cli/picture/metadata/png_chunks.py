@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from restore_cli.picture.metadata import png_text, raw_profiles
+from restore_cli.picture.metadata.density import Density, density
 from restore_cli.picture.metadata.inserting import insert
 from restore_cli.picture.metadata.part import Part
 from restore_cli.picture.metadata.texts import Text, texts_to_keep
@@ -24,8 +25,8 @@ EXIF, ICC = b"eXIf", b"iCCP"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 ANIMATION = b"acTL"
 CREDENTIALS = b"caBX"
-PIXEL_SIZE, METRE = b"pHYs", b"\1"
-"""The chunk of pixels per unit across and down, and the unit in its last byte; any other is unknown."""
+PIXEL_SIZE, PIXEL_SIZE_BYTES, METRE = b"pHYs", 9, b"\1"
+"""The chunk of pixels per unit across and down, its length, and the unit in its last byte; any other is unknown."""
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
 HEADS, HEAD_BYTES = (ANIMATION, CREDENTIALS, PIXEL_SIZE, ICC, CICP, SRGB, GAMMA, CHROMATICITIES), 64
 """Chunks of which no more is read than so many bytes, with which they begin."""
@@ -60,8 +61,7 @@ class Chunks:
     """Primaries and transfer (ITU-T H.273), where such a chunk holds and there is no profile."""
     frames: int
     """Frames of an animation; 1 where it is none."""
-    states_resolution: bool
-    """Whether pixels have a size, and not only a ratio of their sides."""
+    density: Density
     has_credentials: bool
     """Whether there are content credentials."""
 
@@ -88,7 +88,7 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         other_colours=None if has_profile else _other_than_srgb(heads),
         coded_colours=(coded[0], coded[1]) if len(coded) == 2 and not has_profile else None,
         frames=int.from_bytes(heads[ANIMATION][:4], "big") if ANIMATION in heads else 1,
-        states_resolution=heads.get(PIXEL_SIZE, b"")[8:9] == METRE,
+        density=_density_in(heads.get(PIXEL_SIZE, b"")),
         has_credentials=CREDENTIALS in heads,
     )
 
@@ -116,7 +116,7 @@ def insert_chunks(
         chunks += _chunk(png_text.INTERNATIONAL, png_text.international_text(XMP_KEYWORD, xmp))
     if iptc:
         chunks += _chunk(png_text.PACKED, png_text.packed_text(*raw_profiles.iptc_profile(iptc)))
-    chunks += b"".join(_chunk(*png_text.pack_text(text.keyword, text.words)) for text in texts)
+    chunks += b"".join(_chunk(*png_text.pack_text(text)) for text in texts)
     if chunks:
         insert(file, SIGNATURE_BYTES + HEADER_BYTES, chunks)
 
@@ -140,14 +140,21 @@ class _Texts:
         if unpacked is None:
             self.are_lost = True
             return
-        keyword, text = unpacked
+        keyword, text, *about = unpacked
         self._room -= len(text)
         if keyword == XMP_KEYWORD:
             self.xmp = text or self.xmp
         elif keyword.startswith(raw_profiles.KEYWORD):
             self.profiles.append((keyword, text))
         else:
-            self.words.append(Text(keyword, png_text.words_of(chunk.kind, text)))
+            self.words.append(Text(keyword, png_text.words_of(chunk.kind, text), *about))
+
+
+def _density_in(pixel_size: bytes) -> Density:
+    if len(pixel_size) < PIXEL_SIZE_BYTES:
+        return Density()
+    across, down = struct.unpack_from(">II", pixel_size)
+    return density(across, down, 1000.0 if pixel_size[8:9] == METRE else None)
 
 
 def _other_than_srgb(colours: dict[bytes, bytes]) -> str | None:

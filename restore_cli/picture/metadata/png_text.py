@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import suppress
+from typing import NamedTuple
+
+from restore_cli.picture.metadata.texts import Text
 
 PLAIN, PACKED, INTERNATIONAL = b"tEXt", b"zTXt", b"iTXt"
 KINDS = (PLAIN, PACKED, INTERNATIONAL)
@@ -10,17 +14,25 @@ KEYWORD_BYTES = range(1, 80)
 """Lengths that a keyword may have."""
 
 
-def unpack_text(kind: bytes, content: bytes, largest: int) -> tuple[str, bytes] | None:
-    """Return the keyword and the bytes of the text in a chunk; None if it is damaged or has more than `largest` bytes.
+class Unpacked(NamedTuple):
+    """What a chunk holds."""
 
-    The language of an international text and the translation of its keyword are left aside.
-    """
+    keyword: str
+    text: bytes
+    language: str = ""
+    translation: str = ""
+
+
+def unpack_text(kind: bytes, content: bytes, largest: int) -> Unpacked | None:
+    """Return the content of a chunk; None if it is damaged or its text has more than `largest` bytes."""
     keyword, separator, text = content.partition(b"\0")
     if not separator or len(keyword) not in KEYWORD_BYTES:
         return None
+    language = translation = ""
     packed = kind == PACKED or (kind == INTERNATIONAL and text[:1] == b"\1")
     if kind == INTERNATIONAL:
-        text = text[2:].split(b"\0", 2)[-1]  # behind two flags, the language and the translation
+        *about, text = text[2:].split(b"\0", 2)  # behind two flags
+        language, translation = (word.decode("utf-8", "replace") for word in (*about, b"", b"")[:2])
     elif kind == PACKED:
         text = text[1:]
     if packed:
@@ -31,7 +43,7 @@ def unpack_text(kind: bytes, content: bytes, largest: int) -> tuple[str, bytes] 
             return None
         if not unpacker.eof:
             return None
-    return None if len(text) > largest else (keyword.decode("latin-1"), text)
+    return None if len(text) > largest else Unpacked(keyword.decode("latin-1"), text, language, translation)
 
 
 def words_of(kind: bytes, text: bytes) -> str:
@@ -39,12 +51,12 @@ def words_of(kind: bytes, text: bytes) -> str:
     return text.decode("utf-8", "replace") if kind == INTERNATIONAL else text.decode("latin-1")
 
 
-def pack_text(keyword: str, words: str) -> tuple[bytes, bytes]:
+def pack_text(text: Text) -> tuple[bytes, bytes]:
     """Return the kind and content of a chunk that is not packed: international only where it must be."""
-    try:
-        return PLAIN, keyword.encode("latin-1") + b"\0" + words.encode("latin-1")
-    except UnicodeEncodeError:
-        return INTERNATIONAL, international_text(keyword, words.encode())
+    if not text.language and not text.translation:
+        with suppress(UnicodeEncodeError):
+            return PLAIN, text.keyword.encode("latin-1") + b"\0" + text.words.encode("latin-1")
+    return INTERNATIONAL, international_text(text.keyword, text.words.encode(), text.language, text.translation)
 
 
 def packed_text(keyword: str, text: bytes) -> bytes:
@@ -52,6 +64,6 @@ def packed_text(keyword: str, text: bytes) -> bytes:
     return keyword.encode("latin-1") + b"\0\0" + zlib.compress(text)
 
 
-def international_text(keyword: str, text: bytes) -> bytes:
-    """Return the content of a chunk of `text` in UTF-8: not packed, no language, no translated keyword."""
-    return keyword.encode("latin-1") + bytes(5) + text
+def international_text(keyword: str, text: bytes, language: str = "", translation: str = "") -> bytes:
+    """Return the content of a chunk of `text` in UTF-8, not packed."""
+    return keyword.encode("latin-1") + bytes(3) + language.encode() + b"\0" + translation.encode() + b"\0" + text

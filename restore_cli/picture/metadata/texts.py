@@ -18,6 +18,10 @@ class Text:
     keyword: str
     """1 to 79 characters of Latin-1; those that PNG registers are English: Title, Author, Copyright, Comment ..."""
     words: str
+    language: str = ""
+    """A tag such as en-GB, where PNG tells it."""
+    translation: str = ""
+    """The keyword in that language."""
 
 
 def texts_to_keep(texts: Iterable[Text]) -> tuple[Text, ...]:

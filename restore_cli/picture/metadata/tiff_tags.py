@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from typing import IO, NamedTuple
 
+from restore_cli.picture.metadata.density import Density
 from restore_cli.picture.metadata.directory import Buffer, Directory, mapped, read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.exif import EXIF
+from restore_cli.picture.metadata.exif_resolution import density_in
 from restore_cli.picture.metadata.iptc import records_of
 from restore_cli.picture.metadata.layout import UNDEFINED, Layout, Value
+from restore_cli.picture.metadata.tiff_samples import PHOTOMETRIC, YCBCR
 
 GPS, INTEROPERABILITY = 0x8825, 0xA005
 """Tags that point to directories of their own, the second among EXIF tags."""
 DESCRIPTIVE = frozenset(
     {
-        *(0x000B, 0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298),
-        *(0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0xC4A5, 0xC614, 0xC62F),
+        *(0x000B, 0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0129, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749),
+        *(0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, 0xC4A5, 0xC614, 0xC62F),
     }
 )
-"""Tags of a first directory that describe the picture and not how its samples are stored: description, camera,
+"""Tags of a first directory that describe the picture and not how its samples are stored: description, camera, page,
 software, date, artist, computer, rating, copyright, the titles and keywords of Windows, print matching, serial number.
 """
 IPTC, PHOTOSHOP = 0x83BB, 0x8649
-GEOTIFF = frozenset((0x830E, 0x8482, 0x85D8, 0x87AF))
-"""Tags that place a picture on a map: the scale of pixels, points, a transformation, and what they count in."""
+OTHERS = {
+    "GeoTIFF tags, which place it on a map,": (0x830E, 0x8482, 0x85D8, 0x87AF),
+    "GDAL tags": (0xA480, 0xA481),
+    "Photoshop layers or other data of its document": (0x935C,),
+    "ImageJ tags": (0xC696, 0xC697),
+}
+"""Tags of others, which speak of the picture as it was."""
+RGB, PALETTE = 2, 3
+"""Photometric interpretations."""
+CHROMATICITIES_OF_SRGB = {
+    "WhitePoint": (0x013E, (0.3127, 0.329)),
+    "PrimaryChromaticities": (0x013F, (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)),
+}
+"""Tags and their values, x and y of each colour."""
+CHROMATICITY_TOLERANCE = 0.005
 
 
 class TiffTags(NamedTuple):
@@ -32,8 +48,13 @@ class TiffTags(NamedTuple):
     exif: bytes | None
     """A block of the descriptive tags."""
     iptc: bytes | None
-    is_on_a_map: bool
-    """Whether there are tags of GeoTIFF."""
+    resources: bytes
+    """Photoshop's resources."""
+    density: Density
+    left_out: tuple[str, ...]
+    """Names of what there is besides, as OTHERS has them."""
+    other_colours: str | None
+    """The tag by which colours are others than those of sRGB."""
 
 
 def read_tags(file: IO[bytes]) -> TiffTags:
@@ -44,8 +65,15 @@ def read_tags(file: IO[bytes]) -> TiffTags:
     """
     with mapped(file) as content:
         first = read_first_directory(content)
-        iptc = records_of(first.data(IPTC)) or records_of(first.data(PHOTOSHOP))
-        return TiffTags(exif_of_tiff(content), iptc, not GEOTIFF.isdisjoint(first.entries))
+        resources = first.data(PHOTOSHOP)
+        return TiffTags(
+            exif=exif_of_tiff(content),
+            iptc=records_of(first.data(IPTC)) or records_of(resources),
+            resources=resources,
+            density=density_in(first),
+            left_out=tuple(name for name, tags in OTHERS.items() if not first.entries.keys().isdisjoint(tags)),
+            other_colours=_other_than_srgb(first),
+        )
 
 
 def exif_of_tiff(file: Buffer) -> bytes | None:
@@ -81,6 +109,19 @@ def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None
     file.write(bytes(end % 2) + writer.content)
     file.seek(0)
     file.write(header)
+
+
+def _other_than_srgb(first: Directory) -> str | None:
+    """Return the name of the tag that says of colours what is not true of sRGB."""
+    if first.integer(PHOTOMETRIC) not in (RGB, PALETTE, YCBCR):
+        return None
+    for name, (tag, usual) in CHROMATICITIES_OF_SRGB.items():
+        said = first.rationals(tag)
+        if len(said) == len(usual):
+            differences = (abs(number - one) for number, one in zip(said, usual, strict=True))
+            if max(differences) > CHROMATICITY_TOLERANCE:
+                return name
+    return None
 
 
 def _described_values(first: Directory, writer: DirectoryWriter) -> dict[int, Value]:

@@ -44,15 +44,17 @@ def density(above: int, below: int = 1) -> Value:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_the_subject_is_turned_with_the_pixels(order: str, orientation: int, tags_of: Any, save: Any) -> None:
+@pytest.mark.parametrize(("source", "order"), [("PNG", "<"), ("PNG", ">"), ("TIFF", "<")])
+def test_the_subject_is_turned_with_the_pixels(
+    source: str, order: str, orientation: int, tags_of: Any, save: Any
+) -> None:
     stored = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     stored[7, 11] = 255
     camera = {AREA: shorts(11, 7, 6, 4, order=order), LOCATION: shorts(11, 7, order=order)}
-    png = save(stored, "PNG", exif=block_with(camera, orientation, order))
+    content = save(stored, source, exif=block_with(camera, orientation, order))
     upright = turn_upright(stored, orientation)
     ((row,), (column,)) = np.nonzero(upright[..., 0])
-    tags = tags_of(encode_picture(read_picture(png), format_by_name("png")))
+    tags = tags_of(encode_picture(read_picture(content), format_by_name("png")))
     extent = (4, 6) if orientation in (5, 6, 7, 8) else (6, 4)
     assert tags["camera", AREA] == (column, row, *extent)
     assert tags["camera", LOCATION] == (column, row)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.picture.colour import into_srgb
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.losses import losses
 from restore_cli.picture.metadata.gif_blocks import read_blocks
@@ -52,6 +53,16 @@ def test_comments_and_xmp_of_a_gif_are_read(is_late: bool, gif: Any, xmp: bytes)
 def test_a_gif_that_is_cut_says_what_it_can(gif: Any) -> None:
     content = gif(comment(b"first"), comment(b"last"))
     for length in range(len(content)):
-        comments, xmp = read_blocks(io.BytesIO(content[:length]))
+        comments, xmp, _ = read_blocks(io.BytesIO(content[:length]))
         assert comments in ([Text("Comment", word) for word in ("first", "last")][:count] for count in range(3))
         assert xmp is None
+
+
+def test_the_profile_of_a_gif_is_followed(gif: Any, matrix_profile: Callable[..., bytes]) -> None:
+    profile = matrix_profile("p3")
+    parts = [b"ICCRGBG1012", *(profile[at : at + 255] for at in range(0, len(profile), 255))]
+    block = b"\x21\xff" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+    plain, picture = read_picture(gif(b"")), read_picture(gif(block))
+    assert picture.metadata.icc == profile
+    expected, _ = into_srgb(plain.pixels, profile)
+    assert (picture.pixels == expected).all()

@@ -61,6 +61,15 @@ def test_texts_of_png_are_kept(samples: np.ndarray, save: Any) -> None:
     assert words_in(written(picture, "png", strip_metadata=True)) == {}
 
 
+def test_the_language_of_a_text_and_its_keyword_in_it_are_kept(samples: np.ndarray, save: Any) -> None:
+    texts = PngInfo()
+    texts.add_itxt("Title", "Blick vom Hügel", "de", "Überschrift")
+    texts.add_itxt("Author", "Ann", "en", zip=True)
+    png = written(read_picture(save(samples, "PNG", pnginfo=texts)), "png")
+    assert b"iTXtTitle\0\0\0de\0" + "Überschrift\0Blick vom Hügel".encode() in png
+    assert b"iTXtAuthor\0\0\0en\0\0Ann" in png
+
+
 def test_texts_behind_the_samples_are_kept(samples: np.ndarray, save: Any) -> None:
     plain = save(samples, "PNG")
     content = b"tEXtTitle\0A late one"

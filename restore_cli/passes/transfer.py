@@ -41,7 +41,7 @@ class CudaTransfer(Transfer):
     def upload(self, x: Tensor) -> Tensor:
         computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._up):
-            there = x.pin_memory().to(self.device, non_blocking=True)
+            there = x.contiguous().pin_memory().to(self.device, non_blocking=True)  # grey is three views of one plane
         computing.wait_stream(self._up)
         there.record_stream(computing)
         return there.contiguous(memory_format=torch.channels_last)

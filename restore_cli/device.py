@@ -15,8 +15,9 @@ from restore_cli.errors import DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "out_of_device_memory")
+"""What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows; then what libraries say of
+cards: cuDNN, cuBLAS and cuFFT, and that of Intel's."""
 
 
 class Precision(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from restore_cli import device as device_module
-from restore_cli.device import Device, Precision, choose_precision, find_device, is_out_of_memory
+from restore_cli.device import Device, Precision, choose_precision, find_device, is_out_of_memory, prepare_host
 from restore_cli.errors import DeviceError
 from restore_cli.memory import free_host_memory
 
@@ -138,3 +138,10 @@ def test_bf16_is_read_from_the_processor(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not find_device("cpu").has_bf16
     monkeypatch.setattr("sys.platform", "darwin")
     assert not find_device("cpu").has_bf16
+
+
+def test_float32_keeps_all_its_bits_on_nvidia_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    prepare_host()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32, "as PyTorch has it from the start"

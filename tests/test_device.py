@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from restore_cli import device as device_module
 from restore_cli.device import Device, Precision, choose_precision, find_device, is_out_of_memory, prepare_host
@@ -44,9 +45,25 @@ def test_a_precision_that_is_asked_for_is_taken() -> None:
         choose_precision("fp16", cpu, frozenset({torch.bfloat16}))
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch, kind: str, error: Exception | None = None) -> None:
+    """Let there be a card of this kind; what is computed there comes from the processor, or ends in `error`."""
+
+    def computed(*size: int, device: torch.device) -> Tensor:
+        assert device.type == kind
+        if error is not None:
+            raise error
+        return torch.full(size, 0.0)
+
+    monkeypatch.setattr(device_module, "_is_present", lambda other, index=0: other in ("cpu", kind))
+    monkeypatch.setattr(torch, "zeros", computed)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
+
+
 def test_auto_prefers_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind in ("cpu", "mps"))
+    stand_in(monkeypatch, "mps")
     assert find_device("auto").name == "mps"
+    stand_in(monkeypatch, "cuda")
+    assert find_device("auto").name == find_device("cuda").name == "cuda:0"
     monkeypatch.setattr(device_module, "_is_present", lambda kind, index=0: kind == "cpu")
     assert find_device("auto").name == "cpu"
     assert find_device("Auto").name == find_device("CPU").name == "cpu"
@@ -58,6 +75,39 @@ def test_an_absent_device_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DeviceError, match="not present") as caught:
         find_device(name)
     assert caught.value.exit_code == 4
+
+
+NO_KERNELS = RuntimeError("CUDA error: no kernel image is available for execution on the device\nFor debugging ...")
+BUSY = RuntimeError("CUDA error: CUDA-capable device(s) is/are busy or unavailable\nFor debugging consider ...")
+FULL = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+LATE = torch.cuda.DeferredCudaCallError("CUDA call failed lazily at initialization with error: ...")
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [(NO_KERNELS, "whl/cu126"), (BUSY, "close other"), (FULL, "close other"), (LATE, "close other")],
+)
+def test_a_card_that_does_not_compute_is_passed_over_or_an_error(
+    error: Exception, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "cuda", error)
+    told: list[str] = []
+    assert find_device("auto", tell=told.append).name == "cpu"
+    assert len(told) == 1
+    with pytest.raises(DeviceError) as caught:
+        find_device("cuda:1")
+    assert caught.value.message == f"the device cuda:1 does not compute: {str(error).splitlines()[0]}"
+    assert hint in caught.value.hint
+    assert find_device("cpu").name == "cpu"
+
+
+def test_a_card_that_does_not_tell_its_kind_does_not_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(device: torch.device) -> tuple[int, int]:
+        raise BUSY
+
+    stand_in(monkeypatch, "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", fail)
+    assert find_device("auto").name == "cpu"
 
 
 @pytest.mark.parametrize("name", ["tpu9000", "cuda:x", ""])

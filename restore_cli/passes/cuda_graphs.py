@@ -79,7 +79,7 @@ class Recordings:
         Raises:
             RuntimeError: as the network does; where memory runs out all recordings are given up.
         """
-        if network.sees_place:
+        if network.sees_place or not network.is_recordable:
             return call_plainly(network, x, part)
         kind = (network, x.shape, x.stride(), part.place_of_core, part.statistic is None)
         try:

@@ -109,8 +109,9 @@ def test_what_cannot_be_recorded_truly_is_not_tried_again(recorder: Recorder) ->
     assert network.calls == 4 * WORTHWHILE
 
 
-def test_a_network_that_sees_its_place_is_never_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Halving, "sees_place", True)
+@pytest.mark.parametrize(("trait", "value"), [("sees_place", True), ("is_recordable", False)])
+def test_a_network_that_cannot_be_is_never_recorded(trait: str, value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Halving, trait, value)
     recorder = Recorder()
     call(Recordings(recorder), Halving(), times=2 * WORTHWHILE)
     assert recorder.recorded == []

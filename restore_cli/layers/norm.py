@@ -52,7 +52,10 @@ class GlobalResponseNorm(nn.Module):
 
 
 def channel_energy(x: Tensor) -> Tensor:
-    """Return the sum of squares of every channel of `x` (n, c, h, w) as float64 (n, c, 1, 1); sums of parts add up."""
+    """Return the sum of squares of every channel of `x` (n, c, h, w): n, c, 1, 1, float64 where the device has it.
+
+    Sums of parts add up.
+    """
     return row_sums(x.float().square()).sum(dim=1)[:, :, None, None]
 
 

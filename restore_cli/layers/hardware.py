@@ -10,3 +10,12 @@ def has_float64(device: torch.device) -> bool:
     if device.type == "xpu":
         return bool(torch.xpu.get_device_properties(device).has_fp64)
     return device.type != "mps"
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return how features lie on `device`: channels_last where that is known to be fast, and right.
+
+    On Apple's devices some versions of PyTorch convolve a part of the channels of such a tensor wrongly, without a
+    word.
+    """
+    return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format

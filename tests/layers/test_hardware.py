@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from restore_cli.layers.execution import mean_of, row_sums
-from restore_cli.layers.hardware import has_float64
+from restore_cli.layers.hardware import has_float64, memory_format
 from restore_cli.layers.norm import channel_energy
 
 
@@ -30,3 +30,8 @@ def test_sums_do_without_float64(has_it: bool, monkeypatch: pytest.MonkeyPatch) 
     assert mean_of(x).dtype == torch.float32
     torch.testing.assert_close(mean_of(x), x.float().mean((2, 3), keepdim=True))
     torch.testing.assert_close(channel_energy(x), x.to(expected).square().sum((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize(("device", "last"), [("cpu", True), ("cuda:1", True), ("mps", False), ("xpu", False)])
+def test_channels_lie_last_where_that_is_known_to_be_right(device: str, last: bool) -> None:
+    assert (memory_format(torch.device(device)) is torch.channels_last) is last

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from restore_cli.card import ModelCard
 from restore_cli.catalog import CARDS
 from restore_cli.device import Device
 from restore_cli.errors import RestoreError, StateDictError
-from restore_cli.networks import (
-    NETWORKS,
-    ContinuousNetwork,
-    Locality,
-    Network,
-    Part,
-    StateDict,
-    SteppedNetwork,
-    build_network,
-)
+from restore_cli.networks import NETWORKS, Locality, Network, Part, StateDict, SteppedNetwork, build_network
 from restore_cli.networks.darkir import DarkIR
 from restore_cli.networks.denoiser import Denoiser
 from restore_cli.networks.light_safmnpp import LightSAFMNPP
@@ -280,38 +268,6 @@ def test_bands_equal_the_whole(network: type[Network]) -> None:
         banded, run = Restorer(build(network), CPU, precision="fp32", tile=tile).restore(picture)
         assert run.tile == tile
         torch.testing.assert_close(banded, whole, rtol=0, atol=1e-5)
-
-
-class CopiesFromHost(TorchDispatchMode):
-    """Collects what is copied from the host to the device `meta`, which stands in for a card."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def __torch_dispatch__(self, operation: Any, types: Any, inputs: Any = (), options: Any = None) -> Any:
-        result = operation(*inputs, **(options or {}))
-        was_on_host = any(isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.ndim for x in inputs)
-        if was_on_host and isinstance(result, torch.Tensor) and result.device.type == "meta":
-            self.found.append(f"{operation} of {tuple(result.shape)}")
-        return result
-
-
-@pytest.mark.parametrize(
-    "network",
-    [network for network in NETWORKS if not issubclass(network, ContinuousNetwork | SteppedNetwork)],
-    ids=lambda network: network.architecture,
-)
-def test_what_can_be_recorded_copies_nothing_from_the_host(network: type[Network]) -> None:
-    ultra = PlainUSR(n_feat=12, im_feat=(12, 8), attn_feat=4)  # others of its kind see their place
-    built = (ultra if network is PlainUSR else build(network)).eval().requires_grad_(False).to("meta")
-    assert built.is_recordable
-    assert not built.sees_place
-    x = torch.empty(1, 3, 48, 48, device="meta")
-    statistic = None if built.statistic_halo is None else built.measure(x, Box(0, 0, 48, 48))
-    with torch.inference_mode(), CopiesFromHost() as copies:
-        built(x, replace(Part.of_whole(x), statistic=statistic))
-    assert copies.found == []
 
 
 def published_weights(shared: Path) -> dict[str, dict[str, torch.Tensor]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.networks.safmnpp import SAFMNPP
-from restore_cli.passes.transfer import CudaTransfer
+from restore_cli.passes.transfer import CudaTransfer, Transfer
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.sizing import Sizing
@@ -71,3 +71,10 @@ def test_pictures_of_any_channels_reach_a_cuda_device(shape: tuple[int, ...], mo
     monkeypatch.setattr("restore_cli.passes.tile_pass.open_transfer", lambda device: CudaTransfer(device.torch_device))
     result, _ = upscale(picture)
     assert (result.pixels == expected.pixels).all()
+
+
+@pytest.mark.parametrize(("device", "last"), [("cpu", True), ("meta", False)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_tiles_arrive_as_the_device_takes_them(device: str, last: bool, layout: torch.memory_format) -> None:
+    there = Transfer(torch.device(device)).upload(torch.rand(1, 3, 8, 8).contiguous(memory_format=layout))
+    assert there.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)

@@ -51,7 +51,7 @@ def part_of_channels_last(operation: Any, inputs: Any, result: Any) -> str | Non
 def build(network: type[Network]) -> Network:
     with META:
         if network is SAFMNBCIE:
-            return SAFMNBCIE(dim=8).eval()
+            return SAFMNBCIE(dim=8, n_blocks=2, num_layers=1).eval()
         if network is PlainUSR:
             return PlainUSR(
                 im_feat=(64, 48)

@@ -16,9 +16,16 @@ from restore_cli.container import processor_quota
 from restore_cli.errors import DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
+from restore_cli.telling import Tell
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows."""
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "out_of_device_memory")
+"""What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows; then what libraries say of
+cards: cuDNN, cuBLAS and cuFFT, and that of Intel's."""
+OTHER_BUILD = (
+    "use --device cpu, or install a PyTorch that knows the card; "
+    "for older ones: pip install torch --index-url https://download.pytorch.org/whl/cu126"
+)
+"""What helps where PyTorch has no kernels for a card of NVIDIA's: each build has them for some generations."""
 THREADS_OF_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables by which users say how many threads PyTorch takes."""
 
@@ -72,26 +79,31 @@ class Device:
             getattr(torch, self.torch_device.type).empty_cache()
 
 
-def find_device(name: str = "auto", host_memory: MemoryBudget = WITHOUT_LIMIT) -> Device:
+def find_device(
+    name: str = "auto", host_memory: MemoryBudget = WITHOUT_LIMIT, tell: Tell = lambda text: None
+) -> Device:
     """Return the device called `name`, in capital or small letters: auto, cpu, cuda, cuda:1, mps, xpu.
 
-    auto prefers a GPU.
+    auto prefers a GPU that computes; `tell` is told of one that does not.
 
     Raises:
-        DeviceError: there is no such device here.
+        DeviceError: there is no such device here, or it does not compute.
     """
     called = str(name).lower()
     if called == "auto":
-        called = next((kind for kind in ("cuda", "mps", "xpu") if _is_present(kind)), "cpu")
+        for kind in filter(_is_present, ("cuda", "mps", "xpu")):
+            try:
+                return _try_out(torch.device(kind), host_memory)
+            except DeviceError as error:
+                tell(f"{error.message}; {error.hint}")
+        called = "cpu"
     try:
         device = torch.device(called)
     except RuntimeError as error:
         raise DeviceError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1, mps or xpu") from error
     if not _is_present(device.type, device.index or 0):
         raise DeviceError(f"the device {name} is not present", "use --device cpu, or install a PyTorch build for it")
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", 0)
-    return Device(device, _has_bf16(device), host_memory)
+    return _try_out(device, host_memory)
 
 
 def choose_precision(wanted: str, device: Device, allowed: frozenset[torch.dtype]) -> Precision:
@@ -127,6 +139,7 @@ def prepare_host(threads: int | None = None) -> None:
     _heed_quota()
     if threads is not None:
         torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # in which convolutions keep 10 of float32's 23 bits
     if sys.platform == "linux":
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = glibc_function("mallopt")
@@ -191,6 +204,24 @@ def _is_present(kind: str, index: int = 0) -> bool:
         return torch.backends.mps.is_available()
     backend = getattr(torch, kind, None) if kind in ("cuda", "xpu") else None
     return backend is not None and backend.is_available() and index < backend.device_count()
+
+
+def _try_out(device: torch.device, host_memory: MemoryBudget) -> Device:
+    """Return the device, once it has computed something if it is a card.
+
+    Raises:
+        DeviceError: it cannot; PyTorch has no kernels for it, or another program has it or its memory.
+    """
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", 0)
+    try:
+        if device.type != "cpu":
+            torch.zeros(1, device=device).add_(1).item()
+        return Device(device, _has_bf16(device), host_memory)
+    except (RuntimeError, torch.cuda.DeferredCudaCallError) as error:
+        reason = str(error).partition("\n")[0]
+        hint = OTHER_BUILD if "no kernel image" in reason else "close other programs that use it, or use --device cpu"
+        raise DeviceError(f"the device {device} does not compute: {reason}", hint) from error
 
 
 def _has_bf16(device: torch.device) -> bool:

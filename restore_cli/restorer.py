@@ -23,6 +23,7 @@ from restore_cli.device import (
     succeeds_in_memory,
 )
 from restore_cli.errors import NotFiniteError, PictureError, RestoreError, UsageError
+from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
@@ -271,4 +272,4 @@ class Restorer:
             network = network.reduce_precision(precision.dtype)
         with explaining_lack_of_memory(f"the network does not fit {self.device.name}", "use --device cpu"):
             network.to(self.device.torch_device)
-            return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+            return network.to(memory_format=memory_format(self.device.torch_device))  # type: ignore[call-overload, no-any-return]

@@ -65,7 +65,7 @@ class Worker:
             return
         config, usual_threads = self.config, host_threads()
         prepare_host(config.threads)
-        device = find_device(config.device, config.memory)
+        device = find_device(config.device, config.memory, self._tell)
         if config.alone_off_host and not device.is_host:
             device = replace(device, host_memory=replace(config.memory, sharers=1))
             prepare_host(usual_threads)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from restore_cli.layers.hardware import has_float64
+
 Step = Callable[..., Tensor]
 """From planes (n, c, h, w) to planes of a fixed multiple or fraction of h and w."""
 Gain = Callable[[Tensor], Tensor]
@@ -110,7 +112,7 @@ def row_sums(planes: Tensor) -> Tensor:
     pixels = planes.permute(0, 2, 3, 1)  # n, h, w, c
     pixels = pixels.to(torch.promote_types(planes.dtype, torch.float32))
     sums = (pixels.new_ones(1, pixels.shape[2]) @ pixels)[:, :, 0]
-    return sums if sums.device.type == "mps" else sums.double()
+    return sums.double() if has_float64(sums.device) else sums
 
 
 def mean_from(sums: Sequence[Tensor], planes: Tensor) -> Tensor:

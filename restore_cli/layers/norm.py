@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.execution import row_sums
+from restore_cli.layers.hardware import memory_format
 
 
 class ChannelLayerNorm(nn.Module):
@@ -28,7 +29,8 @@ class ChannelLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
-        return F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        return normalised.contiguous(memory_format=memory_format(x.device))
 
 
 class GlobalResponseNorm(nn.Module):
@@ -52,7 +54,10 @@ class GlobalResponseNorm(nn.Module):
 
 
 def channel_energy(x: Tensor) -> Tensor:
-    """Return the sum of squares of every channel of `x` (n, c, h, w) as float64 (n, c, 1, 1); sums of parts add up."""
+    """Return the sum of squares of every channel of `x` (n, c, h, w): n, c, 1, 1, float64 where the device has it.
+
+    Sums of parts add up.
+    """
     return row_sums(x.float().square()).sum(dim=1)[:, :, None, None]
 
 

@@ -82,7 +82,7 @@ def enlarge(head: nn.Sequential, features: Tensor, x: Tensor) -> Tensor:
     convolution, shuffle = head
     assert isinstance(convolution, nn.Conv2d)
     assert isinstance(shuffle, PixelShuffle)
-    kernel = _bilinear_kernel(shuffle.scale).to(x)
+    kernel = _bilinear_kernel(shuffle.scale, x)
     bordered = F.pad(x, (1, 1, 1, 1), mode="replicate")
 
     def make_cells(rows: slice) -> Tensor:
@@ -94,14 +94,16 @@ def enlarge(head: nn.Sequential, features: Tensor, x: Tensor) -> Tensor:
     return draw(head, x, make_cells)
 
 
-def _bilinear_kernel(scale: int) -> Tensor:
-    """Return the weights (3·scale², 3, 3, 3) that interpolate bilinearly, in the order of a pixel shuffle.
+def _bilinear_kernel(scale: int, x: Tensor) -> Tensor:
+    """Return the weights (3·scale², 3, 3, 3) that interpolate `x` bilinearly, in the order of a pixel shuffle.
 
     Corners are not aligned: a pixel is a square, and values lie at its centre. Around the picture its border is
-    repeated.
+    repeated. They are made where `x` lies: nothing may be copied from the host into a recording.
     """
-    places = (torch.arange(scale) + 0.5) / scale - 0.5  # from a pixel's centre, in pixels
+    fractions = (torch.arange(scale, dtype=x.dtype, device=x.device) + 0.5) / scale
+    places = fractions - 0.5  # from a pixel's centre, in pixels
     taps = torch.stack([(-places).clamp(min=0), 1 - places.abs(), places.clamp(min=0)], dim=1)  # scale, 3
     square = torch.einsum("ay,bx->abyx", taps, taps).flatten(0, 1)  # scale², 3, 3
-    kernel = torch.einsum("cd,oyx->codyx", torch.eye(3), square)  # 3, scale², 3, 3, 3
+    same = torch.eye(3, dtype=x.dtype, device=x.device)
+    kernel = torch.einsum("cd,oyx->codyx", same, square)  # 3, scale², 3, 3, 3
     return kernel.flatten(0, 1)

@@ -38,6 +38,7 @@ class CommunityNetwork(Network):
     signature = frozenset()
     locality = Locality.CLOSE
     treats_apart = False  # most do, but nothing says which
+    is_recordable = False  # the same
 
     def __init__(self, descriptor: Any) -> None:
         """Wrap a `spandrel.ImageModelDescriptor` with as many output as input channels, 1 or 3."""

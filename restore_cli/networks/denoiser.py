@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.execution import Executor, Measured
+from restore_cli.layers.hardware import memory_format
 from restore_cli.layers.normed_conv import NormedConv
 from restore_cli.layers.saconv import SAConv2d
 from restore_cli.layers.spconv import SPConv
@@ -195,7 +196,7 @@ class Denoiser(SteppedNetwork):
 
     def _shrunk(self, x: Tensor) -> Tensor:
         """Stack squares of pixels: n, 3·shrink², h / shrink, w / shrink."""
-        return F.pixel_unshuffle(x, self.shrink).contiguous(memory_format=torch.channels_last)
+        return F.pixel_unshuffle(x, self.shrink).contiguous(memory_format=memory_format(x.device))
 
 
 def _kind_of(state: StateDict, place: str) -> Kind:

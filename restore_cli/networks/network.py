@@ -55,6 +55,9 @@ class Network(nn.Module, ABC):
     the grid, as the picture does."""
     treats_apart: ClassVar[bool] = True
     """Whether of several inputs in one call each gets the result that it gets alone."""
+    is_recordable: ClassVar[bool] = True
+    """Whether all that it computes with lies on its device, and nothing it does depends on values there, so that what
+    it does can be recorded (`passes/cuda_graphs.py`). Not asked of one that sees its place."""
     sees_place: bool = False
     """Whether it looks at `Part.box`; tiles of such a network never go through together."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
 
+from restore_cli.layers.hardware import memory_format
 from restore_cli.tiling import Box, round_up
 
 WORTH_DROPPING = 0.3
@@ -64,10 +64,10 @@ class Part:
         return planes[:, :, *inner.box.within(self.box).slices]
 
     def keep(self, planes: Tensor, inner: Part) -> Tensor:
-        """Return a copy of what `cut` returns, in channels_last layout, so that `planes` need not be kept."""
+        """Return a copy of what `cut` returns, laid out as its device takes it; `planes` need not be kept."""
         if inner is self:
             return planes
-        kept = self.cut(planes, inner).contiguous(memory_format=torch.channels_last)
+        kept = self.cut(planes, inner).contiguous(memory_format=memory_format(planes.device))
         self.on_drop()
         return kept
 

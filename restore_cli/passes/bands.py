@@ -12,6 +12,7 @@ from torch import Tensor
 from restore_cli.device import Device, succeeds_in_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step, mean_from, row_sums
+from restore_cli.layers.hardware import memory_format
 from restore_cli.memory import HeapTrimmer
 from restore_cli.passes.planes import PlanePool
 
@@ -184,7 +185,8 @@ class InBands(Executor):
         self.on_effort(self.effort)
 
     def _there(self, x: Tensor) -> Tensor:
-        return x.to(self.device.torch_device)
+        there = x.to(self.device.torch_device)
+        return there if memory_format(there.device) is torch.channels_last else there.contiguous()
 
     def _empty(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         if self.home.type == "cpu":

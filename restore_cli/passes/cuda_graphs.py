@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -51,8 +52,10 @@ def record_on_card(network: Network, x: Tensor, part: Part) -> Recording:
     held = x.clone()
     statistic = None if part.statistic is None else part.statistic.clone()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.device(x.device), torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    recorded = torch.cuda.graph(graph, stream=_stream_on(x.device), capture_error_mode="thread_local")
+    with torch.cuda.device(x.device), recorded:
         result: Tensor = network(held, replace(part, statistic=statistic))
+    result.fill_(torch.nan)  # which remains, and is seen, where nothing was recorded
 
     def play(x: Tensor, measured: Tensor | None) -> Tensor:
         held.copy_(x)
@@ -62,6 +65,12 @@ def record_on_card(network: Network, x: Tensor, part: Part) -> Recording:
         return result.clone()
 
     return play
+
+
+@cache
+def _stream_on(device: torch.device) -> Any:
+    """Return the stream that recordings on `device` are made on; PyTorch has but one for all."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 class Recordings:
@@ -79,7 +88,7 @@ class Recordings:
         Raises:
             RuntimeError: as the network does; where memory runs out all recordings are given up.
         """
-        if network.sees_place:
+        if network.sees_place or not network.is_recordable:
             return call_plainly(network, x, part)
         kind = (network, x.shape, x.stride(), part.place_of_core, part.statistic is None)
         try:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from restore_cli.device import Device
+from restore_cli.layers.hardware import memory_format
 from restore_cli.layers.sampling import place_centres
 from restore_cli.networks import ContinuousNetwork, Network, Part
 from restore_cli.padding import pad_to_grid
@@ -49,7 +50,7 @@ def restore_together(
     """
     height, width = pictures.shape[2:]
     padded = pad_to_grid(pictures, network.padding_grid)
-    x = padded.to(device.torch_device).contiguous(memory_format=torch.channels_last)
+    x = padded.to(device.torch_device).contiguous(memory_format=memory_format(device.torch_device))
     if isinstance(network, ContinuousNetwork):
         wanted = size or (height * network.scale, width * network.scale)
         return network.restore_at(x, place_centres(height, wanted[0]), place_centres(width, wanted[1])).cpu()

@@ -10,6 +10,7 @@ from torch import Tensor
 from restore_cli.device import Device, explaining_lack_of_memory, is_out_of_memory
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import IN_ONE_PIECE
+from restore_cli.layers.hardware import memory_format
 from restore_cli.networks.network import SteppedNetwork
 from restore_cli.padding import pad_to_grid
 from restore_cli.passes.bands import BYTES_PER_PIXEL, InBands
@@ -55,7 +56,7 @@ class StepPass:
         self.effort_per_pixel = effort_per_pixel
         self.height, self.width = pictures.shape[2:]
         padded = pad_to_grid(pictures, network.grid)  # n, 3, h', w'
-        self.padded = padded.contiguous(memory_format=torch.channels_last)
+        self.padded = padded.contiguous(memory_format=memory_format(device.torch_device))
 
     @torch.inference_mode()
     def run(self, progress: Progress) -> tuple[Tensor, int | None]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from restore_cli.device import Device
+from restore_cli.layers.hardware import memory_format
 
 Download = Callable[[], list[Tensor]]
 """Waits until tensors are on the host, and returns them."""
@@ -21,8 +22,8 @@ class Transfer:
         self.device = device
 
     def upload(self, x: Tensor) -> Tensor:
-        """Return `x` (n, c, h, w on the host) on the device, `channels_last`."""
-        return x.to(self.device).contiguous(memory_format=torch.channels_last)
+        """Return `x` (n, c, h, w on the host) on the device, in the memory format that it takes."""
+        return x.to(self.device).contiguous(memory_format=memory_format(self.device))
 
     def download(self, results: Sequence[Tensor]) -> Download:
         """Begin to bring `results` to the host."""
@@ -41,7 +42,7 @@ class CudaTransfer(Transfer):
     def upload(self, x: Tensor) -> Tensor:
         computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._up):
-            there = x.pin_memory().to(self.device, non_blocking=True)
+            there = x.contiguous().pin_memory().to(self.device, non_blocking=True)  # grey is three views of one plane
         computing.wait_stream(self._up)
         there.record_stream(computing)
         return there.contiguous(memory_format=torch.channels_last)

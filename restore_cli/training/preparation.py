@@ -55,7 +55,7 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
         DeviceError: there is no such device.
     """
     prepare_host(choices.threads)
-    device = find_device(choices.device)
+    device = find_device(choices.device, tell=tell)
     check_folders([*choices.data, *([choices.validation] if choices.validation else ())])
     network = build_by_recipe(recipe)
     checkpoint = checkpoint_of(output)

@@ -128,7 +128,7 @@ def test_the_task_is_loaded_once(photo: Path) -> None:
 def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     device: str, alone: bool, sharers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find(name: str, host_memory: MemoryBudget) -> Device:
+    def find(name: str, host_memory: MemoryBudget, tell: Tell = print) -> Device:
         return Device(torch.device(name), has_bf16=False, host_memory=host_memory)
 
     def load(device: Device, tell: Tell) -> Inverting:

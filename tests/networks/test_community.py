@@ -103,6 +103,7 @@ def test_what_a_network_declares(kind: str, build: Build) -> None:
     assert network.halo >= 64
     assert network.locality is (Locality.GLOBAL if kind == "SwinIR" else Locality.CLOSE)
     assert network.half_precisions == (frozenset({torch.float16}) if kind in ("Compact", "ESRGAN") else frozenset())
+    assert not network.is_recordable
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
 

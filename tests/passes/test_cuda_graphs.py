@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +13,16 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.networks import Network, Part
-from restore_cli.passes.cuda_graphs import MOST, WORTHWHILE, Recording, Recordings, call_plainly, open_calls
+from restore_cli.passes import cuda_graphs
+from restore_cli.passes.cuda_graphs import (
+    MOST,
+    WORTHWHILE,
+    Recording,
+    Recordings,
+    call_plainly,
+    open_calls,
+    record_on_card,
+)
 
 PART = Part.of_whole(torch.zeros(1, 3, 8, 8))
 
@@ -109,8 +120,9 @@ def test_what_cannot_be_recorded_truly_is_not_tried_again(recorder: Recorder) ->
     assert network.calls == 4 * WORTHWHILE
 
 
-def test_a_network_that_sees_its_place_is_never_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Halving, "sees_place", True)
+@pytest.mark.parametrize(("trait", "value"), [("sees_place", True), ("is_recordable", False)])
+def test_a_network_that_cannot_be_is_never_recorded(trait: str, value: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Halving, trait, value)
     recorder = Recorder()
     call(Recordings(recorder), Halving(), times=2 * WORTHWHILE)
     assert recorder.recorded == []
@@ -162,3 +174,54 @@ def test_cards_that_can_record_do(kind: str, records: bool) -> None:
     calls = open_calls(Device(torch.device(kind), has_bf16=False))
     assert isinstance(calls, Recordings) == records
     assert records or calls is call_plainly
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.device]]:
+    """Let recordings be made without a card, and be empty; list the devices of the streams that they are made on."""
+
+    class Graph:
+        def replay(self) -> None: ...
+
+    class Stream:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+    @contextmanager
+    def graph(_: Graph, *, stream: Stream, capture_error_mode: str) -> Iterator[None]:
+        made_on.append(stream.device)
+        yield
+
+    made_on: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+    cuda_graphs._stream_on.cache_clear()
+    yield made_on
+    cuda_graphs._stream_on.cache_clear()
+
+
+def test_each_card_records_on_a_stream_of_its_own(streams: list[torch.device]) -> None:
+    class OnCard:
+        """Stands in for a tensor on a card."""
+
+        def __init__(self, device: str) -> None:
+            self.device = torch.device(device)
+
+        def clone(self) -> OnCard:
+            return self
+
+        def fill_(self, value: float) -> None: ...
+
+    for name in ("cuda:0", "cuda:1", "cuda:0"):
+        record_on_card(lambda x, part: x, OnCard(name), PART)  # type: ignore[arg-type]
+    assert [str(device) for device in streams] == ["cuda:0", "cuda:1", "cuda:0"]
+
+
+@pytest.mark.usefixtures("streams")
+def test_an_empty_recording_is_not_played_back() -> None:
+    network = Halving()
+    with torch.inference_mode():
+        call(Recordings(record_on_card), network, times=2 * WORTHWHILE)
+    assert network.calls == 2 * WORTHWHILE + 1, "once to record it"

@@ -13,7 +13,7 @@ from functools import cache
 import torch
 
 from restore_cli.container import processor_quota
-from restore_cli.errors import DeviceError, UsageError
+from restore_cli.errors import AbsentDeviceError, DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
 from restore_cli.telling import Tell
@@ -87,7 +87,8 @@ def find_device(
     auto prefers a GPU that computes; `tell` is told of one that does not.
 
     Raises:
-        DeviceError: there is no such device here, or it does not compute.
+        AbsentDeviceError: there is no such device here.
+        DeviceError: it does not compute.
     """
     called = str(name).lower()
     if called == "auto":
@@ -100,9 +101,11 @@ def find_device(
     try:
         device = torch.device(called)
     except RuntimeError as error:
-        raise DeviceError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1, mps or xpu") from error
+        raise AbsentDeviceError(f"no device is called {name!r}", "use auto, cpu, cuda, cuda:1, mps or xpu") from error
     if not _is_present(device.type, device.index or 0):
-        raise DeviceError(f"the device {name} is not present", "use --device cpu, or install a PyTorch build for it")
+        raise AbsentDeviceError(
+            f"the device {name} is not present", "use --device cpu, or install a PyTorch build for it"
+        )
     return _try_out(device, host_memory)
 
 

@@ -104,6 +104,10 @@ class StateDictError(WeightsError):
 
 
 class DeviceError(RestoreError):
-    """The device is absent, lacks the precision, or is out of memory."""
+    """The device does not compute, lacks the precision, or is out of memory."""
 
     exit_code = 4
+
+
+class AbsentDeviceError(DeviceError):
+    """There is no such device here."""

@@ -30,6 +30,7 @@ from restore_cli.batch.worker_process import (
     WorkerFailed,
     WorkerReady,
 )
+from restore_cli.errors import AbsentDeviceError
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
 
@@ -67,6 +68,7 @@ class Supervisor:
         self._contested: deque[tuple[float, Job]] = deque()
         self._early_deaths = 0
         self._has_begun = False  # any of them
+        self._noticed: set[str] = set()
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, jobs: Iterable[Job | None], stop: Callable[[], bool]) -> Generator[tuple[Job, Outcome], None, None]:
@@ -77,8 +79,9 @@ class Supervisor:
         killed; even so only whole files are left.
 
         Raises:
-            RestoreError: the first worker cannot load its task, or none of them comes to life. A later one that cannot,
-                such as on a card that another program has, is done without.
+            RestoreError: the first worker cannot load its task, none of them comes to life, or one is for a device that
+                is not there. A later one that cannot begin, on a card that another program has for example, is done
+                without.
         """
         source = Backlog(jobs)
         try:
@@ -189,9 +192,11 @@ class Supervisor:
                 handle.in_hand.pop(job, None)
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
             case Notice(text):
-                self._tell(text)
+                if text not in self._noticed:  # the same may hold for all of them
+                    self._noticed.add(text)
+                    self._tell(text)
             case WorkerFailed(error):
-                if handle.has_begun or not self._has_begun:
+                if handle.has_begun or not self._has_begun or isinstance(error, AbsentDeviceError):
                     raise error
                 self._tell(f"{error.message}; the other workers go on")
                 self._configs = [config for config in self._configs if config is not handle.config]

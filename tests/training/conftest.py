@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.cli.app import run
+from restore_cli.training.learner import Learner
 
 Train = Callable[..., int]
 
@@ -88,3 +91,19 @@ def train(photographs: Path, recipe_file: Path) -> Train:
 def reports(capsys: pytest.CaptureFixture[str]) -> list[dict[str, float]]:
     """Return the records that `--json` printed."""
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@contextmanager
+def interrupted_after(steps: int) -> Iterator[None]:
+    """Let a run be sent a signal after some steps, as Ctrl-C sends it."""
+    learn = Learner.learn
+
+    def learn_and_signal(self: Learner, share: float) -> tuple[float, int]:
+        done = learn(self, share)
+        if self.step == steps:
+            signal.raise_signal(signal.SIGINT)
+        return done
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "learn", learn_and_signal)
+        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,9 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from restore_cli.training import plot, session
-from restore_cli.training.learner import Learner
 
-from .conftest import Train, reports
+from .conftest import Train, interrupted_after, reports
 
 SCORES = [1.0, 2.0, 9.0, 5.0, 8.0, 4.0, 3.0, 7.0, 2.0]
 """PSNR after so many steps: the best after 2, of multiples of 3 after 3."""
@@ -41,19 +39,6 @@ def steps_of(path: Path) -> str:
         return file.metadata()["steps"]
 
 
-def interrupt_after(steps: int, patch: pytest.MonkeyPatch) -> None:
-    """Send a signal as Ctrl-C does after some steps."""
-    learn = Learner.learn
-
-    def learn_and_signal(self: Learner, share: float) -> tuple[float, int]:
-        done = learn(self, share)
-        if self.step == steps:
-            signal.raise_signal(signal.SIGINT)
-        return done
-
-    patch.setattr(Learner, "learn", learn_and_signal)
-
-
 def test_slow_and_fast_machines_and_resumed_runs_write_the_same_weights(
     train: Train, set_clock: Callable[[float], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,8 +50,7 @@ def test_slow_and_fast_machines_and_resumed_runs_write_the_same_weights(
     assert train(slow, "--json") == 0
     assert [report["step"] for report in reports(capsys)] == list(range(1, 9))
     for steps, left in ((2, "2"), (4, "3"), (7, "3")):
-        with pytest.MonkeyPatch.context() as patch:
-            interrupt_after(steps, patch)
+        with interrupted_after(steps):
             assert train(cut, "--resume") == 130
         assert steps_of(cut) == left, "until weights count, the last stand in for them"
     assert train(cut, "--resume") == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from restore_cli.networks import build_network
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.training.recipe import recipe_names
 
-from .conftest import TINY, Train, reports
+from .conftest import TINY, Train, interrupted_after, reports
 
 
 def test_a_short_run_lowers_the_loss(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +56,8 @@ def test_a_run_that_was_cut_off_gives_the_weights_of_one_that_was_not(train: Tra
     whole, cut = tmp_path / "whole.safetensors", tmp_path / "cut.safetensors"
     assert train(whole, "--steps", "12") == 0
     assert train(cut, "--steps", "12", "--interval", "0.01", "--minutes", "0.01") == 2
-    assert _stop_after(5, train, cut) == 130
+    with interrupted_after(5):
+        assert train(cut, "--steps", "12") == 130
     assert torch.load(cut.with_suffix(".checkpoint"), weights_only=True)["learner"]["step"] == 5
     assert train(cut, "--steps", "12", "--resume") == 0
     states = [
@@ -78,23 +78,6 @@ def test_resume_says_what_it_does(
     ):
         assert run([*words, "-o", str(tmp_path / "w.safetensors"), "--steps", steps]) == 0
         assert said in capsys.readouterr().err
-
-
-def _stop_after(steps: int, train: Train, output: Path) -> int:
-    """Train, with a signal as Ctrl-C sends it after some steps."""
-    from restore_cli.training.learner import Learner
-
-    learn = Learner.learn
-
-    def learn_and_signal(self: Learner, share: float) -> tuple[float, int]:
-        done = learn(self, share)
-        if self.step == steps:
-            signal.raise_signal(signal.SIGINT)
-        return done
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "learn", learn_and_signal)
-        return train(output, "--steps", "12")
 
 
 def test_minutes_end_a_run_too(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,12 +127,12 @@ def absolute(path: Path) -> str:
 
 def is_picture_name(name: str) -> bool:
     """Tell whether a file of this name in a folder is taken for a picture: by its ending, unless it is hidden."""
-    return not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return _ends_in(name, PICTURE_SUFFIXES)
 
 
 def is_unread_name(name: str) -> bool:
     """Tell whether a file of this name in a folder is taken for a picture of a kind that is not read."""
-    return not name.startswith(".") and Path(name).suffix.lower() in UNREAD_SUFFIXES
+    return _ends_in(name, UNREAD_SUFFIXES)
 
 
 def count_endings(files: Iterable[Path]) -> Counter[str]:
@@ -157,7 +157,7 @@ def holds_tiles(folder: Path) -> bool:
 
 def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
     """List the pictures below `folder`, without those in the resolved folder `output` and tiles of Deep Zoom."""
-    pictures, others, refusals = [], list[Path](), list[Refusal]()
+    pictures, unread, passed_over, refusals = [], list[Path](), 0, list[Refusal]()
 
     def refuse(error: OSError) -> None:
         refusals.append(_unreadable(str(error.filename), error))
@@ -165,9 +165,11 @@ def pictures_in(folder: Path, recursive: bool, output: Path | None) -> Listing:
     for path in _files_in(folder, recursive, output, refuse):
         if is_picture_name(path.name) and not _is_special(path):
             pictures.append(path)
-        else:
-            others.append(path)
-    return Listing(pictures, len(others), refusals, [path for path in others if is_unread_name(path.name)])
+            continue
+        passed_over += 1
+        if is_unread_name(path.name):
+            unread.append(path)
+    return Listing(pictures, passed_over, refusals, unread)
 
 
 def read_list(file: str, *, null: bool = False) -> list[str]:
@@ -228,6 +230,11 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
 
 def _unreadable(name: str, error: OSError) -> Refusal:
     return Refusal(name, UnreadablePictureError(f"cannot read {name}: {error.strerror}"))
+
+
+def _ends_in(name: str, suffixes: frozenset[str]) -> bool:
+    """Tell whether a name has one of the endings, which are in lower case, and is not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
 
 
 def _is_special(path: Path) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from restore_cli.files.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
+from restore_cli.files.replacing import mark_beside, new_folders, remove_if_empty
 
 try:
     import fcntl
@@ -48,9 +47,8 @@ def locked(target: Path) -> Iterator[None]:
 
 
 def lock_on(target: Path) -> Path:
-    """Return the name of the file that is locked; as short as all others, since names must not become too long."""
-    name = hashlib.blake2b(os.fsencode(target.name), digest_size=12).hexdigest()
-    return target.with_name(f"{TEMPORARY_PREFIX}{name}{LOCK_SUFFIX}")
+    """Return the name of the file that is locked."""
+    return mark_beside(target, LOCK_SUFFIX)
 
 
 def _lock(path: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import time
@@ -115,6 +116,15 @@ def remove_if_empty(folders: list[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def mark_beside(target: Path, suffix: str) -> Path:
+    """Return the name of a hidden file that says of `target` what `suffix` stands for.
+
+    It is as short as all others, since names must not become too long.
+    """
+    name = hashlib.blake2b(os.fsencode(target.name), digest_size=12).hexdigest()
+    return target.with_name(f"{TEMPORARY_PREFIX}{name}{suffix}")
 
 
 def temporary_beside(target: Path) -> Path:

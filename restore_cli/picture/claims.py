@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import socket
 import time
@@ -15,7 +14,7 @@ from filelock import SoftFileLock, Timeout
 
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
 from restore_cli.files.naming import shown
-from restore_cli.files.replacing import TEMPORARY_PREFIX, new_folders, remove_if_empty
+from restore_cli.files.replacing import mark_beside, new_folders, remove_if_empty
 from restore_cli.picture.unwritable import ELSEWHERE, told_as
 
 CLAIM_SUFFIX = ".claim"
@@ -49,9 +48,8 @@ def claimed(target: Path) -> Iterator[None]:
 
 
 def claim_on(target: Path) -> Path:
-    """Return the name of the claim on `target`; as short as all others, since names must not become too long."""
-    name = hashlib.blake2b(os.fsencode(target.name), digest_size=12).hexdigest()
-    return target.with_name(f"{TEMPORARY_PREFIX}{name}{CLAIM_SUFFIX}")
+    """Return the name of the claim on `target`."""
+    return mark_beside(target, CLAIM_SUFFIX)
 
 
 def drop_if_stale(claim: Path) -> None:

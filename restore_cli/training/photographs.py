@@ -115,7 +115,7 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
             continue
         known.add(place)
         try:
-            example = _read_example(path, pairs, notes)
+            example = _read_example(path, side if pairs else None, notes)
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
@@ -133,8 +133,8 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
     return found
 
 
-def _read_example(path: Path, pairs: bool, notes: Notes) -> Example:
-    """Read a photograph, and, of `pairs`, the input that belongs to it if it lies in a folder of targets.
+def _read_example(path: Path, targets: Path | None, notes: Notes) -> Example:
+    """Read a photograph, and, if it lies in a folder of `targets`, the input that belongs to it.
 
     What there is to say of them is added to `notes`.
 
@@ -142,10 +142,10 @@ def _read_example(path: Path, pairs: bool, notes: Notes) -> Example:
         PictureError: one cannot be read.
         UsageError: there is no such input, or its size differs.
     """
-    target, side = _read(path, notes), _side_of(path)
-    if not pairs or side is None:
+    target = _read(path, notes)
+    if targets is None:
         return Example(target)
-    folder = side.parent / INPUTS / _folder_of(path).relative_to(side)
+    folder = targets.with_name(INPUTS) / _folder_of(path).relative_to(targets)
     others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name)) if folder.is_dir() else ()
     partner = next((other for other in others if other.stem == path.stem), None)
     if partner is None:

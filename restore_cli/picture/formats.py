@@ -100,6 +100,7 @@ FORMATS: tuple[Format, ...] = (
         resolution=False,
     ),
     Format("tga", (".tga",), "pillow", metadata=False, resolution=False, max_side=65_535),
+    Format("dds", (".dds",), "pillow", grey=False, metadata=False, resolution=False),
     Format("jp2", (".jp2", ".j2k", ".jpx"), "pillow", deep_grey=True, metadata=False, resolution=False),
     *((HEIC,) if HAS_HEIC else ()),
 )

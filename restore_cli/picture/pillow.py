@@ -1,24 +1,27 @@
-"""Read and write with Pillow what libvips here lacks: BMP, TGA, JPEG 2000, and read some rarer formats."""
+"""Read and write with Pillow what libvips here lacks: BMP, TGA, DDS, JPEG 2000, and read some rarer formats."""
 
 from __future__ import annotations
 
 import io
 import threading
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture import dds
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
-READABLE = ("BMP", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
+READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""
-UNSURE_ALPHA = ("bmp", "dib", "tga")
+UNSURE_ALPHA = ("bmp", "dds", "dib", "tga")
 """Formats in which many programs leave the bytes of an alpha empty that they do not have."""
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
+HDR_TEXTURE = ("BC6H", "BC6HS")
+SAVE_AS = "save it as BC7, BC3, BC1 or uncompressed, or as TIFF or PNG"
 INCH = 25.4
 """Millimetres."""
 _unlimited = threading.Lock()
@@ -39,6 +42,8 @@ class PillowImage:
             self._image = _open(file)
         except MemoryError:
             raise
+        except NotImplementedError as error:
+            raise UnreadablePictureError("it is DDS of a kind that is not supported", SAVE_AS) from error
         except Exception as error:  # damaged files make Pillow's readers raise whatever Python raises in them
             raise UnreadablePictureError("it is of no known picture format, or its header is damaged") from error
         self._file = file
@@ -48,6 +53,12 @@ class PillowImage:
         self.sizes = len(self._image.info.get("sizes", ())) if self.format == "ico" else 1
         """In how many sizes the file holds the picture; the largest is read."""
         self.cmyk = self._image.mode == "CMYK"
+        self.rest: tuple[str, ...] = ()
+        """What else is in the file, and is not read."""
+        if self.format == "dds":
+            if getattr(self._image, "pixel_format", "") in HDR_TEXTURE:
+                raise UnreadablePictureError("floating-point DDS (BC6H) is not supported", SAVE_AS)
+            self.rest = dds.describe_rest(file)
         self.bits = (jpeg2000.bits_per_sample(file) or 8) if self.format == "jp2" else 8
         """Bits per sample in the file; decoding may give less."""
 
@@ -64,14 +75,25 @@ class PillowImage:
             UnreadablePictureError: the file is cut or damaged.
         """
         try:
-            samples = _to_array(self._image)
+            samples = self._decode_texture() if self.format == "dds" else _to_array(self._image)
             if self.format in UNSURE_ALPHA and samples.shape[2] == 4 and not samples[..., 3].any():
                 samples = samples[..., :3]  # it would be invisible
+            if self.format == "dds" and (samples[..., 3:] == 255).all():
+                samples = samples[..., :3]  # most kinds of compression have an alpha, whether it is used or not
         except (MemoryError, UnreadablePictureError):
             raise
         except Exception as error:  # as above
             raise UnreadablePictureError(f"it is cut or damaged ({str(error) or type(error).__name__})") from error
         return spread_bits(samples, self.bits) if self.format == "jp2" else samples
+
+    def _decode_texture(self) -> Samples:
+        """Decode a DDS, by Pillow but for samples that are not compressed."""
+        assert isinstance(self._image, ImageFile.ImageFile)
+        codec, _, _, details = self._image.tile[0]
+        if codec != "dds_rgb":
+            return _to_array(self._image)
+        bits, masks = cast("tuple[int, tuple[int, ...]]", details)
+        return dds.decode_masked(self._file, self.width, self.height, bits, masks)
 
     def _profile(self) -> bytes | None:
         """Return the ICC profile, which Pillow reads of neither format."""
@@ -94,6 +116,8 @@ def encode(
         ValueError: the picture is too large for the format.
     """
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    if format.name == "dds":
+        image = image.convert("RGBA")  # which all programs read
     if format.name == "jp2":
         file.write(_encode_jpeg2000(image, quality, suffix))
         return

@@ -207,7 +207,7 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, storage: ArrayStorage, c
     _check_size(image.width, image.height, max_pixels)
     check(image.height, image.width)
     samples = image.decode()
-    notes = _note_pages(image.pages)
+    notes = _note_pages(image.pages) + image.rest
     if image.sizes > 1:
         notes += (f"only the largest of its {image.sizes} sizes is used",)
     if image.bits > 8 * samples.itemsize:

@@ -92,7 +92,7 @@ def test_without_the_extra_heic_is_not_read_and_that_is_told(tree: Path) -> None
     hints = [line for line in said if line.endswith("; HEIC after pip install 'restore-cli[heic]'")]
     assert [hint.split(" .")[0] for hint in hints] == [
         "hint: pictures are files that end in",
-        "hint: known are jpeg, png, tiff, webp, avif, gif, bmp, ppm, tga, jp2, dz; HEIC after pip install "
+        "hint: known are jpeg, png, tiff, webp, avif, gif, bmp, ppm, tga, dds, jp2, dz; HEIC after pip install "
         "'restore-cli[heic]'",
         "hint: for a folder write a.heic/, for a file use",
     ]

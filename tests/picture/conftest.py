@@ -168,6 +168,8 @@ def _encoders() -> dict[str, Callable[[], bytes]]:
         "pbm": lambda: pillow_bytes(bitmap, "PPM"),
         "tga": lambda: pillow_bytes(colour, "TGA"),
         "tga-packed": lambda: pillow_bytes(clear, "TGA", compression="tga_rle"),
+        "dds": lambda: pillow_bytes(colour, "DDS"),
+        "dds-packed": lambda: pillow_bytes(clear, "DDS", pixel_format="DXT5"),
         "jp2": lambda: pillow_bytes(colour, "JPEG2000"),
         "jp2-stream": lambda: pillow_bytes(colour, "JPEG2000", no_jp2=True),
         "jp2-tiled": lambda: pillow_bytes(colour, "JPEG2000", tile_size=(32, 32)),

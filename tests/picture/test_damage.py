@@ -146,6 +146,7 @@ SIGNATURES = {
     "pbm": b"P4 ",
     "tga": b"\0\0\x02" + bytes(9),
     "tga-packed": b"\0\0\x0a" + bytes(9),
+    "dds": b"DDS \x7c\0\0\0" + bytes(68) + b"\x20\0\0\0",
     "jp2": b"\0\0\0\x0cjP  \r\n\x87\n",
     "jp2-stream": b"\xff\x4f\xff\x51",
     "qoi": b"qoif",

@@ -16,7 +16,9 @@ from restore_cli.picture.writing import encode_picture
 HEIC = pytest.param("heic", marks=pytest.mark.skipif(not HAS_HEIC, reason="pillow-heif is not installed"))
 
 
-@pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "tga", "jp2", HEIC])
+@pytest.mark.parametrize(
+    "name", ["jpeg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "tga", "dds", "jp2", HEIC]
+)
 def test_losses_name_what_does_not_arrive(name: str, samples: np.ndarray, alpha: np.ndarray, described: Any) -> None:
     deep = samples.astype(np.uint16) * 257
     metadata = read_picture(described("jpeg")).metadata

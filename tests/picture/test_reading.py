@@ -21,7 +21,7 @@ PHOTOMETRIC, EXTRA_SAMPLES = 0x0106, 0x0152
 """Tags of a TIFF."""
 LOSSY = {
     *("jpeg", "jpeg-progressive", "jpeg-grey", "jpeg-restart", "tiff-jpeg", "jp2-lossy"),
-    *("webp", "webp-alpha", "webp-animated", "avif", "avif-10", "avif-12", "heic", "heic-10", "heic-12"),
+    *("webp", "webp-alpha", "webp-animated", "dds-packed", "avif", "avif-10", "avif-12", "heic", "heic-10", "heic-12"),
 }
 GREY = {"jpeg-grey", "png-bitmap", "tiff-bitmap", "tiff-fax", "pgm", "pgm-plain", "pbm"}
 REDUCED = {"png-palette", "gif", "gif-animated", "bmp-palette", "png-bitmap", "tiff-bitmap", "tiff-fax", "pbm"}
@@ -35,7 +35,7 @@ def test_every_kind_of_file_shows_the_picture(encoded: Any, samples: np.ndarray)
     assert picture.pixels.flags.c_contiguous
     deep = encoded.name in ("png-16", "tiff-16", "avif-10", "avif-12", "heic-10", "heic-12")
     assert (picture.depth, picture.pixels.dtype) == ((16, np.uint16) if deep else (8, np.uint8))
-    assert (picture.alpha is not None) == (encoded.name in ("png-alpha", "webp-alpha", "tga-packed"))
+    assert (picture.alpha is not None) == (encoded.name in ("png-alpha", "webp-alpha", "tga-packed", "dds-packed"))
     expected = samples if channels == 3 else np.asarray(Image.fromarray(samples).convert("L"))[..., None]
     difference = np.abs(picture.pixels / np.float64(257 if deep else 1) - expected)
     if encoded.name == "jpeg-cmyk":  # inks of a press are other colours, but nothing is turned or inverted

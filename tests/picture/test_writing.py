@@ -17,7 +17,7 @@ from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture, write_picture
 
-LOSSLESS = ("png", "tiff", "bmp", "ppm", "tga", "jp2")
+LOSSLESS = ("png", "tiff", "bmp", "ppm", "tga", "dds", "jp2")
 each_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
 
 
@@ -58,7 +58,7 @@ def test_alpha_is_kept_or_laid_on_white(format: Format, channels: int, samples: 
     pixels = np.ascontiguousarray(samples[..., :channels])
     again = read_picture(encode_picture(Picture(pixels, alpha), format))
     assert (again.alpha is not None) == format.alpha
-    if format.name in ("png", "tiff", "tga", "jp2"):
+    if format.name in ("png", "tiff", "tga", "dds", "jp2"):
         assert (again.pixels == pixels).all()
         assert (again.alpha == alpha).all()
     elif format.name in ("bmp", "ppm"):

@@ -38,6 +38,9 @@ from restore_cli.weights import build, load
 
 Result = TypeVar("Result")
 
+WHOLE_PICTURE_REACH = 64
+"""Of networks that look at the whole picture, of which what is near counts most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -68,6 +71,8 @@ class Restorer:
         self.scale = network.scale
         self.is_continuous = isinstance(network, ContinuousNetwork)
         self.is_stepped = isinstance(network, SteppedNetwork)
+        self.reach = WHOLE_PICTURE_REACH if self.is_stepped else network.halo
+        """Input pixels around a pixel beyond which little changes its result."""
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
         self.precision = choose_precision(precision, device, allowed)
         self._chose_precision = precision == "auto"

@@ -18,6 +18,7 @@ from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.cli.choice import choose_enhancer, choose_upscaler
 from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.cli.tasks import load_chain, load_enhancer, load_upscaler
+from restore_cli.tasks.traits import Alpha
 
 PACKAGE = Path(__file__).resolve().parents[1] / "restore_cli"
 
@@ -135,11 +136,13 @@ told = [ours.recv() for _ in range(2)]
 print([type(message).__name__ for message in told], {"click", "rich", "typer"} & set(sys.modules))
 """
 """Is a worker that finds nothing to do."""
-UPSCALE = partial(load_upscaler, EngineSettings(), choice=choose_upscaler(EngineSettings(), None))
+UPSCALE = partial(
+    load_upscaler, EngineSettings(), choice=choose_upscaler(EngineSettings(), None), settings={"alpha": Alpha.DATA}
+)
 DENOISE = partial(
     load_enhancer, EngineSettings(), task="denoise", card=choose_enhancer(None, "denoise"), settings={"strength": 0.5}
 )
-CHAIN = partial(load_chain, EngineSettings(), steps=[(None, partial(load_upscaler, choice=UPSCALE.keywords["choice"]))])
+CHAIN = partial(load_chain, EngineSettings(), steps=[(None, partial(load_upscaler, **UPSCALE.keywords))])
 
 
 @pytest.mark.parametrize("load", [UPSCALE, DENOISE, CHAIN], ids=lambda load: load.func.__name__)

@@ -45,6 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "night").mkdir()
+    (tmp_path / "textures").mkdir()
     (tmp_path / "large").mkdir()
     (tmp_path / "inbox").mkdir()
     shutil.copy(ROOT / "weights" / "darkir-s.safetensors", "own.safetensors")
@@ -52,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pass
     with Image.open(ROOT / "docs" / "otter.png") as otter:
         small = otter.resize((60, 40))
-        for name in ("photo.jpg", "photos/a.jpg", "night/a.jpg", "scan.tif"):
+        for name in ("photo.jpg", "photos/a.jpg", "night/a.jpg", "textures/a.dds", "scan.tif"):
             small.save(name)
         for name in ("out.png", "reference.png"):
             otter.save(name)

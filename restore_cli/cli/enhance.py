@@ -13,7 +13,7 @@ from restore_cli.catalog import default_for
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
 from restore_cli.cli.expansion import expand_options
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, TraitOptions, Tta
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_enhancer
@@ -62,12 +62,13 @@ def make_command(task: TaskName) -> Callable[..., None]:
         ] = 1.0,
         tta: Tta = False,
         *,
+        traits: TraitOptions,
         files: FileOptions,
         engine: EngineOptions,
         batch: BatchOptions,
         report: ReportOptions,
     ) -> None:
-        enhance(task, Request(inputs, files, batch, engine, report), strength=strength, tta=tta)
+        enhance(task, Request(inputs, files, batch, engine, report), strength=strength, tta=tta, **traits.settings)
 
     command.__doc__ = f"""{PURPOSES[task]}{_model_note(task)}
 

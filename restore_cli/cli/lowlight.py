@@ -8,7 +8,7 @@ import typer
 
 from restore_cli.cli.enhance import enhance
 from restore_cli.cli.expansion import expand_options
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, TraitOptions, Tta
 from restore_cli.cli.request import Request
 
 
@@ -29,6 +29,7 @@ def lowlight(
     ] = True,
     tta: Tta = False,
     *,
+    traits: TraitOptions,
     files: FileOptions,
     engine: EngineOptions,
     batch: BatchOptions,
@@ -38,5 +39,5 @@ def lowlight(
 
     Without -o a result lies beside its input as NAME_lowlight; a folder's results lie in FOLDER_lowlight.
     """
-    settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights}
+    settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights} | traits.settings
     enhance("lowlight", Request(inputs, files, batch, engine, report), **settings)

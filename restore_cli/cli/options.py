@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -21,6 +21,7 @@ from restore_cli.cli.values import (
     parse_tile,
 )
 from restore_cli.picture.formats import MAX_PIXELS
+from restore_cli.tasks.traits import Alpha, Wrap
 
 Inputs = Annotated[
     list[str] | None,
@@ -100,6 +101,36 @@ class FileOptions:
     max_pixels: Annotated[
         int, typer.Option(min=1, metavar="N", help="Refuse larger inputs; guards against decompression bombs.")
     ] = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraitOptions:
+    """What the user knows of the pictures."""
+
+    heading: ClassVar = "Pictures"
+
+    wrap: Annotated[
+        Wrap | None,
+        typer.Option(
+            case_sensitive=False,
+            help="Edges that meet, and meet in the result, too: x left and right, as in a panorama all around; y top "
+            "and bottom; xy both, as in a texture that is laid side by side.",
+        ),
+    ] = None
+    alpha: Annotated[
+        Alpha,
+        typer.Option(
+            case_sensitive=False,
+            help="What alpha means: with data, as in textures that keep gloss or height there, colours show where it "
+            "is 0, too.",
+        ),
+    ] = Alpha.TRANSPARENCY
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What of it differs from the ordinary, as arguments of a task."""
+        wrap = {} if self.wrap is None else {"wrap": self.wrap}
+        return wrap | ({} if self.alpha is Alpha.TRANSPARENCY else {"alpha": self.alpha})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> Prepared
         choice.sizing.suffix,
         choice.card,
         engine.model,
-        partial(load_upscaler, choice=choice, **values),
+        partial(load_upscaler, choice=choice, settings=values),
         choice.sizing.output_size,
         choice.compressed,
         choice.note,

@@ -37,12 +37,12 @@ def load_upscaler(
     tell: Tell,
     *,
     choice: UpscalerChoice,
-    strength: float = 1.0,
-    tta: bool = False,
+    settings: dict[str, Any],
 ) -> Upscaler | MatchingUpscaler:
     """Load an upscaler: the network of the chosen card, or where there is none of the file that `engine` names.
 
     Pictures that show how their files were compressed go through that which was chosen for them, if there is one.
+    `settings` are those of `Upscaler` besides.
 
     Raises:
         WeightsError, DeviceError: as `load_network` and `load_restorer` do.
@@ -60,9 +60,7 @@ def load_upscaler(
         if network.scale == 1 and choice.sizing.scale != 1:
             raise does_not_upscale(engine.model)
         restorer = load_restorer(network, engine, device)
-        return Upscaler(
-            restorer, choice.sizing, model=_name(card, engine), strength=strength, tta=tta, whole_bytes=whole
-        )
+        return Upscaler(restorer, choice.sizing, model=_name(card, engine), whole_bytes=whole, **settings)
 
     if choice.compressed is None:
         return load(choice.card)

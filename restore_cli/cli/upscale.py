@@ -11,7 +11,7 @@ from restore_cli.card import Speed
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
 from restore_cli.cli.expansion import expand_options
-from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, Tta
+from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, TraitOptions, Tta
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
@@ -48,6 +48,7 @@ def upscale(
     ] = 1.0,
     tta: Tta = False,
     *,
+    traits: TraitOptions,
     files: FileOptions,
     engine: EngineOptions,
     batch: BatchOptions,
@@ -65,11 +66,15 @@ def upscale(
     if choice.note:
         request.display.note(choice.note)
     facts = {"scale": sizing.label, "model": "auto" if choice.compressed else name_of_model(choice.card, engine.model)}
-    settings = {"size": sizing.suffix, "strength": strength, "tta": tta}
+    settings = {"strength": strength, "tta": tta} | traits.settings
     run_session(
         request,
-        partial(load_upscaler, choice=choice, strength=strength, tta=tta),
-        lambda: identify_model(choice.card, engine.settings, engine.device, choice.compressed) | settings,
+        partial(load_upscaler, choice=choice, settings=settings),
+        lambda: (
+            identify_model(choice.card, engine.settings, engine.device, choice.compressed)
+            | {"size": sizing.suffix}
+            | settings
+        ),
         suffix=sizing.suffix,
         facts=facts,
         output_size=sizing.output_size,

@@ -18,6 +18,8 @@ from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import check_strength, keep_highlights, mean_luminance, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
+from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
 
 DARK, BRIGHT = 0.025, 0.075
@@ -49,9 +51,18 @@ class Enhancer:
     """Whether what the network, which sees sRGB, does to a colour holds for what of it lies outside, too."""
 
     def __init__(
-        self, restorer: Restorer, *, model: str = "", strength: float | None = None, tta: bool = False
+        self,
+        restorer: Restorer,
+        *,
+        model: str = "",
+        strength: float | None = None,
+        tta: bool = False,
+        wrap: Wrap | None = None,
+        alpha: Alpha = Alpha.TRANSPARENCY,
     ) -> None:
         """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
+
+        Edges that meet by `wrap` do so in the result, too. Colours under full transparency stay, unless alpha is data.
 
         Raises:
             UsageError: the network is one that changes the size, or the strength is none from 0 to 1.
@@ -65,6 +76,8 @@ class Enhancer:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
+        self.wrap = wrap
+        self.alpha = alpha
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a picture, which stay."""
@@ -88,6 +101,14 @@ class Enhancer:
         Raises:
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
+        if self.wrap is None:
+            return self._restore(picture, progress)
+        size = picture.height, picture.width
+        margin = Margin.around(self.wrap, size, size, self.restorer.reach)
+        restored, run = self._restore(margin.extend(picture), progress)
+        return margin.cut(restored), run
+
+    def _restore(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         prepared = self._prepare(picture)
         if prepared.strength == 0:
             return self._leave(prepared)
@@ -96,7 +117,7 @@ class Enhancer:
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
-        return 1 if self.tta else self.restorer.stack_size(height, width)
+        return 1 if self.tta or self.wrap is not None else self.restorer.stack_size(height, width)
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
         """Restore pictures of equal height, width and depth together; each becomes what it becomes alone.
@@ -119,10 +140,14 @@ class Enhancer:
 
     def _prepare(self, picture: Picture) -> PreparedPicture:
         plain = to_unit(picture.pixels)
-        strength, notes = self.choose_strength(plain, picture.alpha)
-        if strength > 0 and picture.alpha is not None:
-            plain = bleed_colour(plain, picture.alpha)
+        transparency = self._transparency_of(picture)
+        strength, notes = self.choose_strength(plain, transparency)
+        if strength > 0 and transparency is not None:
+            plain = bleed_colour(plain, transparency)
         return PreparedPicture(picture, plain, strength, notes)
+
+    def _transparency_of(self, picture: Picture) -> Samples | None:
+        return picture.alpha if self.alpha is Alpha.TRANSPARENCY else None
 
     def _leave(self, prepared: PreparedPicture) -> tuple[Picture, Run]:
         return prepared.picture, Run(self._restorer_for(prepared.picture.depth).precision, None, prepared.notes)
@@ -140,8 +165,9 @@ class Enhancer:
         if beyond is None and picture.exceeds_srgb:
             notes += ("colours outside sRGB were clipped",)
         pixels = to_samples(restored, 8 * picture.pixels.itemsize)
-        if picture.alpha is not None:
-            hidden = picture.alpha == 0  # nobody sees it, but in a game it may have a meaning of its own
+        transparency = self._transparency_of(picture)
+        if transparency is not None:
+            hidden = transparency == 0  # nobody sees it, but in a game it may have a meaning of its own
             pixels[hidden] = picture.pixels[hidden]
         compression = None if self.removes_artefacts else picture.compression
         done = replace(picture, pixels=pixels, beyond_srgb=beyond, compression=compression)
@@ -179,10 +205,12 @@ class Brightener(Enhancer):
         model: str = "",
         strength: float | None = None,
         tta: bool = False,
+        wrap: Wrap | None = None,
+        alpha: Alpha = Alpha.TRANSPARENCY,
         preserve_highlights: bool = True,
     ) -> None:
         """`strength` None takes it from the picture's mean luminance, see DARK and BRIGHT."""
-        super().__init__(restorer, model=model, strength=strength, tta=tta)
+        super().__init__(restorer, model=model, strength=strength, tta=tta, wrap=wrap, alpha=alpha)
         self.preserve_highlights = preserve_highlights
 
     def choose_strength(self, plain: Planes, alpha: Samples | None) -> tuple[float, tuple[str, ...]]:

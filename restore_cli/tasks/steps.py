@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from restore_cli.card import Speed, TaskName
 from restore_cli.errors import UsageError
+from restore_cli.tasks.traits import Alpha, Wrap
 
 Value = str | float | bool
 Key = tuple[Callable[[str], Value], str]
@@ -31,10 +32,22 @@ def parse_speed(text: str) -> Speed:
     return Speed(text.lower())
 
 
+def parse_wrap(text: str) -> Wrap:
+    """Read which edges meet, in capital or small letters."""
+    return Wrap(text.lower())
+
+
+def parse_alpha(text: str) -> Alpha:
+    """Read what alpha means, in capital or small letters."""
+    return Alpha(text.lower())
+
+
 ENHANCER: dict[str, Key] = {
     "model": (str, "a name or a file"),
     "strength": (parse_share, "a number from 0 to 1"),
     "tta": (parse_flag, "yes or no"),
+    "wrap": (parse_wrap, "x, y or xy"),
+    "alpha": (parse_alpha, "transparency or data"),
 }
 STEPS: Mapping[TaskName, Mapping[str, Key]] = {
     "upscale": {

@@ -11,7 +11,9 @@ from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.light import check_strength
 from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
+from restore_cli.tasks.traits import Alpha, Wrap
 from restore_cli.tasks.upscaling import Upscaling
+from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
 
 
@@ -19,7 +21,8 @@ class Upscaler:
     """Brings pictures to a size with a network, in several passes where its scale is too small.
 
     A continuous network lands on the size; what another makes larger than asked for is reduced (Lanczos). Grey stays
-    grey. Colours below full transparency are bled under it before the network; alpha itself is resampled.
+    grey. Colours below full transparency are bled under it before the network, unless the alpha is data; alpha itself
+    is resampled.
     """
 
     def __init__(
@@ -30,13 +33,15 @@ class Upscaler:
         model: str = "",
         strength: float = 1.0,
         tta: bool = False,
+        wrap: Wrap | None = None,
+        alpha: Alpha = Alpha.TRANSPARENCY,
         whole_bytes: int = LARGEST_BAND,
     ) -> None:
         """`model` is what outcomes call it.
 
         `strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture. `tta` averages
-        the results of the eight flips and turns of the picture. A result whose samples are more than `whole_bytes` is
-        handed on in bands.
+        the results of the eight flips and turns of the picture. Edges that meet by `wrap` do so in the result, too.
+        A result whose samples are more than `whole_bytes` is handed on in bands.
 
         Raises:
             UsageError: the strength is none from 0 to 1.
@@ -48,6 +53,8 @@ class Upscaler:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
+        self.wrap = wrap
+        self.alpha = alpha
         self.whole_bytes = whole_bytes
 
     def output_size(self, height: int, width: int) -> tuple[int, int] | None:
@@ -80,7 +87,16 @@ class Upscaler:
         Raises:
             PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
         """
-        return self._begin(picture, receive).run(self._plan(picture.height, picture.width), progress)
+        have = picture.height, picture.width
+        size = self.sizing.target(*have)
+        if self.wrap is not None:
+            reach = (
+                min(2, self.passes(*have)) * self.restorer.reach
+            )  # that of later passes is less in pixels of the picture
+            margin = Margin.around(self.wrap, have, size, reach)
+            picture, size, receive = margin.extend(picture), margin.extended_result, margin.cutting(receive)
+        sizes = self._plan((picture.height, picture.width), size)
+        return self._begin(picture, size, receive).run(sizes, progress)
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best upscaled together; 1 where there is nothing to gain.
@@ -88,7 +104,7 @@ class Upscaler:
         Raises:
             PictureError: a picture would have to grow too much.
         """
-        is_single = not self.tta and self.passes(height, width) == 1
+        is_single = not self.tta and self.wrap is None and self.passes(height, width) == 1
         return self.restorer.stack_size(height, width) if is_single else 1
 
     def passes(self, height: int, width: int) -> int:
@@ -97,7 +113,7 @@ class Upscaler:
         Raises:
             PictureError: it would have to grow too much.
         """
-        return len(self._plan(height, width))
+        return len(self._plan((height, width), self.sizing.target(height, width)))
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
         """Upscale pictures of equal height, width and depth together; each becomes what it becomes alone.
@@ -108,13 +124,15 @@ class Upscaler:
             PictureError: a picture would have to grow too much.
         """
         have = pictures[0].height, pictures[0].width
-        height, _ = self.sizing.target(*have)
-        assemblers = [PictureAssembler(height) for _ in pictures]
-        works = [self._begin(picture, assembler.add) for picture, assembler in zip(pictures, assemblers, strict=True)]
-        (size,) = self._plan(*have)
+        size = self.sizing.target(*have)
+        assemblers = [PictureAssembler(size[0]) for _ in pictures]
+        works = [
+            self._begin(picture, size, assembler.add) for picture, assembler in zip(pictures, assemblers, strict=True)
+        ]
+        (made,) = self._plan(have, size)
         outcomes: list[tuple[Picture, Run] | RestoreError] = []
         results = self.restorer.for_depth(pictures[0].depth).restore_stack(
-            [work.colour[:, :, :] for work in works], size=size
+            [work.colour[:, :, :] for work in works], size=made
         )
         for work, assembler, result in zip(works, assemblers, results, strict=True):
             if isinstance(result, RestoreError):
@@ -124,8 +142,7 @@ class Upscaler:
                 outcomes.append((assembler.picture, result[1]))
         return outcomes
 
-    def _begin(self, picture: Picture, receive: Callable[[Picture], None]) -> Upscaling:
-        size = self.sizing.target(picture.height, picture.width)
+    def _begin(self, picture: Picture, size: Size, receive: Callable[[Picture], None]) -> Upscaling:
         return Upscaling(
             picture,
             size,
@@ -133,10 +150,10 @@ class Upscaler:
             receive,
             strength=self.strength,
             tta=self.tta,
+            alpha=self.alpha,
             whole_bytes=self.whole_bytes,
         )
 
-    def _plan(self, height: int, width: int) -> list[Size]:
+    def _plan(self, have: Size, wanted: Size) -> list[Size]:
         """Return the sizes that a picture has after each pass."""
-        target = self.sizing.target(height, width)
-        return plan_sizes(self.restorer.scale, (height, width), target, is_continuous=self.restorer.is_continuous)
+        return plan_sizes(self.restorer.scale, have, wanted, is_continuous=self.restorer.is_continuous)

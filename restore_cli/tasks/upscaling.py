@@ -22,6 +22,7 @@ from restore_cli.tasks.resampling import Planes, UnitValues, Values, resize
 from restore_cli.tasks.row_buffer import RowBuffer
 from restore_cli.tasks.row_resizer import RowResizer
 from restore_cli.tasks.sizing import Size
+from restore_cli.tasks.traits import Alpha
 from restore_cli.telling import Progress, sub_progress
 from restore_cli.tiling import Box
 
@@ -42,6 +43,7 @@ class Upscaling:
         *,
         strength: float,
         tta: bool,
+        alpha: Alpha,
         whole_bytes: int,
     ) -> None:
         """Bring `picture` to `size`, height and width; `receive` gets bands of its rows, from the top down.
@@ -58,7 +60,7 @@ class Upscaling:
         self.storage = picture.storage
         self.plain: Values = UnitValues(picture.pixels)
         self.beyond_srgb: Values | None = picture.beyond_srgb
-        if picture.alpha is not None:
+        if picture.alpha is not None and alpha is Alpha.TRANSPARENCY:
             self.plain = bleed_colour(self.plain, picture.alpha, self.storage)
             if self.beyond_srgb is not None:
                 self.beyond_srgb = bleed_colour(self.beyond_srgb, picture.alpha, self.storage, limits=DEEP_DIFFERENCES)

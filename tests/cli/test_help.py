@@ -25,7 +25,8 @@ def sections_of(command: str, capsys: Capture) -> dict[str, str]:
 @pytest.mark.parametrize("command", ["upscale", "lowlight", *PURPOSES, "run"])
 def test_shared_options_stand_under_the_same_headings(command: str, capsys: Capture) -> None:
     sections = sections_of(command, capsys)
-    assert list(sections) == ["Arguments", "Options", "Files", "Network", "Batch", "Reports"]
+    known = [] if command == "run" else ["Pictures"]  # each step is told of its own
+    assert list(sections) == ["Arguments", "Options", *known, "Files", "Network", "Batch", "Reports"]
     for heading, option in [("Files", "--output"), ("Network", "--tile"), ("Batch", "--watch"), ("Reports", "--json")]:
         assert [name for name, text in sections.items() if f"{option} " in text] == [heading]
     own = {"upscale": "--scale", "run": "--step"}.get(command, "--strength")

@@ -335,6 +335,29 @@ def test_grey_and_transparent_pictures_stay_so(mode: str, photo: Path, here: Pat
         assert result.mode == mode
 
 
+def test_edges_that_meet_still_do(photo: Path, here: Path) -> None:
+    with Image.open(photo) as image:
+        texture = np.asarray(image)[:32, :32]
+    Image.fromarray(texture).save("a.dds")
+    Image.fromarray(np.roll(texture, 16, (0, 1))).save("b.dds")
+    for command, factor in (
+        ("upscale --scale 2 --wrap XY", 2),
+        ("dejpeg --wrap xy", 1),
+        ("run --step dejpeg:wrap=xy", 1),
+    ):
+        assert run([*command.split(), "a.dds", "b.dds", "-o", "out/", "-q", "--overwrite", "--precision", "fp32"]) == 0
+        one, other = (open_pixels(here / f"out/{name}.dds").astype(int) for name in "ab")
+        assert one.shape == (32 * factor, 32 * factor, 4)
+        assert np.abs(np.roll(one, 16 * factor, (0, 1)) - other).max() <= 1
+
+
+def test_options_for_textures_count_as_other_options(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["upscale", str(photo), "--scale", "2", "--manifest", "batch.db"]
+    for added, told in ((), "photo_x2.png"), ((), "skipped"), (("--alpha", "data"), "photo_x2.png"):
+        assert run([*command, *added]) == 0
+        assert told in capsys.readouterr().err
+
+
 def test_what_a_format_cannot_hold_is_said(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Image.open(photo) as image:
         image.putalpha(200)

@@ -7,6 +7,7 @@ import pytest
 from restore_cli.card import Speed
 from restore_cli.errors import UsageError
 from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
+from restore_cli.tasks.traits import Alpha, Wrap
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ from restore_cli.tasks.steps import STEPS, Step, describe_keys, parse_step
         ("lowlight:preserve-highlights=no", "lowlight", {"preserve-highlights": False}),
         ("denoise:strength=0.5", "denoise", {"strength": 0.5}),
         ("dejpeg:tta", "dejpeg", {"tta": True}),
+        ("dejpeg:wrap=XY,alpha=data", "dejpeg", {"wrap": Wrap.XY, "alpha": Alpha.DATA}),
         ("deblur:model=a/b=c.pth", "deblur", {"model": "a/b=c.pth"}),
     ],
 )
@@ -40,6 +42,8 @@ def test_what_is_read(text: str, name: str, values: dict[str, object]) -> None:
         ("upscale:speed=slow", "speed of the step upscale is 'slow', not fast, balanced or best"),
         ("lowlight:strength=2", "strength of the step lowlight is '2', not a number from 0 to 1"),
         ("lowlight:strength=nan", "strength of the step lowlight is 'nan', not a number from 0 to 1"),
+        ("upscale:wrap=z", "wrap of the step upscale is 'z', not x, y or xy"),
+        ("upscale:alpha", "alpha of the step upscale is '', not transparency or data"),
         ("lowlight:tta=maybe", "tta of the step lowlight is 'maybe', not yes or no"),
     ],
 )

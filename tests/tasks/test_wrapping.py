@@ -1,0 +1,128 @@
+"""Pictures whose edges meet stay so: what is moved around them comes out moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from restore_cli.device import Device
+from restore_cli.networks import Network
+from restore_cli.picture.picture import Picture
+from restore_cli.restorer import Restorer
+from restore_cli.tasks.enhance import Cleaner
+from restore_cli.tasks.sizing import Sizing
+from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.upscale import Upscaler
+from restore_cli.tasks.wrapping import Margin
+from restore_cli.weights import build, load
+
+HEIGHT, WIDTH = 32, 48
+CPU = Device(torch.device("cpu"), has_bf16=False)
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return build(load("safmn-x2"))
+
+
+@pytest.fixture(scope="module")
+def cleaning_network() -> Network:
+    return build(load("dejpeg-s"))
+
+
+@pytest.fixture
+def picture() -> Picture:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    beyond = random.integers(-900, 900, pixels.shape, np.int32)
+    return Picture(pixels, random.integers(1, 256, pixels.shape[:2], np.uint8), beyond)
+
+
+def moved(picture: Picture, rows: int, columns: int) -> Picture:
+    return picture.with_each(lambda array: np.roll(array, (rows, columns), (0, 1)))
+
+
+def differences(one: Picture, other: Picture) -> list[int]:
+    return [int(np.abs(x.astype(int) - y).max()) for x, y in zip(one.arrays, other.arrays, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("sizing", "strength", "factor"),
+    [
+        (Sizing(scale=2), 1.0, 2.0),
+        (Sizing(scale=4), 1.0, 4.0),  # in two passes
+        (Sizing(scale=1.5), 0.5, 1.5),  # reduced
+        (Sizing(width=2 * WIDTH), 0.5, 2.0),
+    ],
+)
+def test_what_is_moved_comes_out_moved(
+    sizing: Sizing, strength: float, factor: float, network: Network, picture: Picture
+) -> None:
+    def upscaled(picture: Picture, wrap: Wrap | None) -> Picture:
+        return Upscaler(Restorer(network, CPU), sizing, strength=strength, wrap=wrap)(picture)[0]
+
+    for wrap, rows, columns in ((Wrap.XY, 16, 24), (Wrap.X, 0, 24), (Wrap.Y, 16, 0)):
+        there = moved(upscaled(picture, wrap), round(rows * factor), round(columns * factor))
+        assert max(differences(there, upscaled(moved(picture, rows, columns), wrap))) <= 1
+    ends = moved(upscaled(picture, None), round(16 * factor), 0)
+    assert min(differences(ends, upscaled(moved(picture, 16, 0), None))) > 1
+
+
+def test_edges_that_do_not_meet_are_those_of_a_picture_alone(network: Network, picture: Picture) -> None:
+    upscale = {wrap: Upscaler(Restorer(network, CPU), Sizing(scale=2), wrap=wrap) for wrap in (None, Wrap.X)}
+    alone, wrapped = (upscale[wrap](picture)[0] for wrap in (None, Wrap.X))
+    inside = np.s_[:, 2 * 20 : 2 * 24]
+    assert max(differences(*(each.with_each(lambda array: array[inside]) for each in (alone, wrapped)))) <= 1
+
+
+def test_a_result_in_bands_is_that_in_one_piece(network: Network, picture: Picture) -> None:
+    whole, _ = Upscaler(Restorer(network, CPU), Sizing(scale=2), wrap=Wrap.XY)(picture)
+    bands: list[Picture] = []
+    upscaler = Upscaler(Restorer(network, CPU, tile=16), Sizing(scale=2), wrap=Wrap.XY, whole_bytes=1)
+    upscaler.stream(picture, bands.append)
+    assert len(bands) > 1
+    joined = np.concatenate([band.pixels for band in bands])
+    assert np.abs(joined.astype(int) - whole.pixels).max() <= 1
+
+
+def test_pictures_that_keep_their_size_wrap_too(cleaning_network: Network, picture: Picture) -> None:
+    clean = Cleaner(Restorer(cleaning_network, CPU), wrap=Wrap.XY)
+    there = moved(clean(picture)[0], 16, 16)
+    assert max(differences(there, clean(moved(picture, 16, 16))[0])) <= 1
+    assert clean.group_size(HEIGHT, WIDTH) == 1
+
+
+@pytest.mark.parametrize(("have", "wanted"), [((32, 48), (64, 96)), ((30, 7), (81, 19)), ((1, 5), (16, 80))])
+@pytest.mark.parametrize("wrap", Wrap)
+def test_a_margin_is_as_wide_as_asked_for_and_whole_in_the_result(
+    wrap: Wrap, have: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    margin = Margin.around(wrap, have, wanted, 10)
+    for around, length, result, extended, wraps in zip(
+        (margin.rows, margin.columns), have, wanted, margin.extended_result, wrap.axes, strict=True
+    ):
+        assert around >= 10 if wraps else around == 0
+        assert (extended - result) * length == 2 * around * result
+
+
+def test_colours_under_an_alpha_that_is_data_are_kept(network: Network, picture: Picture) -> None:
+    assert picture.alpha is not None
+    picture.alpha[:, : WIDTH // 2] = 0
+    opaque = Picture(picture.pixels)
+    upscale = {alpha: Upscaler(Restorer(network, CPU), Sizing(scale=2), alpha=alpha) for alpha in Alpha}
+    bare = upscale[Alpha.DATA](opaque)[0].pixels
+    kept, bled = (upscale[alpha](picture)[0] for alpha in (Alpha.DATA, Alpha.TRANSPARENCY))
+    assert (kept.pixels == bare).all()
+    assert np.abs(bled.pixels.astype(int) - bare).max() > 10
+    assert kept.alpha is not None
+    assert bled.alpha is not None
+    assert (kept.alpha == bled.alpha).all()
+
+
+def test_colours_under_an_alpha_that_is_data_are_restored(cleaning_network: Network, picture: Picture) -> None:
+    assert picture.alpha is not None
+    picture.alpha[:] = 0
+    bare = Cleaner(Restorer(cleaning_network, CPU))(Picture(picture.pixels))[0].pixels
+    assert (Cleaner(Restorer(cleaning_network, CPU), alpha=Alpha.DATA)(picture)[0].pixels == bare).all()
+    assert (Cleaner(Restorer(cleaning_network, CPU))(picture)[0].pixels == picture.pixels).all()

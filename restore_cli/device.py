@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import Any, TypeVar
 
 import torch
 
@@ -17,6 +18,8 @@ from restore_cli.errors import AbsentDeviceError, DeviceError, UsageError
 from restore_cli.heap import glibc_function
 from restore_cli.memory import GIBIBYTE, WITHOUT_LIMIT, MemoryBudget
 from restore_cli.telling import Tell
+
+Result = TypeVar("Result")
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed", "out_of_device_memory")
 """What PyTorch says, in small letters, of cards, and of the host on Linux and on Windows; then what libraries say of
@@ -45,7 +48,7 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A place to run a network; the only view the rest of the program has of the hardware."""
+    """A place to run a network, and what the host has to spare for it."""
 
     torch_device: torch.device
     has_bf16: bool
@@ -166,15 +169,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(phrase in text for phrase in OUT_OF_MEMORY)
 
 
-def succeeds_in_memory(work: Callable[[], None]) -> bool:
-    """Do `work`; return False if it ran out of memory, when nothing holds its tensors any more."""
+def attempt(work: Callable[..., Result], *arguments: Any) -> list[Result]:
+    """Return what `work` returns, alone in a list; an empty one where memory ran out, and its tensors are gone."""
     try:
-        work()
+        return [work(*arguments)]
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return False
-    return True
+    return []
 
 
 @contextmanager

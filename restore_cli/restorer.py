@@ -16,11 +16,11 @@ from torch import Tensor
 from restore_cli.device import (
     Device,
     Precision,
+    attempt,
     choose_precision,
     explaining_lack_of_memory,
     find_device,
     prepare_host,
-    succeeds_in_memory,
 )
 from restore_cli.errors import NotFiniteError, PictureError, RestoreError, UsageError
 from restore_cli.layers.hardware import memory_format
@@ -194,9 +194,8 @@ class Restorer:
         each alone. One whose result is not finite is done again alone, so that it does the others no harm; what
         `restore` would raise stands in its place.
         """
-        restored: list[Tensor] = []
         if len(pictures) > 1:
-            if succeeds_in_memory(lambda: restored.extend(self._together(torch.stack(list(pictures)), size))):
+            for restored in attempt(self._together, torch.stack(list(pictures)), size):
                 return [
                     (result, Run(self.precision, None)) if all_finite(result) else self._alone(picture, size)
                     for picture, result in zip(pictures, restored, strict=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from restore_cli.device import Device, succeeds_in_memory
+from restore_cli.device import Device, attempt
 from restore_cli.errors import DeviceError
 from restore_cli.layers.execution import NEARLY_ZERO, Executor, Gain, Measured, Step, mean_from, row_sums
 from restore_cli.layers.hardware import memory_format
@@ -155,18 +155,18 @@ class InBands(Executor):
         top = 0
         while top < height:
             bottom = min(top + max(1, self.pixels // counted // width // grid) * grid, height)
-            made: list[Made] = []
-            if not succeeds_in_memory(lambda: made.append(work(top, bottom))):  # noqa: B023 called at once
-                self._halve((bottom - top) * width * counted)
+            made = attempt(work, top, bottom)
+            if not made:
+                self._halve((bottom - top) * width * counted, can_be_less=bottom - top > grid)
                 continue
             inspect(made.pop())
             self._trim(self._pool.mapped)
             self._advance(x.shape[1] * (bottom - top) * width)
             top = bottom
 
-    def _halve(self, tried: int) -> None:
+    def _halve(self, tried: int, *, can_be_less: bool) -> None:
         self.device.release_memory()
-        if tried // 2 < FEWEST_PIXELS:
+        if not can_be_less or tried // 2 < FEWEST_PIXELS:
             raise DeviceError(
                 f"{self.device.name} is out of memory even with bands of {tried} pixels",
                 "close other programs, or use --device cpu",

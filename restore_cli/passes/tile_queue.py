@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from restore_cli.device import Device, succeeds_in_memory
+from restore_cli.device import Device, attempt
 from restore_cli.errors import DeviceError
 from restore_cli.passes.stacks import LARGEST_STACK
 from restore_cli.passes.tile_plan import SMALLEST_TILE, TilePolicy
@@ -62,13 +62,13 @@ class TileQueue(Generic[Started]):
             if waiting and len(started) <= ahead:
                 batch = choose(waiting[-1], self.most)
                 count = len(started)
-                started += [(batch, value) for value in _attempt(start, batch)]
+                started += [(batch, value) for value in attempt(start, batch)]
                 if len(started) > count:
                     _drop(waiting, batch)
                     continue
             else:
                 batch = started[0][0]
-                if _attempt(finish, *started.popleft()):
+                if attempt(finish, *started.popleft()):
                     self._settle(batch, finish_rows)
                     continue
             self.device.release_memory()
@@ -124,13 +124,3 @@ def _drop(waiting: list[Row], batch: Row) -> None:
     waiting[-1] = [core for core in waiting[-1] if core not in batch]
     if not waiting[-1]:
         waiting.pop()
-
-
-Result = TypeVar("Result")
-
-
-def _attempt(work: Callable[..., Result], *arguments: Any) -> list[Result]:
-    """Return what `work` returns, alone in a list that is empty where memory ran out."""
-    results: list[Result] = []
-    succeeds_in_memory(lambda: results.append(work(*arguments)))
-    return results

@@ -112,8 +112,9 @@ def test_the_smallest_band_that_does_not_fit_is_an_error() -> None:
     def greedy(x: Tensor) -> Tensor:
         raise RuntimeError("out of memory")
 
-    with pytest.raises(DeviceError, match="cpu is out of memory even with bands of"):
-        bands(10_000).local(greedy, planes(1, 64, 64))
+    for width, grid in ((64, 1), (4000, 1), (800, 8)):  # of which a band has a row, or eight, at the least
+        with pytest.raises(DeviceError, match="cpu is out of memory even with bands of"):
+            bands(10_000).local(greedy, planes(1, 64, width), grid=grid)
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:

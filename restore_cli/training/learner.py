@@ -15,6 +15,7 @@ from torch import Tensor
 
 from restore_cli.device import Device
 from restore_cli.errors import UsageError
+from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.training.loss import loss_of
 from restore_cli.training.recipe import Recipe
@@ -33,7 +34,7 @@ class Learner:
         self.recipe = recipe
         self.device = device
         self.network = network
-        self.network.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(device.torch_device, memory_format=memory_format(device.torch_device))  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.step = 0
         self._sampler = sampler
@@ -97,7 +98,7 @@ class Learner:
         torch.set_rng_state(state["torch_random"])
 
     def _loss(self, batch: Batch) -> Tensor:
-        target = batch.target.to(self.device.torch_device)
+        target = self._there(batch.target)
         taught = self._teach(self._teacher, batch) if self._teacher is not None else None
         return loss_of(self._apply(self.network, batch), target, self.recipe.loss, taught)
 
@@ -110,7 +111,7 @@ class Learner:
         return F.interpolate(restored, size=size, mode="bicubic", antialias=True)
 
     def _apply(self, network: Network, batch: Batch) -> Tensor:
-        x = batch.input.to(self.device.torch_device).contiguous(memory_format=torch.channels_last)
+        x = self._there(batch.input)
         reduces = self.recipe.optimiser.bf16 and self.device.has_bf16
         with torch.autocast(self.device.torch_device.type, torch.bfloat16, enabled=reduces):
             restored: Tensor
@@ -119,6 +120,10 @@ class Learner:
             else:
                 restored = network(x)
         return restored.float()
+
+    def _there(self, x: Tensor) -> Tensor:
+        there = self.device.torch_device
+        return x.to(there).contiguous(memory_format=memory_format(there))
 
     def _set_rate(self, share: float) -> None:
         optimiser = self.recipe.optimiser

@@ -14,6 +14,7 @@ from restore_cli.catalog import names_file
 from restore_cli.device import explaining_lack_of_memory, find_device, prepare_host
 from restore_cli.errors import UsageError, WeightsError
 from restore_cli.files.naming import shown
+from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.telling import Tell
 from restore_cli.training import checkpoint_of
@@ -151,4 +152,4 @@ def _load_teacher(recipe: Recipe, device: torch.device, tell: Tell) -> Network |
             "less than the recipe asks for",
             "a teacher's larger pictures are reduced, smaller ones cannot be learned from",
         )
-    return teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return teacher.to(device, memory_format=memory_format(device))  # type: ignore[call-overload, no-any-return]

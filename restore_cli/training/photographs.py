@@ -104,7 +104,7 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
     listing = pictures_in(folder, recursive=True, output=None)
     for refusal in listing.refusals:
         tell(f"{refusal.error.message}; what lies in it is left out")
-    found, small, repeated, notes = [], 0, 0, Notes()
+    found, small, repeated, notes, inputs = [], 0, 0, Notes(), Inputs()
     for path in sorted(listing.pictures):
         side = _side_of(path)
         if side is not None and side.name == INPUTS:
@@ -115,7 +115,7 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
             continue
         known.add(place)
         try:
-            example = _read_example(path, side if pairs else None, notes)
+            example = _read_example(path, side if pairs else None, inputs, notes)
         except PictureError as error:
             tell(f"{error.message}; it is left out")
             continue
@@ -133,27 +133,46 @@ def _read_folder(folder: Path, smallest: int, tell: Tell, known: set[str], pairs
     return found
 
 
-def _read_example(path: Path, targets: Path | None, notes: Notes) -> Example:
+def _read_example(path: Path, targets: Path | None, inputs: Inputs, notes: Notes) -> Example:
     """Read a photograph, and, if it lies in a folder of `targets`, the input that belongs to it.
 
     What there is to say of them is added to `notes`.
 
     Raises:
         PictureError: one cannot be read.
-        UsageError: there is no such input, or its size differs.
+        UsageError: there is no such input, there are several, or its size differs.
     """
     target = _read(path, notes)
     if targets is None:
         return Example(target)
     folder = targets.with_name(INPUTS) / _folder_of(path).relative_to(targets)
-    others = (other for other in sorted(folder.iterdir()) if is_picture_name(other.name)) if folder.is_dir() else ()
-    partner = next((other for other in others if other.stem == path.stem), None)
-    if partner is None:
+    partners = inputs.named(path.stem, folder)
+    if not partners:
         raise UsageError(f"{path} has no partner in {folder}")
-    made = _read(partner, notes)
+    if len(partners) > 1:
+        names = " and ".join(partner.name for partner in partners)
+        raise UsageError(f"{path} has several partners in {folder}: {names}", "leave one of them there")
+    made = _read(partners[0], notes)
     if made.shape != target.shape:
         raise UsageError(f"{path} and its partner differ in size")
     return Example(target, made)
+
+
+class Inputs:
+    """The pictures in folders of inputs, each of which is listed once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def named(self, stem: str, folder: Path) -> Sequence[Path]:
+        """Return the pictures in `folder` whose names without their endings are `stem`."""
+        if folder not in self._folders:
+            listed: dict[str, list[Path]] = {}
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if is_picture_name(path.name):
+                    listed.setdefault(path.stem, []).append(path)
+            self._folders[folder] = listed
+        return self._folders[folder].get(stem, ())
 
 
 def _side_of(path: Path) -> Path | None:

@@ -115,6 +115,26 @@ def test_folders_in_those_of_pairs_hold_pairs(tmp_path: Path, monkeypatch: pytes
         collect([tmp_path], None, 8, no_notes)
 
 
+def test_folders_of_inputs_are_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("low", "high"):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            Image.fromarray(draw(40, 40, index)).save(tmp_path / name / f"{index}.png")
+    listed: list[Path] = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: listed.append(folder) or iterdir(folder))
+    collect([tmp_path], None, 8, no_notes)
+    assert listed == [tmp_path / "low"]
+
+
+def test_a_target_with_two_inputs_is_refused(tmp_path: Path) -> None:
+    for name in ("low/1.png", "low/1.webp", "high/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(draw(40, 40, 0)).save(tmp_path / name)
+    with pytest.raises(UsageError, match=r"1\.png has several partners in .*low: 1\.png and 1\.webp"):
+        collect([tmp_path], None, 8, no_notes)
+
+
 def test_pairs_of_unequal_size_are_refused(tmp_path: Path) -> None:
     for name, width in (("low", 40), ("high", 44)):
         (tmp_path / name).mkdir()

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.sampling import Centres, place_centres
 
 WINDOW, STRIDE = 7, 3
 """Side of a pooling window in pixels, and the distance of two."""
@@ -35,39 +36,20 @@ RECEPTIVE_FIELD = 23
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
-    """Between which cells of a map the pixels of an axis lie, and where."""
-
-    before: Tensor
-    """Index of the cell before each pixel."""
-    after: Tensor
-    """Index of the cell after it."""
-    share: Tensor
-    """Way from one to the other, 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
-    """Where features lie on the map of a whole picture."""
+    """Where the pixels of features lie on their own map, which is a part of that of a whole picture."""
 
-    rows: Samples
-    columns: Samples
+    rows: Centres
+    columns: Centres
 
 
-def place_samples(start: int, length: int, whole: int, like: Tensor) -> Samples:
+def place_pixels(start: int, length: int, whole: int) -> Centres:
     """Place `length` pixels, from pixel `start` of an axis that is `whole` long, on the map of these pixels alone.
 
     The map of the whole axis is stretched over all its pixels, so that its cells drift away from the pixels that they
-    were made of, by up to CELL; `start` is a multiple of CELL. Device and dtype are those of `like`.
+    were made of, by up to CELL; `start` is a multiple of CELL.
     """
-    cells, last = count_cells(whole), count_cells(length) - 1
-    pixels = torch.arange(start, start + length, dtype=torch.float64)
-    place = ((pixels + 0.5) * cells / whole - 0.5).clamp(0, cells - 1)
-    before = place.floor()
-    share = (place - before).to(device=like.device, dtype=like.dtype)
-    index = before.long() - start // CELL
-    indices = (index.clamp(0, last).to(like.device), (index + 1).clamp(0, last).to(like.device))
-    return Samples(*indices, share)
+    return place_centres(count_cells(whole), whole, start=start, stop=start + length, origin=start // CELL)
 
 
 def count_cells(length: int) -> int:
@@ -76,24 +58,26 @@ def count_cells(length: int) -> int:
     return (pooled - 1) // 2 + 1
 
 
-def stretch_columns(cells: Tensor, columns: Samples) -> Tensor:
+def stretch_columns(cells: Tensor, columns: Centres) -> Tensor:
     """Interpolate a map (n, c, cells, cells) linearly along its rows: n, cells, w, c."""
     pixels = cells.permute(0, 2, 3, 1)  # n, cells, cells, c
-    before, after = (pixels.index_select(2, index) for index in (columns.before, columns.after))
-    return before.lerp_(after, columns.share[:, None])
+    neighbours = columns.neighbours(pixels.shape[2])
+    before, after = (pixels.index_select(2, index.to(cells.device)) for index in neighbours)
+    return before.lerp_(after, columns.fraction.to(cells)[:, None])
 
 
-def stretch_rows(lines: Tensor, rows: Samples) -> Iterator[tuple[slice, Tensor]]:
+def stretch_rows(lines: Tensor, rows: Centres) -> Iterator[tuple[slice, Tensor]]:
     """Interpolate `lines` (n, cells, w, c) linearly; yield rows between the same cells, and their n, rows, w, c.
 
     So few rows at a time, about CELL, stay in a processor's caches until they are used.
     """
-    between = zip(rows.before.tolist(), rows.after.tolist(), strict=True)
+    before, after = rows.neighbours(lines.shape[1])
+    between = zip(before.tolist(), after.tolist(), strict=True)
+    shares = rows.fraction.to(lines)[:, None, None]
     start = 0
-    for (before, after), group in itertools.groupby(between):
+    for (above, below), group in itertools.groupby(between):
         stop = start + sum(1 for _ in group)
-        share = rows.share[start:stop, None, None]
-        yield slice(start, stop), torch.lerp(lines[:, before, None], lines[:, after, None], share)
+        yield slice(start, stop), torch.lerp(lines[:, above, None], lines[:, below, None], shares[start:stop])
         start = stop
 
 

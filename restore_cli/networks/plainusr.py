@@ -27,7 +27,7 @@ from restore_cli.layers.local_attention import (
     FastLocalAttention,
     LocalAttention,
     Place,
-    place_samples,
+    place_pixels,
 )
 from restore_cli.layers.repmbconv import GateChannel, RepMBConv
 from restore_cli.layers.upsampler import draw, pixel_shuffle_head
@@ -189,7 +189,7 @@ class PlainUSR(Network):
         picture = add_convolution(torch.zeros_like(x), x, head.weight[n:], head.bias[n:], padding=1)  # n, 3, h, w
         part = part or Part.of_whole(x)
         for index, (block, channels) in enumerate(zip(self.blocks(), self.channels, strict=True), start=1):
-            place = None if self.ultra else _place(features, part)
+            place = None if self.ultra else _place(part)
             features = _replace_first(features, block(features[:, :channels], place))
             inner = part.narrowed(self.block_reach * (len(self.channels) - index) + 1, self.grid)
             features, picture, part = part.keep(features, inner), part.cut(picture, inner), inner
@@ -206,11 +206,9 @@ def _name_blocks(*, ultra: bool) -> tuple[str, ...]:
     return ("block1", "blockm", "block2") if ultra else ("block1", "block2", "blockm", "block3", "block4")
 
 
-def _place(features: Tensor, part: Part) -> Place:
-    """Tell where `features` (n, c, h, w) lie in the whole picture."""
+def _place(part: Part) -> Place:
     box, whole = part.box, part.whole
-    rows = place_samples(box.top, box.height, whole.height, features)
-    return Place(rows, place_samples(box.left, box.width, whole.width, features))
+    return Place(place_pixels(box.top, box.height, whole.height), place_pixels(box.left, box.width, whole.width))
 
 
 def _replace_first(features: Tensor, channels: Tensor) -> Tensor:

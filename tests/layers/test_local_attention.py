@@ -19,7 +19,7 @@ from restore_cli.layers.local_attention import (
     Place,
     SoftPool,
     count_cells,
-    place_samples,
+    place_pixels,
     stretch_columns,
     stretch_rows,
 )
@@ -35,7 +35,7 @@ def stretch(cells: torch.Tensor, place: Place) -> torch.Tensor:
 
 def whole(x: Tensor) -> Place:
     h, w = x.shape[-2:]
-    return Place(place_samples(0, h, h, x), place_samples(0, w, w, x))
+    return Place(place_pixels(0, h, h), place_pixels(0, w, w))
 
 
 def soft_average(x: Tensor) -> Tensor:
@@ -106,13 +106,12 @@ def test_a_whole_map_is_stretched_as_published(height: int, width: int) -> None:
 @given(st.integers(60, 400), st.integers(0, 60), st.integers(20, 80), st.sampled_from([torch.float32, torch.bfloat16]))
 def test_a_part_of_a_map_is_stretched_as_in_the_whole(length: int, first: int, count: int, dtype: torch.dtype) -> None:
     cells = torch.rand(1, 2, count_cells(length), 1).to(dtype)
-    like = torch.empty(1, dtype=dtype)
-    columns = place_samples(0, 1, 1, like)
-    expected = stretch(cells, Place(place_samples(0, length, length, like), columns))
+    columns = place_pixels(0, 1, 1)
+    expected = stretch(cells, Place(place_pixels(0, length, length), columns))
     start = min(first * CELL, (length - 20) // CELL * CELL)
     stop = min(start + count * CELL, length)
     part = cells[:, :, start // CELL :][:, :, : count_cells(stop - start)]
-    stretched = stretch(part, Place(place_samples(start, stop - start, length, like), columns))
+    stretched = stretch(part, Place(place_pixels(start, stop - start, length), columns))
     margin = 2 * CELL  # what the halo of a tile is for
     inner = slice(margin if start else 0, stop - start - margin if stop < length else stop - start)
     assert torch.equal(stretched[:, :, inner], expected[:, :, start:stop][:, :, inner])

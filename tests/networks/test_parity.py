@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from restore_cli.catalog import CARDS
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.layers.darkir import DBlock, EBlock
-from restore_cli.layers.local_attention import LocalAttention, Place, place_samples
+from restore_cli.layers.local_attention import LocalAttention, Place, place_pixels
 from restore_cli.layers.repmbconv import RepMBConv
 from restore_cli.layers.saconv import SAConv2d
 from restore_cli.layers.safm import SAFM
@@ -136,7 +136,7 @@ def test_switchable_atrous_convolution_rounded_otherwise(stride: int, dtype: tor
 
 def place(x: torch.Tensor) -> Place:
     h, w = x.shape[-2:]
-    return Place(place_samples(0, h, h, x), place_samples(0, w, w, x))
+    return Place(place_pixels(0, h, h), place_pixels(0, w, w))
 
 
 @pytest.mark.parametrize("case", ["case0", "case1"])

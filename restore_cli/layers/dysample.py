@@ -4,7 +4,8 @@ Paper: Liu, Lu, Fu, Cao: Learning to Upsample by Learning to Sample, ICCV 2023, 
 https://github.com/tiny-smart/dysample (MIT). Parameter names are the published ones. Different here: a point is a pixel
 and a fraction, see sampling.py, so that it is exact however large the picture is; and it is float32 whatever the
 precision of the features. `init_pos`, which published weights hold, is a constant; it is computed anew where it is
-needed, since a conversion of the layer would round it.
+needed, since a conversion of the layer would round it. No network here holds it as it is: it is there for networks that
+do, and the head of `networks/safmn_any.py` follows it.
 """
 
 from __future__ import annotations

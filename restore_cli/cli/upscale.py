@@ -46,6 +46,13 @@ def upscale(
             min=0.0, max=1.0, metavar="0..1", help="Share of the network's result; the rest is plainly resized."
         ),
     ] = 1.0,
+    restore_alpha: Annotated[
+        bool,
+        typer.Option(
+            "--restore-alpha",
+            help="Put alpha through the network, too, and not only resize it: sharper outlines, twice the time.",
+        ),
+    ] = False,
     tta: Tta = False,
     *,
     traits: TraitOptions,
@@ -66,7 +73,7 @@ def upscale(
     if choice.note:
         request.display.note(choice.note)
     facts = {"scale": sizing.label, "model": "auto" if choice.compressed else name_of_model(choice.card, engine.model)}
-    settings = {"strength": strength, "tta": tta} | traits.settings
+    settings = {"strength": strength, "tta": tta} | traits.settings | ({"restore_alpha": True} if restore_alpha else {})
     run_session(
         request,
         partial(load_upscaler, choice=choice, settings=settings),

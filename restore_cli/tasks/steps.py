@@ -57,6 +57,7 @@ STEPS: Mapping[TaskName, Mapping[str, Key]] = {
         "width": (int, "a number of pixels"),
         "height": (int, "a number of pixels"),
         "long-edge": (int, "a number of pixels"),
+        "restore-alpha": (parse_flag, "yes or no"),
         "speed": (parse_speed, "fast, balanced or best"),
     },
     "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},

@@ -22,7 +22,7 @@ class Upscaler:
 
     A continuous network lands on the size; what another makes larger than asked for is reduced (Lanczos). Grey stays
     grey. Colours below full transparency are bled under it before the network, unless the alpha is data; alpha itself
-    is resampled.
+    is resampled, unless it shall be restored.
     """
 
     def __init__(
@@ -35,13 +35,15 @@ class Upscaler:
         tta: bool = False,
         wrap: Wrap | None = None,
         alpha: Alpha = Alpha.TRANSPARENCY,
+        restore_alpha: bool = False,
         whole_bytes: int = LARGEST_BAND,
     ) -> None:
         """`model` is what outcomes call it.
 
         `strength` is the share of the network's result, 0 to 1; the rest is the plainly resized picture. `tta` averages
         the results of the eight flips and turns of the picture. Edges that meet by `wrap` do so in the result, too.
-        A result whose samples are more than `whole_bytes` is handed on in bands.
+        `restore_alpha` puts alpha through the network, as a grey picture, which makes its outlines sharper. A result
+        whose samples are more than `whole_bytes` is handed on in bands.
 
         Raises:
             UsageError: the strength is none from 0 to 1.
@@ -55,6 +57,7 @@ class Upscaler:
         self.tta = tta
         self.wrap = wrap
         self.alpha = alpha
+        self.restore_alpha = restore_alpha
         self.whole_bytes = whole_bytes
 
     def output_size(self, height: int, width: int) -> tuple[int, int] | None:
@@ -104,7 +107,8 @@ class Upscaler:
         Raises:
             PictureError: a picture would have to grow too much.
         """
-        is_single = not self.tta and self.wrap is None and self.passes(height, width) == 1
+        alone = self.tta or self.wrap is not None or self.restore_alpha
+        is_single = not alone and self.passes(height, width) == 1
         return self.restorer.stack_size(height, width) if is_single else 1
 
     def passes(self, height: int, width: int) -> int:
@@ -151,6 +155,7 @@ class Upscaler:
             strength=self.strength,
             tta=self.tta,
             alpha=self.alpha,
+            restores_alpha=self.restore_alpha,
             whole_bytes=self.whole_bytes,
         )
 

@@ -44,6 +44,7 @@ class Upscaling:
         strength: float,
         tta: bool,
         alpha: Alpha,
+        restores_alpha: bool,
         whole_bytes: int,
     ) -> None:
         """Bring `picture` to `size`, height and width; `receive` gets bands of its rows, from the top down.
@@ -56,10 +57,13 @@ class Upscaling:
         self.receive = receive
         self.strength = strength
         self.tta = tta
+        self.restores_alpha = restores_alpha and picture.alpha is not None
+        self.alpha = alpha
         self.whole_bytes = whole_bytes
         self.storage = picture.storage
         self.plain: Values = UnitValues(picture.pixels)
         self.beyond_srgb: Values | None = picture.beyond_srgb
+        self.restored_alpha: Samples | None = None
         if picture.alpha is not None and alpha is Alpha.TRANSPARENCY:
             self.plain = bleed_colour(self.plain, picture.alpha, self.storage)
             if self.beyond_srgb is not None:
@@ -67,6 +71,9 @@ class Upscaling:
 
     def run(self, sizes: Sequence[Size], progress: Progress) -> Run:
         """Put the picture through the network once for each of `sizes`, which it has after each pass."""
+        if self.restores_alpha:
+            self.restored_alpha = self._restore_alpha(sizes, sub_progress(progress, 0, 1 / 2))
+            progress = sub_progress(progress, 1 / 2, 1 / 2)
         have = self.picture.height, self.picture.width
         efforts = [height * width for height, width in [have, *sizes[:-1]]]
         source = self.colour
@@ -88,6 +95,31 @@ class Upscaling:
     def complete(self, x: Tensor) -> None:
         """Make the result of what the network made of the whole picture in one pass: 3, h, w."""
         self._finisher((x.shape[1], x.shape[2]))(0, from_colour(x, self.picture.pixels.shape[2]))
+
+    def _restore_alpha(self, sizes: Sequence[Size], progress: Progress) -> Samples:
+        """Return what the network makes of the alpha, taken for a grey picture: height, width."""
+        assert self.picture.alpha is not None
+        grey = replace(self.picture, pixels=self.picture.alpha[..., None], alpha=None, beyond_srgb=None)
+        restored = self.storage.empty((self.height, self.width), grey.pixels.dtype)
+        reached = 0
+
+        def take(band: Picture) -> None:
+            nonlocal reached
+            restored[reached : reached + band.height] = band.pixels[..., 0]
+            reached += band.height
+
+        Upscaling(
+            grey,
+            (self.height, self.width),
+            self.restorer,
+            take,
+            strength=self.strength,
+            tta=self.tta,
+            alpha=self.alpha,
+            restores_alpha=False,
+            whole_bytes=self.whole_bytes,
+        ).run(sizes, progress)
+        return restored
 
     def _restore_in_rows(self, source: Colour, size: Size, progress: Progress) -> Run:
         """Let the last pass, whose result has `size`, make the samples of the result, tile by tile.
@@ -162,7 +194,9 @@ class Upscaling:
         for rows in self._bands(top, top + len(pixels), pixels[0].nbytes):
             box = Box(rows.start, 0, rows.stop - rows.start, self.width)
             alpha, beyond = picture.alpha, None
-            if alpha is not None:
+            if self.restored_alpha is not None:
+                alpha = self.restored_alpha[rows]
+            elif alpha is not None:
                 resized = resize(UnitValues(alpha[..., None]), self.height, self.width, box)
                 alpha = to_samples(resized[..., 0], 8 * picture.pixels.itemsize)
             if self.beyond_srgb is not None:

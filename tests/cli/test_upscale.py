@@ -351,6 +351,18 @@ def test_edges_that_meet_still_do(photo: Path, here: Path) -> None:
         assert np.abs(np.roll(one, 16 * factor, (0, 1)) - other).max() <= 1
 
 
+def test_alpha_goes_through_the_network_where_it_shall(photo: Path, here: Path) -> None:
+    with Image.open(photo) as image:
+        image.putalpha(Image.linear_gradient("L").resize(image.size).point(lambda level: 255 * (level > 99)))
+        image.save("cut.png")
+    for option in ([], ["--restore-alpha"]):
+        assert run(["upscale", "cut.png", "-o", f"{len(option)}.png", "-q", *option]) == 0
+    plain, restored = open_pixels(here / "0.png"), open_pixels(here / "1.png")
+    assert (plain[..., :3] == restored[..., :3]).all()
+    edge = [((each[..., 3] > 20) & (each[..., 3] < 235)).sum() for each in (plain, restored)]
+    assert edge[1] < edge[0], "outlines are sharper"
+
+
 def test_options_for_textures_count_as_other_options(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["upscale", str(photo), "--scale", "2", "--manifest", "batch.db"]
     for added, told in ((), "photo_x2.png"), ((), "skipped"), (("--alpha", "data"), "photo_x2.png"):

@@ -120,6 +120,28 @@ def test_colours_under_an_alpha_that_is_data_are_kept(network: Network, picture:
     assert (kept.alpha == bled.alpha).all()
 
 
+@pytest.mark.parametrize("wrap", [None, Wrap.XY])
+@pytest.mark.parametrize(("sizing", "strength"), [(Sizing(scale=2), 1.0), (Sizing(scale=3), 0.5)])
+def test_a_restored_alpha_is_what_it_would_be_as_a_grey_picture(
+    sizing: Sizing, strength: float, wrap: Wrap | None, network: Network, picture: Picture
+) -> None:
+    assert picture.alpha is not None
+    restorer = Restorer(network, CPU)
+    grey, _ = Upscaler(restorer, sizing, strength=strength, wrap=wrap)(Picture(picture.alpha[..., None]))
+    plain, _ = Upscaler(restorer, sizing, strength=strength, wrap=wrap)(picture)
+    upscale = Upscaler(restorer, sizing, strength=strength, wrap=wrap, restore_alpha=True, whole_bytes=1)
+    assert upscale.group_size(HEIGHT, WIDTH) == 1
+    shares: list[float] = []
+    restored, _ = upscale(picture, shares.append)
+    assert restored.alpha is not None
+    assert (restored.alpha == grey.pixels[..., 0]).all()
+    assert (restored.pixels == plain.pixels).all()
+    assert plain.alpha is not None
+    assert (plain.alpha != restored.alpha).any()
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
 def test_colours_under_an_alpha_that_is_data_are_restored(cleaning_network: Network, picture: Picture) -> None:
     assert picture.alpha is not None
     picture.alpha[:] = 0

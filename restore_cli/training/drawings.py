@@ -20,14 +20,14 @@ from restore_cli.training.degradations import log_uniform
 from restore_cli.training.photographs import Samples
 from restore_cli.training.textures import OVERSAMPLING, cloth, grain, screen
 
-LAYERS = (1, 5)
-"""Things drawn over each other in a picture, at the least and at the most."""
+LAYERS = (0, 5)
+"""Things drawn over each other on a ground, at the least and at the most."""
 ROTATED = 0.3
 """Share of writing that is turned by any angle."""
 SQUEEZED = 0.4
 """Share of writing that is narrower or wider than its typeface."""
-PLAIN_INK, MUTED_INK = 0.4, 0.4
-"""Shares of colours that are nearly black or nearly white, and of those that are nearly grey."""
+PLAIN_INK, MUTED_INK, PURE_INK = 0.4, 0.3, 0.1
+"""Shares of colours that are nearly black or nearly white, nearly grey, and as strong as a screen can show them."""
 MUTED = 30
 """Levels by which the channels of a nearly grey colour differ from the grey, at the most."""
 TYPEFACES = ("DejaVuSans[-.]*", "DejaVuSansMono*", "DejaVuSerif[-.]*", "STIXGeneral*", "cm[rst][1st]*")
@@ -67,6 +67,8 @@ def _colour(random: Generator) -> Colour:
     levels = random.integers(0, 256, 3)
     if kind < PLAIN_INK + MUTED_INK:
         levels = np.clip(levels[0] + random.integers(-MUTED, MUTED, 3, endpoint=True), 0, 255)
+    elif kind < PLAIN_INK + MUTED_INK + PURE_INK:
+        levels = 255 * random.integers(0, 2, 3)
     red, green, blue = (int(level) for level in levels)
     return red, green, blue
 

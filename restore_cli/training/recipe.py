@@ -36,6 +36,7 @@ RANGES: Mapping[str, Numbers] = {
     "degradations.exposure": (-10.0, 10.0),
     "degradations.pairs": SHARE,
     "patches.drawn": SHARE,
+    "patches.contrast": SHARE,
     "loss.l1": NOT_NEGATIVE,
     "loss.fft": NOT_NEGATIVE,
     "loss.ssim": NOT_NEGATIVE,
@@ -97,6 +98,9 @@ class Patches:
     """Draw photographs as often as they are large, and not all equally often."""
     reduced: float = 1.0
     """Least factor, of those down from 1, that what a patch is cut from is reduced by: it is sharper then."""
+    contrast: float = 1.0
+    """Least factor, of those down from 1, that the contrast of a patch is multiplied by around a random level, so that
+    faded and dark pictures are learned from, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

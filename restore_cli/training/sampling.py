@@ -88,6 +88,8 @@ class Sampler:
         target = _reduced(_turned(example.target[cut], turns, mirror), side)
         if example.input is not None:
             return _turned(example.input[cut], turns, mirror), target
+        if self.patches.contrast < 1:
+            target = _faded(target, random.uniform(self.patches.contrast, 1), random)
         made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
         return _without_border(made, margin), _without_border(target, round(margin * scale))
 
@@ -161,6 +163,13 @@ def _reduced(x: Samples, side: int) -> Samples:
     if x.shape[0] == side:
         return x
     return np.array(Image.fromarray(x).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _faded(x: Samples, contrast: float, random: Generator) -> Samples:
+    """Return `x` with its contrast multiplied by `contrast`, 0 to 1, around a random level."""
+    level = random.uniform(0, 255)
+    table = (level + contrast * (np.arange(256) - level)).round().astype(np.uint8)
+    return table[x]
 
 
 def _without_border(x: Samples, border: int) -> Samples:

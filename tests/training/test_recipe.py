@@ -46,6 +46,7 @@ def test_values_have_the_types_of_their_fields() -> None:
         ("batch = 4", "batch = 4\nplaces = 0", "below 1"),
         ("batch = 4", "batch = 4\nreduced = 0.0", "not above 0"),
         ("batch = 4", "batch = 4\nreduced = 1.5", "at most 1"),
+        ("batch = 4", "batch = 4\ncontrast = 1.5", "from 0 to 1"),
         ("warmup = 2", "betas = [0.9]", "not a list of 2 numbers"),
         ("bf16 = false", "bf16 = 0", "not true or false"),
         ('architecture = "safmn"\n', "", "names no network.architecture"),

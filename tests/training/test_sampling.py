@@ -89,6 +89,19 @@ def test_what_is_too_small_to_be_reduced_so_far_is_reduced_less() -> None:
     assert 18 <= max(_spans(sampler("reduced = 0.1", ramp))) <= 20  # 40 of its pixels for 32, of which 16 are kept
 
 
+def test_contrast_is_lowered_around_any_level_down_to_the_least_factor() -> None:
+    edges = Example(np.where(np.arange(48) % 2, 255, 0).astype(np.uint8)[None, :, None].repeat(40, 0).repeat(3, 2))
+    assert all(float(target.min()) == 0 for batch in batches(sampler("", edges), 5) for target in batch.target)
+    targets = [target for batch in batches(sampler("contrast = 0.2", edges), 40) for target in batch.target]
+    spans = [float(target.max() - target.min()) for target in targets]
+    middles = [float(target.max() + target.min()) / 2 for target in targets]
+    assert 0.19 < min(spans) < 0.3
+    assert 0.9 < max(spans) <= 1
+    assert min(middles) < 0.3
+    assert max(middles) > 0.7
+    assert all((target == target[:1]).all() for target in targets), "grey stays grey"
+
+
 def test_pairs_are_not_reduced() -> None:
     picture = draw(40, 48, 1)
     recipe = TINY.replace('kind = "bicubic"\nscale = 2', 'kind = "noise"').replace(

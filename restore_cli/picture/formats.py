@@ -88,7 +88,7 @@ FORMATS: tuple[Format, ...] = (
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), deepest=12, grey=False, max_side=16_384, default_quality=85),
     Format("gif", (".gif",), "vips", grey=False, metadata=False, resolution=False, max_side=65_535),
-    Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
+    Format("bmp", (".bmp",), "pillow", metadata=False, max_bytes=2**32 - 2**16),
     Format(
         "ppm",
         (".ppm", ".pgm", ".pnm"),

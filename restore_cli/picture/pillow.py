@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import dds
+from restore_cli.picture import bmp, dds
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
@@ -127,6 +127,11 @@ def encode(
         file.write(_encode_jpeg2000(image, quality, suffix))
         return
     resolution = metadata.pixels_per_mm if format.name == "bmp" else None
+    if format.name == "bmp" and image.mode in ("LA", "RGBA"):
+        if (samples[..., -1] < 255).any():
+            bmp.encode(np.asarray(image.convert("RGBA")), resolution, file)
+            return
+        image = image.convert(image.mode.removesuffix("A"))  # which more programs read
     options = {"dpi": tuple(density * INCH for density in resolution)} if resolution else {}
     image.save(file, format.name.upper(), **options)
 

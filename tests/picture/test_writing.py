@@ -58,14 +58,27 @@ def test_alpha_is_kept_or_laid_on_white(format: Format, channels: int, samples: 
     pixels = np.ascontiguousarray(samples[..., :channels])
     again = read_picture(encode_picture(Picture(pixels, alpha), format))
     assert (again.alpha is not None) == format.alpha
-    if format.name in ("png", "tiff", "tga", "dds", "jp2"):
+    if format.name in ("png", "tiff", "bmp", "tga", "dds", "jp2"):
         assert (again.pixels == pixels).all()
         assert (again.alpha == alpha).all()
-    elif format.name in ("bmp", "ppm"):
+    elif format.name == "ppm":
         cover = alpha[..., None] / 255
         assert np.abs(again.pixels - (pixels * cover + 255 * (1 - cover))).max() <= 0.5
     elif format.name in ("webp", "avif"):
         assert np.abs(again.alpha.astype(int) - alpha).mean() < 6  # noise is the worst case
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_bitmap_has_an_alpha_only_where_it_shows(channels: int, samples: np.ndarray) -> None:
+    pixels, alpha = samples[..., :channels], np.full(samples.shape[:2], 255, np.uint8)
+    plain = encode_picture(Picture(pixels), "bmp")
+    assert encode_picture(Picture(pixels, alpha), "bmp") == plain
+    alpha[3, 4] = 254
+    content = encode_picture(Picture(pixels, alpha), "bmp")
+    assert content[14:18] == b"\x6c\0\0\0"  # the header of version 4
+    again = read_picture(content)
+    assert again.alpha is not None
+    assert (again.alpha == alpha).all()
 
 
 @each_format

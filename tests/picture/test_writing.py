@@ -131,6 +131,14 @@ def test_quality_trades_bytes_for_likeness(name: str, picture: Picture) -> None:
     assert sizes[0] < sizes[2]
 
 
+@pytest.mark.parametrize("name", ["webp", "jp2"])
+def test_with_a_quality_of_100_nothing_is_lost(name: str, samples: np.ndarray, alpha: np.ndarray) -> None:
+    again = read_picture(encode_picture(Picture(samples, alpha), format_by_name(name), quality=100))
+    assert again.alpha is not None
+    assert (again.pixels == samples).all()
+    assert (again.alpha == alpha).all()
+
+
 @pytest.mark.parametrize(("name", "quality"), [("jpeg", 95), ("webp", 95), ("avif", 85)])
 def test_a_lossy_format_has_a_quality_of_its_own(name: str, quality: int, picture: Picture) -> None:
     format = format_by_name(name)

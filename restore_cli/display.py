@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.batch.totals import LISTED_FAILURES, Totals
 from restore_cli.errors import RestoreError
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
-
-    from restore_cli.batch.outcome import Outcome
 
 FEW_FAILURES = 3
 """Failures up to which nobody needs a list of them at the end."""
@@ -76,14 +75,12 @@ class Display:
 
     def planned(self, source: str, target: str | None, foreseen: Outcome | None) -> None:
         """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
-        record: dict[str, object] = {"source": source, "target": target}
+        record = (foreseen or Outcome(source, target, "done")).record() | {"target": target}
         if foreseen is None:
             what = "restore"
-            record |= {"status": "planned", "reason": None, "error": None, "hint": ""}
+            record["status"] = "planned"
         else:
             what = f"skip, {foreseen.reason}" if foreseen.status == "skipped" else "fail"
-            known = foreseen.record()
-            record |= {key: known[key] for key in ("status", "reason", "error", "hint")}
         way = " -> ".join(shown(name, escapes_bytes=False) for name in (source, target) if name is not None)
         sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from restore_cli.errors import UsageError
 
 Channel = Literal["y", "rgb"]
 Values = NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.bool_)
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 """Shares of red, green and blue in BT.601 luma in its studio range, which begins at 16."""
@@ -34,9 +35,17 @@ class Score:
     """At most 1, for equal pictures."""
 
 
-def compare(restored: NDArray[Any], reference: NDArray[Any], *, channel: Channel = "y", border: int = 0) -> Score:
+def compare(
+    restored: NDArray[Any],
+    reference: NDArray[Any],
+    *,
+    channel: Channel = "y",
+    border: int = 0,
+    hidden: NDArray[np.bool_] | None = None,
+) -> Score:
     """Compare integer samples (h, w, 1 or 3; any depth) after cutting `border` pixels off every side.
 
+    Pixels that are `hidden` (h, w) do not count for the PSNR, and have the reference's colour for the SSIM.
     `y` compares BT.601 luma in its studio range, 16 to 235, and does not round it, as BasicSR does not; MATLAB's
     rgb2ycbcr rounds that of 8-bit samples. `rgb` compares all channels.
 
@@ -51,7 +60,9 @@ def compare(restored: NDArray[Any], reference: NDArray[Any], *, channel: Channel
         a, b = (np.broadcast_to(planes, (*planes.shape[:2], 3)) for planes in (a, b))
     if min(a.shape[:2]) < SSIM_WINDOW:
         raise UsageError(f"fewer than {SSIM_WINDOW} pixels a side are left to compare", "use a smaller --border")
-    error = float(np.mean((a - b) ** 2))
+    visible = np.ones(a.shape[:2], np.bool_) if hidden is None else ~_cut(hidden, border)
+    a = np.where(visible[..., None], a, b)
+    error = float(np.sum((a - b) ** 2)) / (a.shape[2] * max(int(visible.sum()), 1))
     psnr = math.inf if error == 0 else 10 * math.log10(255**2 / error)
     return Score(psnr, float(np.mean([_ssim(a[..., i], b[..., i]) for i in range(a.shape[2])])))
 
@@ -61,6 +72,16 @@ def alphas_differ(restored: NDArray[Any] | None, reference: NDArray[Any] | None,
     a, b = (255.0 if alpha is None else _alpha_levels(alpha, border) for alpha in (restored, reference))
     is_rounded = restored is not None and reference is not None and restored.dtype != reference.dtype
     return bool(np.any(np.abs(a - b) > (0.5 if is_rounded else 0)))
+
+
+def hidden_in_both(
+    restored: NDArray[Any] | None, reference: NDArray[Any] | None, *, border: int = 0
+) -> NDArray[np.bool_] | None:
+    """Return where alphas (h, w; None is opaque) are both 0; None if that is nowhere inside `border`."""
+    if restored is None or reference is None or restored.shape != reference.shape:
+        return None
+    hidden: NDArray[np.bool_] = (restored == 0) & (reference == 0)
+    return hidden if _cut(hidden, border).any() else None
 
 
 def _alpha_levels(alpha: NDArray[Any], border: int) -> Values:
@@ -78,7 +99,7 @@ def _planes(samples: NDArray[Any], channel: Channel) -> Values:
     return luma
 
 
-def _cut(planes: Values, border: int) -> Values:
+def _cut(planes: NDArray[Number], border: int) -> NDArray[Number]:
     return planes[border : planes.shape[0] - border, border : planes.shape[1] - border]
 
 

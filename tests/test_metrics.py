@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from restore_cli.errors import UsageError
-from restore_cli.metrics import alphas_differ, compare
+from restore_cli.metrics import alphas_differ, compare, hidden_in_both
 
 
 def noise(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -114,3 +115,29 @@ def test_alphas_differ_by_more_than_their_depth() -> None:
     opaque[0, 5] = 0
     assert alphas_differ(None, opaque)
     assert not alphas_differ(None, opaque, border=1)
+
+
+@pytest.mark.parametrize("channel", ["y", "rgb"])
+def test_what_is_hidden_does_not_count(channel: Any) -> None:
+    reference, hidden = noise(30, 30), np.zeros((30, 30), np.bool_)
+    hidden[:, :12] = True
+    changed = np.where(hidden[..., None], noise(30, 30, seed=1), reference)
+    assert compare(changed, reference, channel=channel).psnr < 20
+    score = compare(changed, reference, channel=channel, hidden=hidden)
+    assert (score.psnr, score.ssim) == (math.inf, pytest.approx(1))
+    changed[:, 12:] = reference[:, 12:] // 2
+    alone = compare(changed[:, 12:], reference[:, 12:], channel=channel)
+    assert compare(changed, reference, channel=channel, hidden=hidden).psnr == pytest.approx(alone.psnr)
+    assert compare(changed, reference, hidden=np.ones_like(hidden)).psnr == math.inf
+
+
+def test_hidden_is_what_both_hide_inside_the_border() -> None:
+    alpha = np.full((20, 30), 255, np.uint8)
+    other = alpha.astype(np.uint16)
+    alpha[2, 3:5], other[2, 4:6] = 0, 0
+    hidden = hidden_in_both(alpha, other)
+    assert hidden is not None
+    assert np.argwhere(hidden).tolist() == [[2, 4]]
+    assert hidden_in_both(alpha, other, border=3) is None
+    assert hidden_in_both(alpha, None) is None
+    assert hidden_in_both(alpha, other[1:]) is None

@@ -117,7 +117,8 @@ def skipped_if_there(job: Job, *, overwrite: bool, began: float) -> Outcome | No
 def left_alone(job: Job, height: int, width: int) -> Outcome:
     """Return the outcome of a job whose picture need not be made larger."""
     handed_on = "" if job.target else ", and is handed on as it is"
-    return Outcome(name_of_source(job), None, "skipped", f"it is large enough already ({width}x{height}){handed_on}")
+    reason = f"it is large enough already ({width}x{height}){handed_on}"
+    return Outcome(name_of_source(job), None, "skipped", reason, input_size=(width, height))
 
 
 def passed_by(result: Path) -> Outcome:

@@ -16,11 +16,11 @@ from itertools import chain
 from pathlib import Path
 
 from restore_cli.errors import RestoreError, UnreadablePictureError, UsageError
-from restore_cli.picture.formats import ALSO_KNOWN, FORMATS, UNREAD_SUFFIXES
+from restore_cli.picture.formats import ALSO_KNOWN, FORMATS, READ_SUFFIXES, UNREAD_SUFFIXES
 
 STANDARD_STREAM = "-"
 """The name of standard input and standard output on the command line."""
-PICTURE_SUFFIXES = frozenset(suffix for format in FORMATS for suffix in format.suffixes)
+PICTURE_SUFFIXES = frozenset((*(suffix for format in FORMATS for suffix in format.suffixes), *READ_SUFFIXES))
 """Endings by which a folder's files are taken for pictures."""
 Stamp = tuple[int, int]
 """A file's bytes and the time of its last change in nanoseconds: while both stay, so does the file."""

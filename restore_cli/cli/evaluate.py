@@ -158,20 +158,24 @@ def _score(
         PictureError: one cannot be read.
         UsageError: they cannot be compared.
     """
-    from restore_cli.metrics import alphas_differ, compare
+    from restore_cli.metrics import alphas_differ, compare, hidden_in_both
     from restore_cli.picture.reading import read_picture
 
     try:
         a, b = read_picture(ours), read_picture(theirs)
-        score = compare(a.pixels, _cut_to_multiple(b.pixels, modcrop), channel=channel.value, border=border)
+        alpha = None if b.alpha is None else _cut_to_multiple(b.alpha, modcrop)
+        hidden = hidden_in_both(a.alpha, alpha, border=border)
+        pixels = _cut_to_multiple(b.pixels, modcrop)
+        score = compare(a.pixels, pixels, channel=channel.value, border=border, hidden=hidden)
     except RestoreError as error:
         if isinstance(error, PictureError):
             raise
         raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
-    alpha = None if b.alpha is None else _cut_to_multiple(b.alpha, modcrop)
     notes = [f"{path}: {note}" for path, picture in ((ours, a), (theirs, b)) for note in picture.notes]
     if alphas_differ(a.alpha, alpha, border=border):
         notes.append(f"{name}: its transparency is not that of the reference, and is left out of the comparison")
+    if hidden is not None:
+        notes.append(f"{name}: pixels that are fully transparent in both pictures are left out of the comparison")
     return score, notes
 
 

@@ -87,7 +87,7 @@ class FileOptions:
             max=100,
             metavar="1..100",
             help="Quality of JPEG (95 by default), WebP (95), AVIF and Deep Zoom (85), HEIC (70); of JPEG 2000, which "
-            "is lossless without one.",
+            "is lossless without one. With 100 WebP is lossless, too.",
         ),
     ] = None
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from restore_cli.picture.masked_pixels import to_words, unmask
 from restore_cli.picture.picture import Samples
 
 DEPTH_AT, MIPMAPS_AT, FOURCC_AT, CAPS_AT, LAYERS_AT = 24, 28, 84, 112, 140
@@ -21,8 +21,6 @@ CUBE, VOLUME = 0x200, 0x20_0000
 """Bits of the capabilities: the picture has six faces, or a depth."""
 FACES = tuple(0x400 << face for face in range(6))
 """Bits of the capabilities: the faces that are there."""
-FULL = 255
-"""The highest level."""
 EXTENDED = b"DX10"
 """Stands in the place of the kind of compression where a longer header follows."""
 
@@ -63,19 +61,4 @@ def decode_masked(file: IO[bytes], width: int, height: int, bits: int, masks: Se
     content = np.frombuffer(file.read(height * width * size), np.uint8)
     if size == 0 or content.size < height * width * size:
         raise ValueError("the file is cut")
-    pixels = np.zeros((height, width, 4), np.uint8)  # of four bytes each, the lowest first
-    pixels[..., :size] = content.reshape(height, width, size)
-    words = pixels.view("<u4")[..., 0]
-    return np.stack([_channel(words, mask) for mask in masks], axis=2)
-
-
-def _channel(words: NDArray[np.uint32], mask: int) -> Samples:
-    """Return what `words` hold under `mask`, stretched to 8 bits."""
-    if not mask:
-        return np.zeros(words.shape, np.uint8)
-    lowest = mask & -mask
-    levels: NDArray[np.uint32] = (words & np.uint32(mask)) // np.uint32(lowest)
-    if mask // lowest == FULL:
-        return levels.astype(np.uint8)
-    stretched: Samples = np.rint(levels * (FULL / (mask // lowest))).astype(np.uint8)
-    return stretched
+    return unmask(to_words(content, size).reshape(height, width), masks)

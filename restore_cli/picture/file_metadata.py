@@ -31,6 +31,11 @@ LOST_TEXTS = "some of its texts are damaged, or too long, and left out"
 LEFT_CREDENTIALS = "its content credentials (C2PA, JUMBF) are left out"
 LEFT_RESOURCES = "its Photoshop resources ({}) are left out"
 LEFT_TAGS = "its {} are left out"
+LEFT_PLACES = {
+    "grAb": "its offset (grAb) is left out",
+    "oFFs": "its offset (oFFs) is left out",
+    "npTc": "its parts that stretch (npTc, a nine-patch) are left out",
+}
 LEFT_SHAPE = "the shape of its pixels, which are not square, is left out"
 DAMAGED_EXIF = "its EXIF data is damaged and left out"
 
@@ -112,6 +117,7 @@ def _with_chunks(said: FileMetadata, chunks: Chunks) -> FileMetadata:
     )
     said = _with_density(replace(said, metadata=metadata, pages=chunks.frames), chunks.density)
     said = _noting(said, *(note for note, is_true in notes.items() if is_true))
+    said = _noting(said, *(LEFT_PLACES[name] for name in chunks.places))
     return _with_colours(said, chunks.coded_colours, chunks.other_colours and f"chunk {chunks.other_colours}")
 
 

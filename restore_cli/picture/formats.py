@@ -88,7 +88,7 @@ FORMATS: tuple[Format, ...] = (
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), deepest=12, grey=False, max_side=16_384, default_quality=85),
     Format("gif", (".gif",), "vips", grey=False, metadata=False, resolution=False, max_side=65_535),
-    Format("bmp", (".bmp",), "pillow", alpha=False, metadata=False, max_bytes=2**32 - 2**16),
+    Format("bmp", (".bmp",), "pillow", metadata=False, max_bytes=2**32 - 2**16),
     Format(
         "ppm",
         (".ppm", ".pgm", ".pnm"),
@@ -111,8 +111,11 @@ DEEP_ZOOM = Format(
 """A pyramid of tiles: many files, which are written and never read."""
 WRITTEN = (*FORMATS, DEEP_ZOOM)
 
+READ_SUFFIXES = (".dib", ".ico", ".pcx", ".qoi")
+"""Endings, in lower case, of files of formats that are read and not written."""
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
-UNREAD_SUFFIXES = frozenset((".jxl", ".psd", *RAW_SUFFIXES, *(() if HAS_HEIC else HEIC.suffixes)))
+OTHER_SUFFIXES = (".jxl", ".psd", ".xcf", ".exr", ".hdr")
+UNREAD_SUFFIXES = frozenset((*OTHER_SUFFIXES, *RAW_SUFFIXES, *(() if HAS_HEIC else HEIC.suffixes)))
 """Endings, in lower case, of files that users take for pictures and that are not read."""
 
 _BY_SUFFIX = {suffix: format for format in WRITTEN for suffix in format.suffixes}

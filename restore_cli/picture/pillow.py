@@ -1,4 +1,4 @@
-"""Read and write with Pillow what libvips here lacks: BMP, TGA, DDS, JPEG 2000, and read some rarer formats."""
+"""Read and write with Pillow what libvips here lacks: BMP, DDS, JPEG 2000; write TGA, and read some rarer formats."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import dds
+from restore_cli.picture import bmp, dds
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
-READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
+READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""
-UNSURE_ALPHA = ("bmp", "dds", "dib", "tga")
+UNSURE_ALPHA = ("bmp", "dib")
 """Formats in which many programs leave the bytes of an alpha empty that they do not have."""
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 HDR_TEXTURE = ("BC6H", "BC6HS")
@@ -76,7 +76,7 @@ class PillowImage:
         """
         try:
             samples = self._decode_texture() if self.format == "dds" else _to_array(self._image)
-            if self.format in UNSURE_ALPHA and samples.shape[2] == 4 and not samples[..., 3].any():
+            if self._alpha_is_unsure and samples.shape[2] == 4 and not samples[..., 3].any():
                 samples = samples[..., :3]  # it would be invisible
             if self.format == "dds" and (samples[..., 3:] == 255).all():
                 samples = samples[..., :3]  # most kinds of compression have an alpha, whether it is used or not
@@ -85,6 +85,11 @@ class PillowImage:
         except Exception as error:  # as above
             raise UnreadablePictureError(f"it is cut or damaged ({str(error) or type(error).__name__})") from error
         return spread_bits(samples, self.bits) if self.format == "jp2" else samples
+
+    @property
+    def _alpha_is_unsure(self) -> bool:
+        """Whether an alpha that is empty is none; of DDS that is so of a palette, whose colours need not have one."""
+        return self.format in UNSURE_ALPHA or (self.format == "dds" and self._image.mode == "P")
 
     def _decode_texture(self) -> Samples:
         """Decode a DDS, by Pillow but for samples that are not compressed."""
@@ -122,6 +127,11 @@ def encode(
         file.write(_encode_jpeg2000(image, quality, suffix))
         return
     resolution = metadata.pixels_per_mm if format.name == "bmp" else None
+    if format.name == "bmp" and image.mode in ("LA", "RGBA"):
+        if (samples[..., -1] < 255).any():
+            bmp.encode(np.asarray(image.convert("RGBA")), resolution, file)
+            return
+        image = image.convert(image.mode.removesuffix("A"))  # which more programs read
     options = {"dpi": tuple(density * INCH for density in resolution)} if resolution else {}
     image.save(file, format.name.upper(), **options)
 

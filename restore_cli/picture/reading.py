@@ -12,7 +12,7 @@ from typing import IO
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import colour, netpbm, vips
+from restore_cli.picture import colour, netpbm, tga, vips
 from restore_cli.picture.compression import compression_of
 from restore_cli.picture.file_metadata import (
     UNFIT_PROFILE,
@@ -118,6 +118,12 @@ def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check)
         check(header.height, header.width)
         samples = netpbm.decode(file, header)
         return _finish(samples, Metadata(), "ppm", (), storage, colours=samples.shape[2])
+    texture = tga.read_header(file)
+    if texture is not None:
+        _check_size(texture.width, texture.height, max_pixels)
+        check(texture.height, texture.width)
+        samples = tga.decode(file, texture)
+        return _finish(samples, Metadata(), "tga", (), storage, colours=1 if samples.shape[2] < 3 else 3)
     return _read_with_pillow(file, max_pixels, storage, check)
 
 

@@ -30,6 +30,8 @@ TILED_BYTES = 1 << 30
 BIG_TIFF_BYTES = 4_000_000_000
 """Bytes of samples from which on a TIFF is a BigTIFF."""
 TILE = 256
+LOSSLESS = 100
+"""The quality with which WebP gives up nothing."""
 PLACEHOLDER_FORMATS = ("webp", "avif")
 """Formats into which EXIF goes by way of libvips."""
 EXIF_ALONE = ("jpeg", "heic", *PLACEHOLDER_FORMATS)
@@ -109,7 +111,7 @@ def _save_options(format: Format, quality: int | None, image: Any, lossless: boo
             tiles = {"tile": True, "tile_width": TILE, "tile_height": TILE} if size >= TILED_BYTES else {}
             options = {"compression": "deflate", "predictor": "horizontal", "resunit": "inch"}
             return options | {"bigtiff": size >= BIG_TIFF_BYTES} | tiles
-        case "webp" if lossless:
+        case "webp" if lossless or quality == LOSSLESS:
             return {"lossless": True, "exact": True}
         case "webp":
             return {"Q": lossy, "smart_subsample": True, "exact": True}

@@ -35,9 +35,9 @@ def writing(
 ) -> Iterator[Add]:
     """Write a picture that comes in bands of its rows to `target`; an existing file is replaced when all have come.
 
-    `quality` is 1 to 100 for lossy formats. `strip_metadata` leaves EXIF, XMP and IPTC out; the ICC profile stays,
-    since the samples mean nothing without it. Where `target` is a link, the file it leads to is replaced. That the
-    place can be written is known before the first band comes.
+    `quality` is 1 to 100 for lossy formats; WebP and JPEG 2000 lose nothing with 100. `strip_metadata` leaves EXIF,
+    XMP and IPTC out; the ICC profile stays, since the samples mean nothing without it. Where `target` is a link, the
+    file it leads to is replaced. That the place can be written is known before the first band comes.
 
     Raises:
         UsageError: there is no such quality.

@@ -64,9 +64,12 @@ class Upscaling:
         self.plain: Values = UnitValues(picture.pixels)
         self.beyond_srgb: Values | None = picture.beyond_srgb
         self.restored_alpha: Samples | None = None
-        if picture.alpha is not None and alpha is Alpha.TRANSPARENCY:
+        hides = picture.alpha is not None and alpha is Alpha.TRANSPARENCY
+        self.keeps_hidden = hides and size == (picture.height, picture.width)
+        """Whether colours under full transparency stay."""
+        if picture.alpha is not None and hides:
             self.plain = bleed_colour(self.plain, picture.alpha, self.storage)
-            if self.beyond_srgb is not None:
+            if self.beyond_srgb is not None and not self.keeps_hidden:
                 self.beyond_srgb = bleed_colour(self.beyond_srgb, picture.alpha, self.storage, limits=DEEP_DIFFERENCES)
 
     def run(self, sizes: Sequence[Size], progress: Progress) -> Run:
@@ -202,6 +205,8 @@ class Upscaling:
             if self.beyond_srgb is not None:
                 beyond = np.rint(resize(self.beyond_srgb, self.height, self.width, box)).astype(np.int32)
             band = pixels[rows.start - top : rows.stop - top]
+            if picture.alpha is not None and self.keeps_hidden:
+                band = np.where(picture.alpha[rows, :, None] == 0, picture.pixels[rows], band)
             self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond, compression=None))
             self.storage.release()
 

@@ -48,6 +48,15 @@ def test_a_list_that_cannot_be_read_is_named(name: str, tmp_path: Path, monkeypa
         read_list(name)
 
 
+def test_folders_give_all_that_is_read_and_count_what_is_known_and_is_not(tmp_path: Path) -> None:
+    read = ["a.dib", "b.ICO", "c.pcx", "d.qoi", "e.tga"]
+    for name in (*read, "f.exr", "g.hdr", "h.xcf", "i.txt"):
+        (tmp_path / name).touch()
+    found = find_sources([str(tmp_path)], recursive=True, output=None)
+    assert [source.path.name for source in found.sources] == read
+    assert found.unread == {".exr": 1, ".hdr": 1, ".xcf": 1}
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_pipes_in_folders_are_passed_over_and_dangling_links_are_not(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")

@@ -190,9 +190,9 @@ def test_what_the_format_loses_is_noted(photo: Path) -> None:
     with Image.open(photo) as image:
         image.putalpha(200)
         image.save(photo)
-    target = photo.with_name("x.bmp")
-    outcome = worker(Inverting())(Job(photo, target, format_by_name("bmp")), no_progress)
-    assert outcome.notes == ("turned", "BMP holds no transparency, so the picture lies on white")
+    target = photo.with_name("x.ppm")
+    outcome = worker(Inverting())(Job(photo, target, format_by_name("ppm")), no_progress)
+    assert outcome.notes == ("turned", "PPM holds no transparency, so the picture lies on white")
 
 
 def test_a_refusal_is_a_failure_with_its_hint() -> None:

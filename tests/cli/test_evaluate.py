@@ -244,3 +244,16 @@ def test_a_doubtful_name_leaves_the_other_pairs(capsys: pytest.CaptureFixture[st
     assert captured.err.splitlines()[0] == "error: theirs/a.jpg and theirs/a.tif share a name"
     assert "no partner" not in captured.err
     assert [line.split("\t")[0] for line in captured.out.splitlines()] == ["b.png", "mean"]
+
+
+def test_pixels_that_nobody_sees_are_left_out_and_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 20, 4), np.uint8)
+    pixels[..., 3] = np.where(np.arange(20) < 9, 0, 255)
+    for folder, colour in (("ours", 255), ("theirs", 0)):
+        pixels[:, :9, :3] = colour
+        Image.fromarray(pixels).save(f"{folder}/sprite.png")
+    assert run(["evaluate", "ours/sprite.png", "theirs/sprite.png", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"name": "sprite.png", "psnr": None, "ssim": 1.0}
+    told = "note: sprite.png: pixels that are fully transparent in both pictures are left out of the comparison"
+    assert captured.err.splitlines() == [told]

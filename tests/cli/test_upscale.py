@@ -186,7 +186,8 @@ def test_the_built_in_model_follows_the_scale(
 def test_a_picture_that_is_large_enough_is_left_alone(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["upscale", str(photo), "--long-edge", "40", "--json"]) == 0
     captured = capsys.readouterr()
-    assert records(captured.out)[0]["status"] == "skipped"
+    record = records(captured.out)[0]
+    assert (record["status"], record["input_size"]) == ("skipped", [45, 37])
     assert "large enough already (45x37)" in captured.err
     assert [path.name for path in photo.parent.iterdir()] == ["photo.png"]
 
@@ -249,8 +250,11 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "folder/a.png -> out/a.png (restore)" in capsys.readouterr().out
     assert not Path("out").exists()
     assert run(["upscale", "folder", "nosuch.png", "--dry-run", "--json"]) == 1
-    found = {record["source"]: (record["status"], record["error"]) for record in records(capsys.readouterr().out)}
+    told = records(capsys.readouterr().out)
+    found = {record["source"]: (record["status"], record["error"]) for record in told}
     assert len(found) == 4
+    assert {tuple(record) for record in told} == {tuple(told[0])}, "all have the same keys"
+    assert {record["model"] for record in told} == {None}
     assert found["folder/a.png"] == ("planned", None)
     assert found["nosuch.png"] == ("failed", "there is no file nosuch.png")
 

@@ -86,6 +86,25 @@ def test_an_alpha_that_is_full_everywhere_is_none(samples: np.ndarray, save: Any
     assert read_picture(save(np.dstack([samples, np.full(samples.shape[:2], 255, np.uint8)]), "DDS")).alpha is None
 
 
+@pytest.mark.parametrize("kind", ["plain", "DXT3", "DX10"])
+def test_an_alpha_that_shows_nothing_is_one_where_the_header_tells_of_it(kind: str) -> None:
+    pixels = b"\xff\0\0\0" * 32 if kind != "DXT3" else (bytes(8) + struct.pack("<HHI", 0xF800, 0x1F, 0)) * 2
+    extension = struct.pack("<5I", 28, 3, 0, 1, 0) if kind == "DX10" else b""
+    form: dict[str, Any] = {"bits": 32, "masks": LAYOUTS["R8G8B8A8"][1]} if kind == "plain" else {"kind": kind.encode()}
+    picture = read_picture(header(8, 4, **form) + extension + pixels)
+    assert picture.alpha is not None
+    assert not picture.alpha.any()
+
+
+def test_an_alpha_of_a_palette_that_shows_nothing_is_none() -> None:
+    content = bytearray(header(8, 4, bits=8, masks=(0, 0, 0)))
+    struct.pack_into("<I", content, 80, 0x20)
+    colours = b"".join(bytes([number, 10, 20, 0]) for number in range(256))
+    picture = read_picture(bytes(content) + colours + bytes(range(32)))
+    assert picture.alpha is None
+    assert picture.pixels[..., 0].ravel().tolist() == list(range(32))
+
+
 def test_what_is_written_has_32_bits_a_pixel(samples: np.ndarray) -> None:
     grey = np.ascontiguousarray(samples[..., :1])
     content = encode_picture(Picture(grey), "dds")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,8 @@ def test_a_pixel_a_millimetre_is_a_resolution(samples: np.ndarray, save: Any) ->
     assert picture.metadata.pixels_per_mm == pytest.approx((1, 1))
 
 
-def test_a_bitmap_keeps_its_resolution(samples: np.ndarray, save: Any) -> None:
-    picture = read_picture(save(samples, "BMP", dpi=(300, 150)))
+@pytest.mark.parametrize("has_alpha", [False, True])
+def test_a_bitmap_keeps_its_resolution(has_alpha: bool, samples: np.ndarray, alpha: np.ndarray, save: Any) -> None:
+    picture = replace(read_picture(save(samples, "BMP", dpi=(300, 150))), alpha=alpha if has_alpha else None)
     with Image.open(io.BytesIO(encode_picture(picture, format_by_name("bmp")))) as image:
         assert image.info["dpi"] == pytest.approx((300, 150), rel=1e-3)

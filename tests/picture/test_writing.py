@@ -58,14 +58,27 @@ def test_alpha_is_kept_or_laid_on_white(format: Format, channels: int, samples: 
     pixels = np.ascontiguousarray(samples[..., :channels])
     again = read_picture(encode_picture(Picture(pixels, alpha), format))
     assert (again.alpha is not None) == format.alpha
-    if format.name in ("png", "tiff", "tga", "dds", "jp2"):
+    if format.name in ("png", "tiff", "bmp", "tga", "dds", "jp2"):
         assert (again.pixels == pixels).all()
         assert (again.alpha == alpha).all()
-    elif format.name in ("bmp", "ppm"):
+    elif format.name == "ppm":
         cover = alpha[..., None] / 255
         assert np.abs(again.pixels - (pixels * cover + 255 * (1 - cover))).max() <= 0.5
     elif format.name in ("webp", "avif"):
         assert np.abs(again.alpha.astype(int) - alpha).mean() < 6  # noise is the worst case
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_bitmap_has_an_alpha_only_where_it_shows(channels: int, samples: np.ndarray) -> None:
+    pixels, alpha = samples[..., :channels], np.full(samples.shape[:2], 255, np.uint8)
+    plain = encode_picture(Picture(pixels), "bmp")
+    assert encode_picture(Picture(pixels, alpha), "bmp") == plain
+    alpha[3, 4] = 254
+    content = encode_picture(Picture(pixels, alpha), "bmp")
+    assert content[14:18] == b"\x6c\0\0\0"  # the header of version 4
+    again = read_picture(content)
+    assert again.alpha is not None
+    assert (again.alpha == alpha).all()
 
 
 @each_format
@@ -116,6 +129,14 @@ def test_quality_trades_bytes_for_likeness(name: str, picture: Picture) -> None:
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
     assert sizes[0] < sizes[2]
+
+
+@pytest.mark.parametrize("name", ["webp", "jp2"])
+def test_with_a_quality_of_100_nothing_is_lost(name: str, samples: np.ndarray, alpha: np.ndarray) -> None:
+    again = read_picture(encode_picture(Picture(samples, alpha), format_by_name(name), quality=100))
+    assert again.alpha is not None
+    assert (again.pixels == samples).all()
+    assert (again.alpha == alpha).all()
 
 
 @pytest.mark.parametrize(("name", "quality"), [("jpeg", 95), ("webp", 95), ("avif", 85)])

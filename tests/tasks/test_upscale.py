@@ -21,6 +21,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.sizing import Sizing, count_passes, plan_sizes
 from restore_cli.tasks.task import GroupingTask
+from restore_cli.tasks.traits import Alpha
 from restore_cli.tasks.upscale import Upscaler
 
 
@@ -201,6 +202,24 @@ def test_colours_under_transparency_do_not_bleed_out() -> None:
     assert result.pixels[result.alpha > 0].min() >= 249
     assert result.alpha.max() == 255
     assert result.alpha.min() == 0
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(("alpha", "stays"), [("transparency", True), ("data", False)])
+def test_colours_under_transparency_stay_where_the_size_does(alpha: str, stays: bool, together: bool) -> None:
+    pixels, opacity = noise(16, 16, 3, dtype=np.uint16), np.full((16, 16), 65_535, np.uint16)
+    opacity[3:9, 5:], opacity[10] = 0, 1
+    beyond = np.random.default_rng(1).integers(-99, 99, pixels.shape, np.int32)
+    task = upscaler(Sizing(scale=1), Repeating(gradient=0.5))
+    task.alpha, task.whole_bytes = Alpha(alpha), 64
+    picture = Picture(pixels, opacity, beyond)
+    outcome = task.restore_group([picture])[0] if together else task(picture)
+    assert not isinstance(outcome, RestoreError)
+    result, hidden = outcome[0], opacity == 0
+    assert result.beyond_srgb is not None
+    assert bool((result.pixels[hidden] == pixels[hidden]).all()) is stays
+    assert (result.beyond_srgb == beyond).all()
+    assert (result.pixels[~hidden] != pixels[~hidden]).mean() > 0.5
 
 
 def test_what_lies_beyond_srgb_grows_with_the_picture() -> None:

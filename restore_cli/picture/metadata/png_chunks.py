@@ -28,7 +28,9 @@ CREDENTIALS = b"caBX"
 PIXEL_SIZE, PIXEL_SIZE_BYTES, METRE = b"pHYs", 9, b"\1"
 """The chunk of pixels per unit across and down, its length, and the unit in its last byte; any other is unknown."""
 CICP, SRGB, GAMMA, CHROMATICITIES = b"cICP", b"sRGB", b"gAMA", b"cHRM"
-HEADS, HEAD_BYTES = (ANIMATION, CREDENTIALS, PIXEL_SIZE, ICC, CICP, SRGB, GAMMA, CHROMATICITIES), 64
+PLACES = (b"grAb", b"oFFs", b"npTc")
+"""Chunks that tell of places in pixels: of Doom, of the standard's extensions, and of a nine-patch of Android."""
+HEADS, HEAD_BYTES = (ANIMATION, CREDENTIALS, PIXEL_SIZE, ICC, CICP, SRGB, GAMMA, CHROMATICITIES, *PLACES), 64
 """Chunks of which no more is read than so many bytes, with which they begin."""
 CICP_OF_SRGB = bytes((1, 13))
 """Primaries and transfer (ITU-T H.273)."""
@@ -64,6 +66,8 @@ class Chunks:
     density: Density
     has_credentials: bool
     """Whether there are content credentials."""
+    places: tuple[str, ...]
+    """Names of chunks that tell of places in pixels."""
 
 
 def read_chunks(file: IO[bytes]) -> Chunks:
@@ -90,6 +94,7 @@ def read_chunks(file: IO[bytes]) -> Chunks:
         frames=int.from_bytes(heads[ANIMATION][:4], "big") if ANIMATION in heads else 1,
         density=_density_in(heads.get(PIXEL_SIZE, b"")),
         has_credentials=CREDENTIALS in heads,
+        places=tuple(kind.decode() for kind in PLACES if kind in heads),
     )
 
 

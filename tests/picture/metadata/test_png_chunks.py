@@ -85,6 +85,16 @@ def test_frames_are_counted(samples: np.ndarray) -> None:
     assert "only the first of 3 pages or frames is used" in read_picture(file.getvalue()).notes
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"), [(b"grAb", bytes(8)), (b"oFFs", bytes(9)), (b"npTc", bytes(84)), (b"prVt", bytes(8))]
+)
+def test_places_in_pixels_are_told_of(kind: bytes, content: bytes, samples: np.ndarray, save: Any) -> None:
+    plain = save(samples, "PNG")
+    notes = read_picture(plain[:33] + chunk(kind, content) + plain[33:]).notes
+    assert len(notes) == (kind != b"prVt")
+    assert all(f"({kind.decode()}" in note and "left out" in note for note in notes)
+
+
 @pytest.mark.parametrize("text", [b"", b"\1\0\0\0junk", b"\1\0", b"\0\0"])
 def test_damaged_texts_hold_no_xmp(text: bytes, samples: np.ndarray, save: Any) -> None:
     plain = save(samples, "PNG")

@@ -12,6 +12,7 @@ from typing import Any, Self
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_process import Finish, holding_signals, serve
+from restore_cli.errors import RestoreError
 
 
 @dataclass(eq=False, slots=True)
@@ -32,11 +33,20 @@ class WorkerHandle:
 
     @classmethod
     def begin(cls, config: WorkerConfig, context: SpawnContext) -> Self:
-        """Begin the process of a worker."""
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, config), daemon=True)
-        with holding_signals():
-            process.start()
+        """Begin the process of a worker.
+
+        Raises:
+            RestoreError: the system has no process or no line for it.
+        """
+        try:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=serve, args=(theirs, config), daemon=True)
+            with holding_signals():
+                process.start()
+        except OSError as error:
+            raise RestoreError(
+                f"a worker cannot be started: {error.strerror or error}", "give fewer --workers"
+            ) from error
         theirs.close()
         return cls(config, process, ours)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import multiprocessing
 import os
@@ -15,12 +16,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from restore_cli.batch.backlog import Backlog
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
-from restore_cli.errors import RestoreError, WeightsError
+from restore_cli.batch.worker_handle import WorkerHandle
+from restore_cli.batch.worker_process import WorkerFailed
+from restore_cli.errors import DeviceError, RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 
@@ -121,6 +125,30 @@ class Planting:
         return found
 
 
+class Aborted:
+    """A worker's process that is at its end already."""
+
+    exitcode = -signal.SIGABRT
+
+    def join(self) -> None: ...
+
+
+@pytest.fixture
+def begun(planted: Any) -> Planting:
+    """Two workers of which one has begun, as far as their supervisor knows."""
+    planting = Planting(planted.load, workers=2)
+    planting.supervisor._has_begun = True
+    return planting
+
+
+def add_aborted(planting: Planting) -> WorkerHandle:
+    """Let the last of the workers be one that was aborted."""
+    supervisor = planting.supervisor
+    handle = WorkerHandle(supervisor._configs[-1], Aborted(), SpawnContext().Pipe()[0])  # type: ignore[arg-type]
+    supervisor._workers.append(handle)
+    return handle
+
+
 def statuses(found: dict[Job, Outcome]) -> list[str]:
     return [outcome.status for _, outcome in sorted(found.items(), key=lambda item: str(item[0].source))]
 
@@ -183,6 +211,40 @@ def test_a_later_worker_that_cannot_begin_is_done_without(planted: Any, jobs: li
     planting = Planting(planted.load_once, workers=2, mark=str(tmp_path / "loaded"), seconds=0.3)
     assert statuses(planting.run(jobs)) == ["done"] * 8
     assert planting.told == ["loaded", "the card is busy; the other workers go on"]
+
+
+def test_the_last_of_the_workers_that_cannot_begin_ends_the_run(begun: Planting) -> None:
+    failed = WorkerFailed(DeviceError("the card is busy"))
+    assert list(begun.supervisor._understand(add_aborted(begun), failed)) == []
+    assert begun.told == ["the card is busy; the other workers go on"]
+    with pytest.raises(DeviceError, match="the card is busy"):
+        list(begun.supervisor._understand(add_aborted(begun), failed))
+
+
+def test_a_worker_that_the_system_has_no_room_for_is_done_without_if_there_are_others(
+    begun: Planting, planted: Any, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(context: SpawnContext) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(SpawnContext, "Pipe", fail)
+    message = "a worker cannot be started: Too many open files"
+    begun.supervisor._hand_out(Backlog(jobs), stopping=False)
+    assert begun.told == [f"{message}; the other workers go on"]
+    with pytest.raises(RestoreError, match=message):
+        begun.supervisor._hand_out(Backlog(jobs), stopping=False)
+    with pytest.raises(RestoreError, match=message):
+        Planting(planted.load, workers=2).run(jobs)
+
+
+def test_a_worker_that_never_comes_to_life_is_done_without_if_there_are_others(begun: Planting) -> None:
+    for _ in range(DEATHS_AT_BEGINNING):
+        assert list(begun.supervisor._settle_dead(add_aborted(begun))) == []
+    assert begun.told == ["its worker crashed (SIGABRT); the other workers go on"]
+    for _ in range(DEATHS_AT_BEGINNING - 1):
+        assert list(begun.supervisor._settle_dead(add_aborted(begun))) == []
+    with pytest.raises(RestoreError, match="SIGABRT"):
+        list(begun.supervisor._settle_dead(add_aborted(begun)))
 
 
 def test_a_task_that_stumbles_at_loading_ends_the_run_in_one_line(planted: Any, jobs: list[Job]) -> None:

@@ -202,12 +202,12 @@ class Supervisor:
                 if handle.has_begun or isinstance(error, AbsentDeviceError):
                     raise error
                 self._do_without(handle.config, error)
-                handle.is_dismissed = True
+                handle.dismiss(Finish(abandons=True))
 
     def _settle_dead(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
         """Settle what a worker had in hand whose process ended."""
         self._part_with([handle])
-        if handle.is_dismissed and (handle.process.exitcode == 0 or not handle.in_hand):
+        if handle.dismissal and (handle.process.exitcode == 0 or not handle.in_hand):
             return
         death = death_of(handle.process.exitcode or 0)
         if handle.in_hand and not handle.has_suspect:

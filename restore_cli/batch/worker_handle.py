@@ -28,8 +28,8 @@ class WorkerHandle:
     has_begun: bool = False
     has_suspect: bool = False
     """Whether it has in hand one of the pictures that another died of; then it has no other."""
-    is_dismissed: bool = False
-    """Whether it was told that there is no more."""
+    dismissal: Finish | None = None
+    """How it was told that there is no more."""
 
     @classmethod
     def begin(cls, config: WorkerConfig, context: SpawnContext) -> Self:
@@ -57,9 +57,9 @@ class WorkerHandle:
         self._send(job)
 
     def dismiss(self, message: Finish) -> None:
-        """Tell it, once, that there is no more."""
-        if not self.is_dismissed:
-            self.is_dismissed = True
+        """Tell it that there is no more, and what to abandon: once, and once more where that comes to be more."""
+        if self.dismissal is None or (message.abandons and not self.dismissal.abandons):
+            self.dismissal = message
             self.wants_job = False
             self._send(message)
 

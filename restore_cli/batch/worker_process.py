@@ -154,7 +154,10 @@ class SupervisorLink:
             os._exit(1)
 
     def listen(self, pipeline: Pipeline) -> None:
-        """Take jobs in until there are no more. A worker without a supervisor ends at once."""
+        """Take jobs in until there are no more, and what is to be abandoned, even after that.
+
+        A worker without a supervisor ends at once.
+        """
         while True:
             try:
                 message = self._connection.recv()

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from multiprocessing.context import SpawnContext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from PIL import Image
@@ -23,7 +23,7 @@ from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_handle import WorkerHandle
-from restore_cli.batch.worker_process import WorkerFailed
+from restore_cli.batch.worker_process import Finish, SupervisorLink, WorkerFailed
 from restore_cli.errors import DeviceError, RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
@@ -288,6 +288,39 @@ def test_stopping_finishes_what_is_in_the_network(planted: Any, jobs: list[Job],
     found = Planting(planted.load, marks=str(marks), seconds=1.5).run(jobs, stop=lambda: any(marks.iterdir()))
     assert statuses(found) == ["done"]
     assert names_in(tmp_path / "out") == ["0.png"]
+
+
+def test_stopping_abandons_what_was_read_ahead_though_all_jobs_are_handed_out(begun: Planting) -> None:
+    ours, theirs = SpawnContext().Pipe()
+    handle = WorkerHandle(begun.supervisor._configs[0], Aborted(), ours, wants_job=True)  # type: ignore[arg-type]
+    begun.supervisor._workers.append(handle)
+    for stopping in (False, False, True, True):
+        begun.supervisor._hand_out(Backlog([]), stopping)
+    ours.close()
+    assert [theirs.recv(), theirs.recv()] == [Finish(abandons=False), Finish(abandons=True)]
+    with pytest.raises(EOFError):
+        theirs.recv()
+
+
+def test_a_worker_that_has_all_jobs_still_hears_what_to_abandon(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipeline:
+        is_abandoned = False
+
+        def abandon(self) -> None:
+            self.is_abandoned = True
+
+    def end(code: int) -> NoReturn:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    ours, theirs = SpawnContext().Pipe()
+    ours.send(Finish(abandons=False))
+    ours.send(Finish(abandons=True))
+    ours.close()
+    pipeline = Pipeline()
+    with pytest.raises(SystemExit):
+        SupervisorLink(theirs).listen(pipeline)  # type: ignore[arg-type]
+    assert pipeline.is_abandoned
 
 
 def test_closing_kills_and_leaves_whole_files_alone(planted: Any, jobs: list[Job], tmp_path: Path) -> None:

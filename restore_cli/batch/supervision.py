@@ -186,8 +186,8 @@ class Supervisor:
             case JobWanted():
                 handle.wants_job = True
             case JobProgress(job, share):
-                handle.in_hand[job] = share
-                self._progress(sum(sum(other.in_hand.values()) for other in self._workers))
+                handle.in_hand[job].share = share
+                self._progress(sum(going.share for other in self._workers for going in other.in_hand.values()))
             case JobEnded(job, outcome):
                 handle.in_hand.pop(job, None)
                 yield job, outcome
@@ -212,8 +212,8 @@ class Supervisor:
         death = death_of(handle.process.exitcode or 0)
         if handle.in_hand and not handle.has_suspect:
             self._tell(f"{death.message}; what a worker had in hand is done again")
-        for job in handle.in_hand:
-            if outcome := found_written(job, handle.config.began):
+        for job, going in handle.in_hand.items():
+            if outcome := found_written(job, going.since):
                 yield job, outcome
             elif handle.has_suspect:
                 yield job, failure(job, death)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -15,6 +16,16 @@ from restore_cli.batch.worker_process import Finish, holding_signals, serve
 from restore_cli.errors import RestoreError
 
 
+@dataclass(slots=True)
+class InHand:
+    """How it stands with a job that a worker was given."""
+
+    since: float
+    """When it was given, in seconds since 1970."""
+    share: float = 0.0
+    """How much of it is done."""
+
+
 @dataclass(eq=False, slots=True)
 class WorkerHandle:
     """The process, the line to it, and what it has to do."""
@@ -22,8 +33,8 @@ class WorkerHandle:
     config: WorkerConfig
     process: BaseProcess
     connection: Connection[Any, Any]
-    in_hand: dict[Job, float] = field(default_factory=dict)
-    """Jobs that it was given, and the share of each that is done."""
+    in_hand: dict[Job, InHand] = field(default_factory=dict)
+    """Jobs that it was given and has not settled."""
     wants_job: bool = False
     has_begun: bool = False
     has_suspect: bool = False
@@ -53,7 +64,7 @@ class WorkerHandle:
     def give(self, job: Job) -> None:
         """Give it one more job."""
         self.wants_job = False
-        self.in_hand[job] = 0.0
+        self.in_hand[job] = InHand(since=time.time())
         self._send(job)
 
     def dismiss(self, message: Finish) -> None:

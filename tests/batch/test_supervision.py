@@ -201,6 +201,19 @@ def test_a_result_that_nobody_lived_to_tell_of_is_done(planted: Any, jobs: list[
     assert found_written(job, began) is None
 
 
+def test_the_result_of_a_picture_as_it_was_before_is_not_that_of_the_change(begun: Planting, jobs: list[Job]) -> None:
+    """It came during the run, and its worker dies of what the picture is now."""
+    job, handle = replace(jobs[0], replaces=True), add_aborted(begun)
+    assert job.target is not None
+    job.target.parent.mkdir()
+    Image.new("RGB", (40, 32)).save(job.target)
+    written = (time.time() + handle.config.began) / 2
+    os.utime(job.target, (written, written))
+    handle.give(job)
+    assert list(begun.supervisor._settle_dead(handle)) == []
+    assert list(begun.supervisor._suspects) == [job]
+
+
 def test_weights_that_are_missing_end_the_run(planted: Any, jobs: list[Job]) -> None:
     with pytest.raises(WeightsError) as caught:
         Planting(planted.refuse).run(jobs)

@@ -72,7 +72,7 @@ class ClaimedError(PictureError):
 
 
 class ForeignClaimError(ClaimedError):
-    """Another run has it in hand, on another machine: that it ended is not noticed here."""
+    """Another run has it in hand, on another machine or in a container: that it ended is not noticed here."""
 
 
 class NotFiniteError(PictureError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -133,6 +135,12 @@ def as_restore_error(error: Exception) -> RestoreError:
     if isinstance(error, MemoryError):
         return DeviceError("out of host memory", "close other programs, or ask for a smaller result")
     return RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug")
+
+
+def print_traceback(error: Exception) -> None:
+    """Print where an error arose, as `--debug` asks for it, on standard error."""
+    with suppress(OSError):  # nobody reads it
+        traceback.print_exception(error)
 
 
 def failure(job: Job, error: RestoreError, **known: Any) -> Outcome:

@@ -30,7 +30,7 @@ from restore_cli.batch.worker_process import (
     WorkerFailed,
     WorkerReady,
 )
-from restore_cli.errors import AbsentDeviceError
+from restore_cli.errors import AbsentDeviceError, RestoreError
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
 
@@ -41,7 +41,7 @@ FEWEST_IN_HAND = 2
 MOST_COUNTED = 256
 """Pictures that are left, as far as it matters: of several workers each has no more in hand than its part of them."""
 DEATHS_AT_BEGINNING = 3
-"""So many workers may die before they want a job; then no other is begun."""
+"""So many workers may die before they want a job; then the last of them is done without."""
 
 
 class Supervisor:
@@ -79,9 +79,9 @@ class Supervisor:
         killed; even so only whole files are left.
 
         Raises:
-            RestoreError: the first worker cannot load its task, none of them comes to life, or one is for a device that
-                is not there. A later one that cannot begin, on a card that another program has for example, is done
-                without.
+            RestoreError: the first worker cannot begin, none of them can any more, or one is for a device that is not
+                there. A later one that cannot begin, on a card that another program has for example, is done without
+                as long as there are others.
         """
         source = Backlog(jobs)
         try:
@@ -113,7 +113,10 @@ class Supervisor:
         # One begins after the other: the first may have to fetch weights.
         is_ready = all(handle.has_begun for handle in self._workers)
         if missing and is_ready and (self._suspects or source.count() or self._next_contested_is_due()):
-            self._workers.append(WorkerHandle.begin(missing[0], self._context))
+            try:
+                self._workers.append(WorkerHandle.begin(missing[0], self._context))
+            except RestoreError as error:
+                self._do_without(missing[0], error)
 
     def _give(self, handle: WorkerHandle, source: Backlog) -> None:
         job, handle.has_suspect = None, False
@@ -183,8 +186,8 @@ class Supervisor:
             case JobWanted():
                 handle.wants_job = True
             case JobProgress(job, share):
-                handle.in_hand[job] = share
-                self._progress(sum(sum(other.in_hand.values()) for other in self._workers))
+                handle.in_hand[job].share = share
+                self._progress(sum(going.share for other in self._workers for going in other.in_hand.values()))
             case JobEnded(job, outcome):
                 handle.in_hand.pop(job, None)
                 yield job, outcome
@@ -196,22 +199,21 @@ class Supervisor:
                     self._noticed.add(text)
                     self._tell(text)
             case WorkerFailed(error):
-                if handle.has_begun or not self._has_begun or isinstance(error, AbsentDeviceError):
+                if handle.has_begun or isinstance(error, AbsentDeviceError):
                     raise error
-                self._tell(f"{error.message}; the other workers go on")
-                self._configs = [config for config in self._configs if config is not handle.config]
-                handle.is_dismissed = True
+                self._do_without(handle.config, error)
+                handle.dismiss(Finish(abandons=True))
 
     def _settle_dead(self, handle: WorkerHandle) -> Iterator[tuple[Job, Outcome]]:
         """Settle what a worker had in hand whose process ended."""
         self._part_with([handle])
-        if handle.is_dismissed and (handle.process.exitcode == 0 or not handle.in_hand):
+        if handle.dismissal and (handle.process.exitcode == 0 or not handle.in_hand):
             return
         death = death_of(handle.process.exitcode or 0)
         if handle.in_hand and not handle.has_suspect:
             self._tell(f"{death.message}; what a worker had in hand is done again")
-        for job in handle.in_hand:
-            if outcome := found_written(job, handle.config.began):
+        for job, going in handle.in_hand.items():
+            if outcome := found_written(job, going.since):
                 yield job, outcome
             elif handle.has_suspect:
                 yield job, failure(job, death)
@@ -220,7 +222,16 @@ class Supervisor:
         if not handle.has_suspect and not handle.has_begun:
             self._early_deaths += 1
             if self._early_deaths == DEATHS_AT_BEGINNING:
-                raise death
+                self._do_without(handle.config, death)
+                self._early_deaths = 0
+
+    def _do_without(self, config: WorkerConfig, error: RestoreError) -> None:
+        """Let the others go on without a worker that cannot begin; raise `error` where there are none."""
+        others = [other for other in self._configs if other is not config]
+        if not self._has_begun or not others:
+            raise error
+        self._tell(f"{error.message}; the other workers go on")
+        self._configs = others
 
     def _kill(self) -> None:
         """End all workers at once."""

@@ -18,6 +18,7 @@ from restore_cli.batch.outcome import (
     done,
     failure,
     left_alone,
+    print_traceback,
     skipped,
     skipped_if_there,
 )
@@ -101,6 +102,8 @@ class Worker:
 
     def failed(self, job: Job, error: Exception) -> Outcome:
         """Return the outcome of a job that `error` ended."""
+        if self.config.debug:
+            print_traceback(error)
         return failure(job, as_restore_error(error), model=self.task.model, device=self.task.device)
 
     def open(self, job: Job, reserve: Reserve = lambda wanted: None) -> OpenedPicture | Outcome:

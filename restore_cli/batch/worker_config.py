@@ -37,5 +37,7 @@ class WorkerConfig:
     """What its process may take of the memory of this machine."""
     alone_off_host: bool = False
     """Whether the others, which it shares that with, are not begun where its device is not the processor."""
+    debug: bool = False
+    """Whether the traceback of each error is printed."""
     in_flight: int = IN_FLIGHT_BYTES
     """Bytes of pictures that a worker reads ahead and writes behind, at the most, unless a single one has more."""

@@ -9,12 +9,12 @@ from restore_cli.batch.planning import Job
 from restore_cli.errors import RestoreError
 
 
-def found_written(job: Job, began: float) -> Outcome | None:
-    """Return the outcome of a job whose result came after `began`, though nobody lived to tell; None if none did."""
+def found_written(job: Job, given: float) -> Outcome | None:
+    """Return the outcome of a job whose result came after it was `given`, though nobody lived to tell, or None."""
     from restore_cli.picture.reading import measure_picture
 
     try:
-        if job.source is None or job.target is None or job.target.stat().st_mtime < began:
+        if job.source is None or job.target is None or job.target.stat().st_mtime < given:
             return None
         before, after = measure_picture(job.source), measure_picture(job.target)
     except (OSError, RestoreError):

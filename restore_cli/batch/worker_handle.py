@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -12,6 +13,17 @@ from typing import Any, Self
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_process import Finish, holding_signals, serve
+from restore_cli.errors import RestoreError
+
+
+@dataclass(slots=True)
+class InHand:
+    """How it stands with a job that a worker was given."""
+
+    since: float
+    """When it was given, in seconds since 1970."""
+    share: float = 0.0
+    """How much of it is done."""
 
 
 @dataclass(eq=False, slots=True)
@@ -21,35 +33,44 @@ class WorkerHandle:
     config: WorkerConfig
     process: BaseProcess
     connection: Connection[Any, Any]
-    in_hand: dict[Job, float] = field(default_factory=dict)
-    """Jobs that it was given, and the share of each that is done."""
+    in_hand: dict[Job, InHand] = field(default_factory=dict)
+    """Jobs that it was given and has not settled."""
     wants_job: bool = False
     has_begun: bool = False
     has_suspect: bool = False
     """Whether it has in hand one of the pictures that another died of; then it has no other."""
-    is_dismissed: bool = False
-    """Whether it was told that there is no more."""
+    dismissal: Finish | None = None
+    """How it was told that there is no more."""
 
     @classmethod
     def begin(cls, config: WorkerConfig, context: SpawnContext) -> Self:
-        """Begin the process of a worker."""
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, config), daemon=True)
-        with holding_signals():
-            process.start()
+        """Begin the process of a worker.
+
+        Raises:
+            RestoreError: the system has no process or no line for it.
+        """
+        try:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=serve, args=(theirs, config), daemon=True)
+            with holding_signals():
+                process.start()
+        except OSError as error:
+            raise RestoreError(
+                f"a worker cannot be started: {error.strerror or error}", "give fewer --workers"
+            ) from error
         theirs.close()
         return cls(config, process, ours)
 
     def give(self, job: Job) -> None:
         """Give it one more job."""
         self.wants_job = False
-        self.in_hand[job] = 0.0
+        self.in_hand[job] = InHand(since=time.time())
         self._send(job)
 
     def dismiss(self, message: Finish) -> None:
-        """Tell it, once, that there is no more."""
-        if not self.is_dismissed:
-            self.is_dismissed = True
+        """Tell it that there is no more, and what to abandon: once, and once more where that comes to be more."""
+        if self.dismissal is None or (message.abandons and not self.dismissal.abandons):
+            self.dismissal = message
             self.wants_job = False
             self._send(message)
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from restore_cli.batch.outcome import Outcome, as_restore_error
+from restore_cli.batch.outcome import Outcome, as_restore_error, print_traceback
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.errors import RestoreError
@@ -115,6 +115,8 @@ def serve(connection: Connection[Any, Any], config: WorkerConfig) -> None:
         threading.Thread(target=supervisor.listen, args=(pipeline,), daemon=True).start()
         pipeline.run(supervisor.jobs())
     except Exception as error:
+        if config.debug:
+            print_traceback(error)
         supervisor.send(WorkerFailed(as_restore_error(error)))
 
 
@@ -154,7 +156,10 @@ class SupervisorLink:
             os._exit(1)
 
     def listen(self, pipeline: Pipeline) -> None:
-        """Take jobs in until there are no more. A worker without a supervisor ends at once."""
+        """Take jobs in until there are no more, and what is to be abandoned, even after that.
+
+        A worker without a supervisor ends at once.
+        """
         while True:
             try:
                 message = self._connection.recv()

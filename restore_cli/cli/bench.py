@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from restore_cli.catalog import CARDS, find_card, names_file
+from restore_cli.cli.checks import check_key
 from restore_cli.cli.options import Debug, Device, Threads
 from restore_cli.cli.timings import describe, print_header, tell, tell_failure
 from restore_cli.cli.values import PrecisionChoice, complete_model, parse_tile
@@ -87,6 +88,7 @@ def bench(
     for name in models:
         if not names_file(name):
             find_card(name)
+    check_key(key, models)
     sizes = [parse_frame(text) for text in size or ["1024x1024"]]
     if plot:
         _check_plot(plot)
@@ -132,7 +134,9 @@ def _import_plot() -> Any:
     try:
         from restore_cli.benchmark.plot import plot_speeds
     except ImportError as error:
-        raise UsageError(f"drawing needs {error.name}, which is not installed", "pip install matplotlib") from error
+        raise UsageError(
+            f"drawing needs a library that cannot be imported: {error}", "pip install matplotlib"
+        ) from error
     return plot_speeds
 
 

@@ -34,6 +34,9 @@ def check_options(request: Request) -> None:
         raise UsageError("--retry-failed does not know what failed", "name the manifest of that run with --manifest")
     if batch.devices is not None and request.engine.device != "auto":
         raise UsageError("--device and --devices contradict each other", "give one of them")
+    devices = len((batch.devices or "").split(","))
+    if batch.workers is not None and batch.workers < devices:
+        raise UsageError(f"--workers {batch.workers} leaves some of {devices} --devices idle", "give one for each")
 
 
 def check_key(key: str | None, models: Iterable[str | None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from restore_cli.card import ModelCard, Speed, TaskName
@@ -75,7 +74,7 @@ def _scale_of_file(engine: EngineSettings) -> float:
     from restore_cli.weights import build, load_path
 
     prepare_host()  # which must come before the first tensor
-    return float(build(load_path(Path(str(engine.model)), engine.key)).scale)
+    return float(build(load_path(engine.weights_file, engine.key)).scale)
 
 
 def choose_enhancer(model: str | None, task: TaskName, option: str = "--model FILE") -> ModelCard | None:
@@ -100,9 +99,14 @@ def choose_enhancer(model: str | None, task: TaskName, option: str = "--model FI
     return card
 
 
-def name_of_model(card: ModelCard | None, model: str | None) -> str:
-    """Return what files of results may be named after: the card's name, or that of the weights file `model`."""
-    return card.name if card else Path(str(model)).stem
+def model_in_file_names(card: ModelCard | None, engine: EngineSettings) -> str:
+    """Return what files of results may be named after: the card's name, or the stem of the weights file."""
+    return card.name if card else engine.weights_file.stem
+
+
+def model_in_outcomes(card: ModelCard | None, engine: EngineSettings) -> str:
+    """Return what outcomes call the model: the card's name, or the weights file."""
+    return card.name if card else str(engine.weights_file)
 
 
 def identify_model(
@@ -116,7 +120,7 @@ def identify_model(
     weights = card.sha256 or card.name if card else None
     if card is None:
         with suppress(OSError):  # whoever loads the file tells why it cannot be read
-            weights = sha256_of(Path(str(engine.model)))
+            weights = sha256_of(engine.weights_file)
     identity = {
         "weights": weights,
         "key": engine.key,

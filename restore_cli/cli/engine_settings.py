@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +17,9 @@ class EngineSettings:
     precision: str = "auto"
     tile: str = "auto"
     """auto, off or pixels a side."""
+
+    @property
+    def weights_file(self) -> Path:
+        """The file that `model` names; only where no card was chosen."""
+        assert self.model is not None
+        return Path(self.model)

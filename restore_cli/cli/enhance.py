@@ -11,7 +11,7 @@ import typer
 from restore_cli.card import TaskName
 from restore_cli.catalog import default_for
 from restore_cli.cli.checks import check_key
-from restore_cli.cli.choice import choose_enhancer, identify_model, name_of_model
+from restore_cli.cli.choice import choose_enhancer, identify_model, model_in_file_names
 from restore_cli.cli.expansion import expand_options
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, TraitOptions, Tta
 from restore_cli.cli.request import Request
@@ -36,7 +36,7 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     engine = request.engine
     check_key(engine.key, [engine.model])
     card = choose_enhancer(engine.model, task)
-    facts = {"scale": "1", "model": name_of_model(card, engine.model)}
+    facts = {"scale": "1", "model": model_in_file_names(card, engine.settings)}
     run_session(
         request,
         partial(load_enhancer, task=task, card=card, settings=settings),

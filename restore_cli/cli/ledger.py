@@ -30,7 +30,7 @@ class Ledger:
         self.exit_code = 0
         """That of what went wrong besides pictures."""
         self.left_alone: set[Path | None] = set()
-        """Pictures that were not restored, where a run goes on and they may come again."""
+        """Pictures that were skipped and not restored since, where a run goes on and they may come again."""
         self._failure = ""
         self._keeps = request.report.report is not None
         self._watches = request.batch.watch
@@ -74,6 +74,8 @@ class Ledger:
             self._record(job, outcome)
             if self._watches and outcome.status == "skipped":
                 self.left_alone.add(job.source)
+            elif outcome.status == "done":
+                self.left_alone.discard(job.source)
         self.totals.add(outcome)
         if self._keeps:
             self.outcomes.append(outcome)

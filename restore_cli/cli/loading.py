@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from restore_cli.card import ModelCard
 from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.device import Device
@@ -21,7 +19,7 @@ def load_network(card: ModelCard | None, engine: EngineSettings, tell: Tell) -> 
         WeightsError: the weights are missing, wrong, or of no known architecture.
     """
     if card is None:
-        weights = load_path(Path(str(engine.model)), engine.key)
+        weights = load_path(engine.weights_file, engine.key)
     else:
         weights = load_card(card, tell, is_named=engine.model is not None)
     return build(weights).fold()

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from restore_cli.card import ModelCard, TaskName
-from restore_cli.cli.choice import UpscalerChoice, does_not_upscale
+from restore_cli.cli.choice import UpscalerChoice, does_not_upscale, model_in_outcomes
 from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.errors import StateDictError
 from restore_cli.telling import Tell
@@ -60,7 +60,7 @@ def load_upscaler(
         if network.scale == 1 and choice.sizing.scale != 1:
             raise does_not_upscale(engine.model)
         restorer = load_restorer(network, engine, device)
-        return Upscaler(restorer, choice.sizing, model=_name(card, engine), whole_bytes=whole, **settings)
+        return Upscaler(restorer, choice.sizing, model=model_in_outcomes(card, engine), whole_bytes=whole, **settings)
 
     if choice.compressed is None:
         return load(choice.card)
@@ -87,7 +87,7 @@ def load_enhancer(
     network = load_network(card, engine, tell)
     if network.scale != 1:
         raise StateDictError(f"{engine.model} makes pictures {network.scale} times as large", "use restore upscale")
-    return ENHANCERS[task](load_restorer(network, engine, device), model=_name(card, engine), **settings)
+    return ENHANCERS[task](load_restorer(network, engine, device), model=model_in_outcomes(card, engine), **settings)
 
 
 def load_chain(
@@ -101,7 +101,3 @@ def load_chain(
     from restore_cli.tasks.chain import Chain
 
     return Chain([load(replace(engine, model=model), device, tell) for model, load in steps])
-
-
-def _name(card: ModelCard | None, engine: EngineSettings) -> str:
-    return card.name if card else str(engine.model)

@@ -104,7 +104,7 @@ def train(
         try:
             from restore_cli.training import plot, preparation, session
         except ImportError as error:
-            raise UsageError(f"training needs {error.name}, which is not installed", INSTALL) from error
+            raise UsageError(f"training needs a library that cannot be imported: {error}", INSTALL) from error
 
         limits = session.Limits(
             steps=None if minutes else steps or chosen.steps,

@@ -9,7 +9,7 @@ import typer
 
 from restore_cli.card import Speed
 from restore_cli.cli.checks import check_key
-from restore_cli.cli.choice import choose_upscaler, identify_model, name_of_model
+from restore_cli.cli.choice import choose_upscaler, identify_model, model_in_file_names
 from restore_cli.cli.expansion import expand_options
 from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, Inputs, ReportOptions, TraitOptions, Tta
 from restore_cli.cli.request import Request
@@ -72,7 +72,10 @@ def upscale(
     request = Request(inputs, files, batch, engine, report)
     if choice.note:
         request.display.note(choice.note)
-    facts = {"scale": sizing.label, "model": "auto" if choice.compressed else name_of_model(choice.card, engine.model)}
+    facts = {
+        "scale": sizing.label,
+        "model": "auto" if choice.compressed else model_in_file_names(choice.card, engine.settings),
+    }
     settings = {"strength": strength, "tta": tta} | traits.settings | ({"restore_alpha": True} if restore_alpha else {})
     run_session(
         request,

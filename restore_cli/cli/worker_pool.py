@@ -120,6 +120,7 @@ class WorkerPool:
                 device=devices[index % len(devices)],
                 memory=MemoryBudget(limit, count),
                 alone_off_host=not self._is_size_certain,
+                debug=self._request.report.debug,
                 in_flight=int(SHARE_IN_FLIGHT * limit) if limit else IN_FLIGHT_BYTES,
             )
             for index in range(count)

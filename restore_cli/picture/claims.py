@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from filelock import SoftFileLock, Timeout
 
@@ -18,6 +19,8 @@ from restore_cli.files.replacing import mark_beside, new_folders, remove_if_empt
 from restore_cli.picture.unwritable import ELSEWHERE, told_as
 
 CLAIM_SUFFIX = ".claim"
+NAMESPACE_MARK = "?pidns-"
+"""What comes between the name of a machine and the number of a container on it, whose processes others do not see."""
 SECONDS_TO_SIGN = 5.0
 """An empty claim that is older belongs to nobody: whoever made it was killed before it could write its name."""
 ATTEMPTS = 10
@@ -32,7 +35,8 @@ def claimed(target: Path) -> Iterator[None]:
     process of this machine that is gone counts for nothing.
 
     Raises:
-        ClaimedError: another run has the picture in hand; a ForeignClaimError if it is on another machine.
+        ClaimedError: another run has the picture in hand; a ForeignClaimError if it is on another machine or in
+            another container.
         UnwritablePictureError: the folder cannot be written.
     """
     new = new_folders(target)
@@ -92,9 +96,21 @@ def _is_cut_off(claim: Path) -> bool:
 def _explain(claim: Path) -> ClaimedError:
     """Return the error that tells whose claim it is."""
     with contextlib.suppress(OSError, IndexError, ValueError):
-        host = claim.read_text(encoding="utf-8").splitlines()[1].partition("?")[0]
-        if host != socket.gethostname():
+        host = _host_on(claim)
+        if host != _own_host():
             return ForeignClaimError(
-                f"another run has it in hand, on {host}", f"if that run is dead, delete {shown(claim)}"
+                f"another run has it in hand, on {host.partition(NAMESPACE_MARK)[0]}",
+                f"if that run is dead, delete {shown(claim)}",
             )
     return ClaimedError("another run has it in hand")
+
+
+def _host_on(claim: Path) -> str:
+    return claim.read_text(encoding="utf-8").splitlines()[1]
+
+
+@cache
+def _own_host() -> str:
+    """Return what claims of this process tell of its machine, and of its container: the library alone knows."""
+    with TemporaryDirectory() as folder, SoftFileLock(claim_on(Path(folder, "own"))) as own:
+        return _host_on(Path(own.lock_file))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import multiprocessing
 import os
@@ -10,17 +11,20 @@ from contextlib import closing
 from dataclasses import replace
 from multiprocessing.context import SpawnContext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from PIL import Image
 
+from restore_cli.batch.backlog import Backlog
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
-from restore_cli.errors import RestoreError, WeightsError
+from restore_cli.batch.worker_handle import WorkerHandle
+from restore_cli.batch.worker_process import Finish, SupervisorLink, WorkerFailed
+from restore_cli.errors import DeviceError, RestoreError, WeightsError
 from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 
@@ -121,6 +125,30 @@ class Planting:
         return found
 
 
+class Aborted:
+    """A worker's process that is at its end already."""
+
+    exitcode = -signal.SIGABRT
+
+    def join(self) -> None: ...
+
+
+@pytest.fixture
+def begun(planted: Any) -> Planting:
+    """Two workers of which one has begun, as far as their supervisor knows."""
+    planting = Planting(planted.load, workers=2)
+    planting.supervisor._has_begun = True
+    return planting
+
+
+def add_aborted(planting: Planting) -> WorkerHandle:
+    """Let the last of the workers be one that was aborted."""
+    supervisor = planting.supervisor
+    handle = WorkerHandle(supervisor._configs[-1], Aborted(), SpawnContext().Pipe()[0])  # type: ignore[arg-type]
+    supervisor._workers.append(handle)
+    return handle
+
+
 def statuses(found: dict[Job, Outcome]) -> list[str]:
     return [outcome.status for _, outcome in sorted(found.items(), key=lambda item: str(item[0].source))]
 
@@ -173,6 +201,19 @@ def test_a_result_that_nobody_lived_to_tell_of_is_done(planted: Any, jobs: list[
     assert found_written(job, began) is None
 
 
+def test_the_result_of_a_picture_as_it_was_before_is_not_that_of_the_change(begun: Planting, jobs: list[Job]) -> None:
+    """It came during the run, and its worker dies of what the picture is now."""
+    job, handle = replace(jobs[0], replaces=True), add_aborted(begun)
+    assert job.target is not None
+    job.target.parent.mkdir()
+    Image.new("RGB", (40, 32)).save(job.target)
+    written = (time.time() + handle.config.began) / 2
+    os.utime(job.target, (written, written))
+    handle.give(job)
+    assert list(begun.supervisor._settle_dead(handle)) == []
+    assert list(begun.supervisor._suspects) == [job]
+
+
 def test_weights_that_are_missing_end_the_run(planted: Any, jobs: list[Job]) -> None:
     with pytest.raises(WeightsError) as caught:
         Planting(planted.refuse).run(jobs)
@@ -183,6 +224,40 @@ def test_a_later_worker_that_cannot_begin_is_done_without(planted: Any, jobs: li
     planting = Planting(planted.load_once, workers=2, mark=str(tmp_path / "loaded"), seconds=0.3)
     assert statuses(planting.run(jobs)) == ["done"] * 8
     assert planting.told == ["loaded", "the card is busy; the other workers go on"]
+
+
+def test_the_last_of_the_workers_that_cannot_begin_ends_the_run(begun: Planting) -> None:
+    failed = WorkerFailed(DeviceError("the card is busy"))
+    assert list(begun.supervisor._understand(add_aborted(begun), failed)) == []
+    assert begun.told == ["the card is busy; the other workers go on"]
+    with pytest.raises(DeviceError, match="the card is busy"):
+        list(begun.supervisor._understand(add_aborted(begun), failed))
+
+
+def test_a_worker_that_the_system_has_no_room_for_is_done_without_if_there_are_others(
+    begun: Planting, planted: Any, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(context: SpawnContext) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(SpawnContext, "Pipe", fail)
+    message = "a worker cannot be started: Too many open files"
+    begun.supervisor._hand_out(Backlog(jobs), stopping=False)
+    assert begun.told == [f"{message}; the other workers go on"]
+    with pytest.raises(RestoreError, match=message):
+        begun.supervisor._hand_out(Backlog(jobs), stopping=False)
+    with pytest.raises(RestoreError, match=message):
+        Planting(planted.load, workers=2).run(jobs)
+
+
+def test_a_worker_that_never_comes_to_life_is_done_without_if_there_are_others(begun: Planting) -> None:
+    for _ in range(DEATHS_AT_BEGINNING):
+        assert list(begun.supervisor._settle_dead(add_aborted(begun))) == []
+    assert begun.told == ["its worker crashed (SIGABRT); the other workers go on"]
+    for _ in range(DEATHS_AT_BEGINNING - 1):
+        assert list(begun.supervisor._settle_dead(add_aborted(begun))) == []
+    with pytest.raises(RestoreError, match="SIGABRT"):
+        list(begun.supervisor._settle_dead(add_aborted(begun)))
 
 
 def test_a_task_that_stumbles_at_loading_ends_the_run_in_one_line(planted: Any, jobs: list[Job]) -> None:
@@ -226,6 +301,39 @@ def test_stopping_finishes_what_is_in_the_network(planted: Any, jobs: list[Job],
     found = Planting(planted.load, marks=str(marks), seconds=1.5).run(jobs, stop=lambda: any(marks.iterdir()))
     assert statuses(found) == ["done"]
     assert names_in(tmp_path / "out") == ["0.png"]
+
+
+def test_stopping_abandons_what_was_read_ahead_though_all_jobs_are_handed_out(begun: Planting) -> None:
+    ours, theirs = SpawnContext().Pipe()
+    handle = WorkerHandle(begun.supervisor._configs[0], Aborted(), ours, wants_job=True)  # type: ignore[arg-type]
+    begun.supervisor._workers.append(handle)
+    for stopping in (False, False, True, True):
+        begun.supervisor._hand_out(Backlog([]), stopping)
+    ours.close()
+    assert [theirs.recv(), theirs.recv()] == [Finish(abandons=False), Finish(abandons=True)]
+    with pytest.raises(EOFError):
+        theirs.recv()
+
+
+def test_a_worker_that_has_all_jobs_still_hears_what_to_abandon(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipeline:
+        is_abandoned = False
+
+        def abandon(self) -> None:
+            self.is_abandoned = True
+
+    def end(code: int) -> NoReturn:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", end)
+    ours, theirs = SpawnContext().Pipe()
+    ours.send(Finish(abandons=False))
+    ours.send(Finish(abandons=True))
+    ours.close()
+    pipeline = Pipeline()
+    with pytest.raises(SystemExit):
+        SupervisorLink(theirs).listen(pipeline)  # type: ignore[arg-type]
+    assert pipeline.is_abandoned
 
 
 def test_closing_kills_and_leaves_whole_files_alone(planted: Any, jobs: list[Job], tmp_path: Path) -> None:

@@ -178,6 +178,18 @@ def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
         outcomes_of(work, job(photo), debug=True)
 
 
+def test_the_traceback_of_an_error_is_printed_where_the_user_debugs(
+    photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for debug in (False, True):
+        config = WorkerConfig(load_task=lambda device, tell: Failing(KeyError("odd")), max_pixels=10**6, debug=debug)  # type: ignore[arg-type]
+        work = Worker(config, print)
+        work.load()
+        assert outcomes_of(work, job(photo))[0].status == "failed"
+        said = capsys.readouterr().err
+        assert ("Traceback" in said and "in restore\n" in said) is debug
+
+
 def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
     def load() -> Inverting:
         raise WeightsError("missing")

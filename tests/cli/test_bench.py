@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import numpy as np
@@ -75,6 +76,7 @@ def test_the_roofline_is_told(capsys: Capture) -> None:
         ("--size 64", 2, "'64' is not of the form WIDTHxHEIGHT"),
         ("--size 0x8", 2, "at least 1 pixel"),
         ("--model nosuch", 2, "no model is called 'nosuch'"),
+        ("--model safmn-x4 --key params", 2, "--key is for a weights file, and no model is one"),
         ("--tile 3", 2, "'--tile'"),
         ("--model none.safetensors", 3, "there is no weights file none.safetensors"),
         ("--model denoise --model none.safetensors", 3, "there is no weights file none.safetensors"),
@@ -215,6 +217,16 @@ def test_a_measurement_that_is_killed_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(benchmark, "measure", die)
     with pytest.raises(DeviceError, match="safmn-x4 at 8x9 was ended by the system"):
         benchmark.measure_apart(benchmark.Case("safmn-x4", 8, 9), 1)
+
+
+def test_a_library_that_is_there_and_broken_is_not_called_absent(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "restore_cli.benchmark.plot", ModuleType("broken"))
+    assert run(["bench", *SMALL, "--plot", str(tmp_path / "a.png")]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "drawing needs a library that cannot be imported: cannot import name 'plot_speeds'" in error
+    assert hint == "hint: pip install matplotlib"
 
 
 def test_a_plot_that_cannot_be_written_is_told_of_before_measuring(capsys: Capture, tmp_path: Path) -> None:

@@ -822,6 +822,7 @@ def test_a_dry_run_tells_of_a_folder_that_cannot_be_written(
         (["--report", ""], "--report names no file"),
         (["-q", "-v"], "--quiet and --verbose contradict each other"),
         (["--fail-fast", "--max-failures", "3"], "--fail-fast and --max-failures contradict each other"),
+        (["--workers", "1", "--devices", "cpu,cuda:0"], "--workers 1 leaves some of 2 --devices idle"),
         (["--watch", "--dry-run"], "cannot be watched, it is no folder"),
     ],
 )

@@ -29,10 +29,11 @@ def configs(
     device: str = "auto",
     threads: int | None = None,
     memory_limit: int | None = None,
+    debug: bool = False,
 ) -> list[WorkerConfig]:
     engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
     batch = BatchOptions(workers=workers, devices=devices)
-    request = Request(None, FileOptions(), batch, engine, ReportOptions())
+    request = Request(None, FileOptions(), batch, engine, ReportOptions(debug=debug))
     pool = WorkerPool(request, lambda engine, device, tell: pytest.fail("a task is loaded"), lambda share: None)
     return pool._configs(pictures)
 
@@ -69,6 +70,10 @@ def test_limits_are_meant_for_all_of_the_work() -> None:
     assert (limited.memory.limit, limited.threads, limited.in_flight) == (GIBIBYTE, None, GIBIBYTE // 16)
     (threaded,) = configs(threads=4)
     assert (threaded.memory.limit, threaded.threads) == (None, 4)
+
+
+def test_workers_print_tracebacks_where_the_user_debugs() -> None:
+    assert [{config.debug for config in configs(debug=debug)} for debug in (False, True)] == [{False}, {True}]
 
 
 def test_workers_that_are_asked_for_share_the_limit() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
 from restore_cli.files.replacing import TEMPORARY_PREFIX, _open_with_name, temporary_beside
-from restore_cli.picture.claims import SECONDS_TO_SIGN, claim_on, claimed
+from restore_cli.picture.claims import SECONDS_TO_SIGN, _own_host, claim_on, claimed
 from restore_cli.picture.leftovers import remove_leftovers
 
 HOLD = """
@@ -76,6 +76,27 @@ def test_a_claim_of_another_machine_tells_how_to_end_it(tmp_path: Path) -> None:
         pass
     assert f"not-{socket.gethostname()}" in caught.value.message
     assert str(claim) in caught.value.hint
+
+
+def test_a_claim_of_another_container_is_not_of_this_machine(tmp_path: Path) -> None:
+    claim = claim_on(tmp_path / "a.png")
+    claim.write_text(f"1\n{socket.gethostname()}?pidns-1\n")  # the number of no namespace
+    with pytest.raises(ForeignClaimError) as caught, claimed(tmp_path / "a.png"):
+        pass
+    assert caught.value.message == f"another run has it in hand, on {socket.gethostname()}"
+
+
+def test_a_claim_of_a_machine_whose_name_is_not_ascii_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "b\xfcro")
+    _own_host.cache_clear()
+    try:
+        with claimed(tmp_path / "a.png"):
+            assert "\nb?c3?bcro" in claim_on(tmp_path / "a.png").read_text()
+            with pytest.raises(ClaimedError) as caught, claimed(tmp_path / "a.png"):
+                pass
+    finally:
+        _own_host.cache_clear()
+    assert type(caught.value) is ClaimedError
 
 
 def test_a_claim_without_a_name_is_nobodys_after_a_while(tmp_path: Path) -> None:

@@ -245,6 +245,17 @@ def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--data" in capsys.readouterr().err
 
 
+def test_a_library_that_cannot_be_imported_is_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr("restore_cli.training.plot", raising=False)
+    monkeypatch.setitem(sys.modules, "restore_cli.training.plot", None)
+    assert run(["train", recipe_names()[0], str(tmp_path), "-o", str(tmp_path / "w.safetensors")]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "training needs a library that cannot be imported: import of restore_cli.training.plot halted" in error
+    assert hint == "hint: pip install 'restore-cli[train]'"
+
+
 def test_listing_imports_nothing_heavy() -> None:
     program = (
         "import sys; from restore_cli.cli.app import run; run(['train', '--list']);"

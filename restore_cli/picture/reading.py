@@ -63,8 +63,9 @@ def read_picture(
 ) -> Picture:
     """Read the first picture of a file, or of the bytes of one.
 
-    Its arrays lie in `storage`, in memory if None. A large one is decoded in bands, all of it before it is returned: so
-    damage is found before any work is done, and its parts can be read in any order and orientation.
+    Its arrays lie in `storage`, in memory if None; but what Pillow or pillow-heif decodes (BMP, DDS, HEIC, JPEG 2000,
+    TGA and rarer formats) stays in memory. A large one is decoded in bands, all of it before it is returned: so damage
+    is found before any work is done, and its parts can be read in any order and orientation.
 
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
@@ -116,7 +117,7 @@ def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check)
     if header is not None:
         _check_size(header.width, header.height, max_pixels)
         check(header.height, header.width)
-        samples = netpbm.decode(file, header)
+        samples = netpbm.decode(file, header, storage)
         return _finish(samples, Metadata(), "ppm", (), storage, colours=samples.shape[2])
     return _read_with_pillow(file, max_pixels, storage, check)
 

@@ -14,6 +14,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import dds
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
+from restore_cli.picture.metadata.density import INCH
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
 READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI", "TGA")
@@ -23,8 +24,6 @@ UNSURE_ALPHA = ("bmp", "dds", "dib", "tga")
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 HDR_TEXTURE = ("BC6H", "BC6HS")
 SAVE_AS = "save it as BC7, BC3, BC1 or uncompressed, or as TIFF or PNG"
-INCH = 25.4
-"""Millimetres."""
 _unlimited = threading.Lock()
 """Held while Pillow's limit on pixels is off."""
 
@@ -101,7 +100,7 @@ class PillowImage:
         return dds.decode_masked(self._file, self.width, self.height, bits, masks)
 
     def _profile(self) -> bytes | None:
-        """Return the ICC profile, which Pillow reads of neither format."""
+        """Return the ICC profile of a BMP or JPEG 2000, of which Pillow reads none; other formats have none."""
         match self.format:
             case "bmp":
                 return bmp_profile.read_profile(self._file)

@@ -64,6 +64,8 @@ def _read_pickle(path: Path, key: str | None) -> dict[str, Tensor]:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch thinks of the file is said below
             content = torch.load(file, map_location="cpu", weights_only=True)  # by a path it would go by the name
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged pickle can raise whatever its instructions run into
         wanted = re.search(r"GLOBAL (\S+)", str(error))
         if wanted is None:

@@ -64,8 +64,8 @@ def verify_file(path: Path, card: ModelCard) -> None:
         HashMismatchError: they differ.
         WeightsError: the file cannot be read.
     """
-    helps = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
-    _compare(_hash(path, helps), card, what=str(path), helps=helps)
+    hint = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
+    _compare(_hash(path, hint), card, what=str(path), hint=hint)
 
 
 def _fetch_from_hub(card: ModelCard, folder: Path, *, anew: bool = False) -> Path:
@@ -127,23 +127,23 @@ def _fetch_from_github(card: ModelCard) -> Path:
     return path
 
 
-def _hash(path: Path, helps: str = "") -> str:
-    """Return the hash of a file of weights; `helps` is the hint where it cannot be read."""
+def _hash(path: Path, hint: str = "") -> str:
+    """Return the hash of a file of weights; `hint` is for one that cannot be read."""
     try:
         return sha256_of(path)
     except OSError as error:
-        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", helps) from error
+        raise WeightsError(f"cannot read the weights {path}: {error.strerror or error}", hint) from error
 
 
 def _verify_answer(digest: str, card: ModelCard) -> None:
-    helps = "something on the way may have answered in its place; try again, or from another network"
-    _compare(digest, card, what=f"what came from {card.address}", helps=helps)
+    hint = "something on the way may have answered in its place; try again, or from another network"
+    _compare(digest, card, what=f"what came from {card.address}", hint=hint)
 
 
-def _compare(digest: str, card: ModelCard, *, what: str, helps: str) -> None:
+def _compare(digest: str, card: ModelCard, *, what: str, hint: str) -> None:
     if card.sha256 is not None and digest != card.sha256:
         message = f"{what} is not the published {card.name}: its sha256 is {digest}, not {card.sha256}"
-        raise HashMismatchError(message, helps)
+        raise HashMismatchError(message, hint)
 
 
 def _failed(card: ModelCard, error: Exception, *, is_named: bool) -> DownloadError:
@@ -154,10 +154,10 @@ def _failed(card: ModelCard, error: Exception, *, is_named: bool) -> DownloadErr
     instead = f"; {without} needs no download" if without else ""
     if _concerns_a_folder(error):
         variable = "HF_HOME" if card.host == "huggingface" else "RESTORE_CACHE"
-        helps = f"set {variable} to a folder that can be written"
+        hint = f"set {variable} to a folder that can be written"
     else:
-        helps = f"download {card.address} by hand and save it as {put_path(card)}"
-    return DownloadError(f"cannot fetch {card.name}: {_reason(error)}", helps + instead)
+        hint = f"download {card.address} by hand and save it as {put_path(card)}"
+    return DownloadError(f"cannot fetch {card.name}: {_reason(error)}", hint + instead)
 
 
 def _concerns_a_folder(error: Exception) -> bool:

@@ -15,7 +15,8 @@
     │   ├── HashMismatchError         the file is not the one that was published
     │   ├── StateDictError            the file is of no known network, or keys are missing or extra
     │   └── UnwritableWeightsError    exit 1, they cannot be written where they should lie
-    └── DeviceError           exit 4, the device is absent or out of memory
+    └── DeviceError           exit 4, the device does not compute, or is out of memory
+        └── AbsentDeviceError         it is not here
 
 An error is raised where it is understood and worded once, at the edge: `message` names the file and the value,
 `hint` says what to do about it.

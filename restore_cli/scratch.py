@@ -25,7 +25,7 @@ BAND_BYTES = 16 * MEBIBYTE
 """Bytes of the bands in which arrays are worked on that may lie in a scratch file."""
 FEW_ROWS = 64
 """Rows that are converted at a time, so that no second copy of a large array is made."""
-WRITABLE = "set RESTORE_TMPDIR to a folder that can be written"
+SCRATCH_HINT = "set RESTORE_TMPDIR to a folder that can be written"
 """The hint where scratch files cannot be made."""
 
 
@@ -38,7 +38,7 @@ def scratch_folder() -> str:
     try:
         return os.environ.get("RESTORE_TMPDIR") or tempfile.gettempdir()
     except FileNotFoundError as error:
-        raise UnwritablePictureError("no temporary folder can be written", WRITABLE) from error
+        raise UnwritablePictureError("no temporary folder can be written", SCRATCH_HINT) from error
 
 
 def open_scratch() -> IO[bytes]:
@@ -146,7 +146,7 @@ def _explain(error: OSError, file: str) -> UnwritablePictureError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         message, hint = f"{file} does not fit {folder}", "set RESTORE_TMPDIR to a folder with more room"
     else:
-        message, hint = f"cannot make {file} in {folder}", WRITABLE
+        message, hint = f"cannot make {file} in {folder}", SCRATCH_HINT
     return UnwritablePictureError(f"{message}: {error.strerror}", hint)
 
 

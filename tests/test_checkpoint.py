@@ -180,6 +180,16 @@ def test_what_is_no_weights_file_is_an_error(content: bytes, words: str, tmp_pat
     assert raised.value.hint
 
 
+def test_lack_of_memory_is_no_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    path = saved(STATE, tmp_path / "w.pth")
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(MemoryError):
+        read_checkpoint(path)
+
+
 def test_a_scripted_network_is_an_error_without_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     with zipfile.ZipFile(path, "w") as archive:

@@ -69,6 +69,12 @@ def test_an_empty_array_is_no_picture() -> None:
             Picture(np.zeros(shape, np.uint8))
 
 
+@pytest.mark.parametrize("beyond", [np.zeros((3, 4, 3), np.int64), np.zeros((3, 4, 1), np.int32)])
+def test_what_lies_beyond_srgb_fits_the_pixels(beyond: np.ndarray) -> None:
+    with pytest.raises(RestoreError, match="a beyond_srgb of"):
+        Picture(np.zeros((3, 4, 3), np.uint8), beyond_srgb=beyond)
+
+
 @pytest.mark.parametrize("task", [Brightener, Cleaner, Decompressor])
 def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener]) -> None:
     with pytest.raises(RestoreError, match="a network for x4 does not keep a picture's size"):

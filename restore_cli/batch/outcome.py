@@ -53,6 +53,7 @@ class Outcome:
     input_size: tuple[int, int] | None = None
     """Width and height."""
     output_size: tuple[int, int] | None = None
+    """Width and height."""
     device: str | None = None
     precision: str | None = None
     tile: int | None = None

@@ -16,7 +16,7 @@ from restore_cli.picture.formats import Format
 from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import OTHERS, Add, check_size, encoding, writing
+from restore_cli.picture.writing import OTHER_FORMAT_HINT, Add, check_size, encoding, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, open_scratch
 
 WHOLE_BYTES_PER_PIXEL = 10
@@ -62,7 +62,7 @@ def check_result(height: int, width: int, format: Format, memory: MemoryBudget) 
         raise DeviceError(
             f"{format.name.upper()} is encoded in one piece: {width}x{height} pixels take about "
             f"{needed / GIBIBYTE:.1f} GiB of memory, and {free / GIBIBYTE:.1f} GiB are free",
-            OTHERS,
+            OTHER_FORMAT_HINT,
         )
 
 

@@ -174,7 +174,7 @@ class EngineOptions:
             parser=parse_memory,
             metavar="SIZE",
             help="Memory to stay within, such as 800M or 2G; by default what is free. What does not fit lies in "
-            "RESTORE_TMPDIR.",
+            "RESTORE_TMPDIR; but only upscaling can do without the whole picture in memory.",
         ),
     ] = None
 

@@ -132,17 +132,34 @@ def temporary_beside(target: Path) -> Path:
     return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
 
 
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Let nobody take an empty folder for a leftover, once something lies in it, while the context lasts."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_being_written(temporary: Path) -> bool:
-    """Tell whether the process may still live that writes a temporary file.
+    """Tell whether the process may still live that writes a temporary file, or into a `locked_folder`.
 
     Windows keeps open ones by itself; there it is told by its age whether one is closed that is to take its place.
     """
     try:
         if fcntl is None and time.time() - temporary.stat().st_mtime < SECONDS_TO_REPLACE:
             return True
-        with temporary.open("rb") as file:
+        descriptor = os.open(temporary, os.O_RDONLY)  # which Windows does with no folder
+        try:
             if fcntl is not None:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
     except OSError:  # it is locked, cannot be, or took its place just now
         return True
     return False

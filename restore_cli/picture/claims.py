@@ -16,7 +16,7 @@ from filelock import SoftFileLock, Timeout
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
 from restore_cli.files.naming import shown
 from restore_cli.files.replacing import mark_beside, new_folders, remove_if_empty
-from restore_cli.picture.unwritable import ELSEWHERE, told_as
+from restore_cli.picture.unwritable import OTHER_PLACE_HINT, told_as
 
 CLAIM_SUFFIX = ".claim"
 NAMESPACE_MARK = "?pidns-"
@@ -41,7 +41,7 @@ def claimed(target: Path) -> Iterator[None]:
     """
     new = new_folders(target)
     claim = SoftFileLock(claim_on(target), thread_local=False)
-    with told_as(f"cannot write {shown(target)}", ELSEWHERE):
+    with told_as(f"cannot write {shown(target)}", OTHER_PLACE_HINT):
         _acquire(claim, target)
     try:
         yield

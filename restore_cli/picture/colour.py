@@ -141,11 +141,13 @@ def spread_to_16_bit(samples: Samples, storage: ArrayStorage) -> NDArray[np.uint
     return deep
 
 
-def to_8_bit(samples: Samples) -> NDArray[np.uint8]:
-    """Round 16-bit samples (h, ...) to 8 bits."""
-    levels = np.empty(samples.shape, np.uint8)
+def to_8_bit(samples: Samples, storage: ArrayStorage | None = None) -> NDArray[np.uint8]:
+    """Round 16-bit samples (h, ...) to 8 bits, band by band; the result lies in `storage`, in memory if None."""
+    storage = storage or ArrayStorage()
+    levels: NDArray[np.uint8] = storage.empty(samples.shape, np.uint8)
     for rows in rows_in_bands(len(samples), samples[:1].nbytes):
         levels[rows] = (samples[rows].astype(np.uint32) + LEVEL // 2) // LEVEL
+        storage.release()
     return levels
 
 

@@ -11,7 +11,6 @@ LUMINANCE_TABLE_SUM = 3688
 """Sum of the quantisation steps for luminance that ITU-T T.81 gives as an example, table K.1: libjpeg's quality 50."""
 LUMINANCE = 0
 """The table of quantisation that all known programs give to luminance."""
-AVIF_BRANDS = (b"avif", b"avis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,8 @@ def compression_of(file: IO[bytes], format: str) -> Compression | None:
             return None if quality is None else Compression("JPEG", quality)
         case "webp":
             return Compression("lossy WebP") if _is_lossy_webp(file) else None
-        case "avif":  # HEIF, too, which cameras write; AVIF is lossless on request alone
-            file.seek(8)
-            return Compression("AVIF") if file.read(4) in AVIF_BRANDS else None
+        case "avif":  # which is lossless on request alone
+            return Compression("AVIF")
         case _:
             return None
 

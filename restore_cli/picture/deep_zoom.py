@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, patiently
+from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, locked_folder, patiently
 
 TILE, OVERLAP = 254, 1
 """What viewers expect: with an overlap on both sides a tile has 256 pixels."""
@@ -24,6 +24,8 @@ PROPERTIES = "vips-properties.xml"
 """What libvips says of itself; no viewer reads it."""
 NAME = "picture"
 """What the pyramid is called until it takes its place."""
+OLD = "old"
+"""What the one is called whose place it takes."""
 
 
 def encode(image: Any, folder: Path, quality: int) -> None:
@@ -41,8 +43,8 @@ def encode(image: Any, folder: Path, quality: int) -> None:
 def replacing_pyramid(target: Path) -> Iterator[Path]:
     """Make a folder beside `target`, NAME.dzi; when the pyramid in it is whole, that takes its place.
 
-    The folder of tiles comes first and NAME.dzi last, so that it stands for a whole picture whenever it is there. What
-    an earlier run left that was killed is removed.
+    The folder of tiles comes first and NAME.dzi last, so that it stands for a whole picture whenever it is there; if
+    either cannot take its place, an old pyramid comes back. What an earlier run left that was killed is removed.
 
     Raises:
         UnwritablePictureError: something else has the name of the file or of the folder.
@@ -57,14 +59,34 @@ def replacing_pyramid(target: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        yield temporary
-        patiently(lambda: target.unlink(missing_ok=True))
-        if tiles.exists():
-            patiently(Path.rename, tiles, temporary / "old")
-        patiently(Path.rename, temporary / f"{NAME}_files", tiles)
-        patiently(os.replace, temporary / f"{NAME}.dzi", target)
+        with locked_folder(temporary):
+            yield temporary
+            if hasattr(os, "sync"):  # all of the system's, since a pyramid has too many files to wait for each
+                os.sync()
+            _take_place(temporary, target, tiles)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if target.exists() or not any(temporary.glob(f"{OLD}*")):  # else it is all there is of the old one
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(folder: Path, target: Path, tiles: Path) -> None:
+    """Let the pyramid in `folder` take its place; what had it is in `folder` then, or back there after an error."""
+    new_tiles, old_tiles, old_target = (folder / name for name in (f"{NAME}_files", f"{OLD}_files", f"{OLD}.dzi"))
+    try:
+        if target.exists():
+            patiently(os.replace, target, old_target)
+        if tiles.exists():
+            patiently(Path.rename, tiles, old_tiles)
+        patiently(Path.rename, new_tiles, tiles)
+        patiently(os.replace, folder / f"{NAME}.dzi", target)
+    except BaseException:
+        if not new_tiles.exists():
+            patiently(Path.rename, tiles, new_tiles)
+        if old_tiles.exists():
+            patiently(Path.rename, old_tiles, tiles)
+        if old_target.exists():
+            patiently(os.replace, old_target, target)
+        raise
 
 
 def _holds_tiles_alone(folder: Path) -> bool:

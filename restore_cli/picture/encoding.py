@@ -56,8 +56,7 @@ class Encoder:
         self.quality = quality
         self.strip = strip
         self._assembler = PictureAssembler(height)
-        self._stream: _Stream | None = None
-        self._has_written = False
+        self._stream: _Stream | _RowWriter | None = None
         self._rows = 0
 
     def add(self, band: Picture) -> None:
@@ -73,25 +72,15 @@ class Encoder:
                 band.storage.release()
             return
         self._rows += band.height
-        is_ppm = self.format.name == "ppm"
-        if not self.format.streams or (band.height == self.height and not is_ppm):
+        is_netpbm = self.format.codec == "netpbm"
+        if not self.format.streams or (band.height == self.height and not is_netpbm):
             self._assembler.add(band)
             return
         metadata = self._metadata_of(band)
         samples = to_file_samples(band, self.format, metadata.icc)
-        if is_ppm:
-            assert not isinstance(self.file, Path)
-            if not self._has_written:
-                netpbm.write_header(self.height, self.width, samples.shape[2], 8 * samples.itemsize, self.file)
-            self._has_written = True
-            netpbm.write_rows(samples, self.file)
-            return
         if self._stream is None:
-            self._stream = _Stream(self, metadata, samples)
-        try:
-            self._stream.pipe.put(samples)
-        except PipeClosedError:
-            self._stream.finish()
+            self._stream = _RowWriter(self, samples) if is_netpbm else _Stream(self, metadata, samples)
+        self._stream.put(samples)
 
     def finish(self) -> None:
         """Write what is still to be written; all rows must have been added.
@@ -102,7 +91,7 @@ class Encoder:
         assert self._rows == self.height
         if self._stream is not None:
             self._stream.finish()
-        elif not self._has_written:
+        else:
             self._encode(self._assembler.picture)
 
     def abandon(self) -> None:
@@ -146,16 +135,38 @@ class Encoder:
             raise_reason(error, self.file)
 
 
+class _RowWriter:
+    """Writes rows as they are, behind a header; what is written needs neither an end nor to be let go."""
+
+    def __init__(self, encoder: Encoder, first: Samples) -> None:
+        assert not isinstance(encoder.file, Path)
+        self._file = encoder.file
+        netpbm.write_header(encoder.height, encoder.width, first.shape[2], 8 * first.itemsize, self._file)
+
+    def put(self, rows: Samples) -> None:
+        netpbm.write_rows(rows, self._file)
+
+    def finish(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
 class _Stream:
     """A thread that encodes rows while others are made."""
 
     def __init__(self, encoder: Encoder, metadata: Metadata, first: Samples) -> None:
-        self.pipe = RowPipe(encoder.height, encoder.width, first.shape[2], first.dtype)
+        self._pipe = RowPipe(encoder.height, encoder.width, first.shape[2], first.dtype)
         self._encoder = encoder
         self._metadata = metadata
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._encode, name="encoder")
         self._thread.start()
+
+    def put(self, rows: Samples) -> None:
+        try:
+            self._pipe.put(rows)
+        except PipeClosedError:  # the encoder failed
+            self.finish()
 
     def finish(self) -> None:
         self._thread.join()
@@ -163,16 +174,16 @@ class _Stream:
             raise_reason(self._error, self._encoder.file)
 
     def abandon(self) -> None:
-        self.pipe.close()
+        self._pipe.close()
         self._thread.join()
 
     def _encode(self) -> None:
         try:
-            self._encoder.encode_image(self.pipe.open(), self._metadata)
+            self._encoder.encode_image(self._pipe.open(), self._metadata)
         except Exception as error:  # told by the thread that makes the rows
             self._error = error
         finally:
-            self.pipe.close()
+            self._pipe.close()
 
 
 def raise_reason(error: Exception, file: IO[bytes] | Path) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -38,6 +39,17 @@ LEFT_PLACES = {
 }
 LEFT_SHAPE = "the shape of its pixels, which are not square, is left out"
 DAMAGED_EXIF = "its EXIF data is damaged and left out"
+LEFT_OUT = (
+    (
+        re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
+        "its gain map for HDR screens is left out",
+    ),
+    (re.compile(rb"Camera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*[\"']|>\s*)1"), "the video behind it is left out"),
+    (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
+)
+"""What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
+SEARCHED_BYTES = 1 << 18
+"""Bytes at the start of a JPEG that are searched for what else it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,10 @@ def _with_segments(said: FileMetadata, file: IO[bytes]) -> FileMetadata:
     said = _noting_resources(replace(said, metadata=metadata, pages=count_views(file)), resources)
     if exif is None or not _states_resolution(exif):  # which counts more, as elsewhere
         said = _with_density(said, read_density(file))
-    return _noting(said, LEFT_CREDENTIALS) if has_jumbf(file) else said
+    said = _noting(said, LEFT_CREDENTIALS) if has_jumbf(file) else said
+    file.seek(0)
+    head = file.read(SEARCHED_BYTES)
+    return _noting(said, *(note for sign, note in LEFT_OUT if sign.search(head)))
 
 
 def _with_tags(said: FileMetadata, file: IO[bytes]) -> FileMetadata:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from restore_cli.errors import UsageError
 
-Codec = Literal["vips", "pillow", "heif"]
+Codec = Literal["vips", "netpbm", "pillow", "heif"]
 
 MAX_PIXELS = 1_000_000_000
 """Default limit on width times height of an input; above it a file is taken for a decompression bomb."""
@@ -92,7 +92,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "ppm",
         (".ppm", ".pgm", ".pnm"),
-        "pillow",
+        "netpbm",
         streams=True,
         depths=(8, 16),
         alpha=False,

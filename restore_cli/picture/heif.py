@@ -32,12 +32,14 @@ class HeicImage:
 
         Raises:
             UnreadablePictureError: it is damaged.
+            OSError: it cannot be read.
         """
         import pillow_heif
 
         file.seek(0)
+        content = file.read()
         with _explained():
-            found = pillow_heif.open_heif(file.read(), convert_hdr_to_8bit=False)
+            found = pillow_heif.open_heif(content, convert_hdr_to_8bit=False)
             self._image = found[found.primary_index]
         self.width, self.height = self._image.size
         self._info = self._image.info

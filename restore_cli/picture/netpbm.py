@@ -5,6 +5,7 @@ Pillow cuts 16-bit colour to 8 bits without a word, and reads depths other than 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import IO
@@ -13,6 +14,7 @@ import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.picture import Samples
+from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
 BITMAP_HEADER = re.compile(rb"P([14])" + GAP + rb"(\d{1,9})" + GAP + rb"(\d{1,9})\s")
@@ -59,28 +61,26 @@ def read_header(file: IO[bytes]) -> NetpbmHeader | None:
     return NetpbmHeader(width, height, channels, largest, kind < 4, bitmap, match.end())
 
 
-def decode(file: IO[bytes], header: NetpbmHeader) -> Samples:
+def decode(file: IO[bytes], header: NetpbmHeader, storage: ArrayStorage) -> Samples:
     """Decode to h, w, 1 or 3 samples: 8 bits where the file's values need no more, else 16.
+
+    They lie in `storage`, which they reach band by band unless they are written as text.
 
     Raises:
         UnreadablePictureError: the file is cut or damaged.
+        UnwritablePictureError: `storage` has no place for them.
     """
     file.seek(header.offset)
-    count = header.width * header.height * header.channels
-    if header.plain:
-        values = _plain_values(file.read(), count, header)
-    elif header.bitmap:
-        row_bytes = -(-header.width // 8)
-        packed = _values(file, row_bytes * header.height, "u1").reshape(header.height, row_bytes)
-        values = np.unpackbits(packed, axis=1, count=header.width)
-    else:
-        values = _values(file, count, "u1" if header.largest < 256 else ">u2")
-    values = values.reshape(header.height, header.width, header.channels)
-    if int(values.max()) > header.largest:
-        raise UnreadablePictureError("it has values above those of white")
-    if header.bitmap:
-        return (1 - values).astype(np.uint8) * np.uint8(255)
-    return _full_range(values, header.largest)
+    shape, levels = (header.height, header.width, header.channels), _levels_of(header)
+    text = _plain_values(file.read(), math.prod(shape), header).reshape(shape) if header.plain else None
+    samples: Samples = storage.empty(shape, levels.dtype)
+    for rows in rows_in_bands(header.height, samples[0].nbytes):
+        values = _next_rows(file, rows.stop - rows.start, header) if text is None else text[rows]
+        if int(values.max()) > header.largest:
+            raise UnreadablePictureError("it has values above those of white")
+        samples[rows] = levels[values]
+        storage.release()
+    return samples
 
 
 def write_header(height: int, width: int, channels: int, bits: int, file: IO[bytes]) -> None:
@@ -93,11 +93,22 @@ def write_rows(samples: Samples, file: IO[bytes]) -> None:
     file.write(np.ascontiguousarray(samples, ">u2" if samples.itemsize == 2 else "u1").data)
 
 
-def _full_range(values: Samples, largest: int) -> Samples:
-    full = 255 if largest < 256 else 65_535
-    steps = np.rint(np.arange(largest + 1) * full / largest)
-    table: Samples = steps.astype(np.uint8) if full == 255 else steps.astype(np.uint16)
-    return table[values]
+def _levels_of(header: NetpbmHeader) -> Samples:
+    """Return what each of a file's values stands for."""
+    dtype = np.uint8 if header.largest < 256 else np.uint16
+    steps: Samples = np.rint(np.arange(header.largest + 1) * np.iinfo(dtype).max / header.largest).astype(dtype)
+    return steps[::-1] if header.bitmap else steps
+
+
+def _next_rows(file: IO[bytes], count: int, header: NetpbmHeader) -> Samples:
+    """Read the next `count` rows of values that are no text; count, w, 1 or 3."""
+    if header.bitmap:
+        row_bytes = -(-header.width // 8)
+        packed = _values(file, count * row_bytes, "u1").reshape(count, row_bytes)
+        values: Samples = np.unpackbits(packed, axis=1, count=header.width)
+    else:
+        values = _values(file, count * header.width * header.channels, "u1" if header.largest < 256 else ">u2")
+    return values.reshape(count, header.width, header.channels)
 
 
 def _values(file: IO[bytes], count: int, dtype: str) -> Samples:

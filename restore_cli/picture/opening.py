@@ -16,7 +16,7 @@ from restore_cli.files.naming import shown
 from restore_cli.picture import vips
 from restore_cli.picture.formats import INSTALL_HEIC
 
-HELPS = "see whether another program opens it; if not, copy or download it again"
+UNREADABLE_HINT = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""
 
 HINTS = {
@@ -43,9 +43,9 @@ def explained(source: Path | bytes) -> Iterator[None]:
     try:
         yield
     except UnreadablePictureError as error:
-        raise type(error)(f"cannot read {name}: {error.message}", error.hint or HELPS) from error
+        raise type(error)(f"cannot read {name}: {error.message}", error.hint or UNREADABLE_HINT) from error
     except pyvips.Error as error:
-        what, hint = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})", HELPS
+        what, hint = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})", UNREADABLE_HINT
         for sign, *better in NOT_SUPPORTED:
             if sign in str(error):
                 what, hint = better

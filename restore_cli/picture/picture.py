@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from restore_cli.errors import PictureError
 from restore_cli.picture.compression import Compression
+from restore_cli.picture.metadata.exif_geometry import WidthHeight
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.scratch import ArrayStorage, few_rows_each
 
@@ -34,8 +35,8 @@ class Metadata:
     pixels_per_mm: tuple[float, float] | None = None
     """Horizontal and vertical resolution; None where the file states none."""
     texts: tuple[Text, ...] = ()
-    size: tuple[int, int] | None = None
-    """Width and height of the picture of which the blocks speak; None where nobody knows."""
+    size: WidthHeight | None = None
+    """That of the picture of which the blocks speak; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +85,12 @@ class Picture:
         if alpha is not None and (alpha.dtype != pixels.dtype or alpha.shape != pixels.shape[:2]):
             raise PictureError(
                 f"an alpha of {alpha.dtype} and shape {alpha.shape} does not fit pixels of {pixels.dtype} and shape "
+                f"{pixels.shape}"
+            )
+        beyond = self.beyond_srgb
+        if beyond is not None and (beyond.dtype != np.int32 or beyond.shape != pixels.shape):
+            raise PictureError(
+                f"a beyond_srgb of {beyond.dtype} and shape {beyond.shape} does not fit int32 and pixels of shape "
                 f"{pixels.shape}"
             )
         if not self.depth:

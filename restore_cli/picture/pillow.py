@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import threading
 from typing import IO, cast
@@ -13,6 +14,7 @@ from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import bmp, dds
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
+from restore_cli.picture.metadata.density import INCH
 from restore_cli.picture.picture import Metadata, Samples, spread_bits
 
 READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI")
@@ -22,8 +24,6 @@ UNSURE_ALPHA = ("bmp", "dib")
 CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 HDR_TEXTURE = ("BC6H", "BC6HS")
 SAVE_AS = "save it as BC7, BC3, BC1 or uncompressed, or as TIFF or PNG"
-INCH = 25.4
-"""Millimetres."""
 _unlimited = threading.Lock()
 """Held while Pillow's limit on pixels is off."""
 
@@ -36,6 +36,7 @@ class PillowImage:
 
         Raises:
             UnreadablePictureError: no format is recognised, or the header is damaged.
+            OSError: the file cannot be read.
         """
         file.seek(0)
         try:
@@ -45,6 +46,7 @@ class PillowImage:
         except NotImplementedError as error:
             raise UnreadablePictureError("it is DDS of a kind that is not supported", SAVE_AS) from error
         except Exception as error:  # damaged files make Pillow's readers raise whatever Python raises in them
+            _raise_if_systems(error)
             raise UnreadablePictureError("it is of no known picture format, or its header is damaged") from error
         self._file = file
         self.width, self.height = self._image.size
@@ -73,6 +75,7 @@ class PillowImage:
 
         Raises:
             UnreadablePictureError: the file is cut or damaged.
+            OSError: it cannot be read.
         """
         try:
             samples = self._decode_texture() if self.format == "dds" else _to_array(self._image)
@@ -83,6 +86,7 @@ class PillowImage:
         except (MemoryError, UnreadablePictureError):
             raise
         except Exception as error:  # as above
+            _raise_if_systems(error)
             raise UnreadablePictureError(f"it is cut or damaged ({str(error) or type(error).__name__})") from error
         return spread_bits(samples, self.bits) if self.format == "jp2" else samples
 
@@ -101,7 +105,7 @@ class PillowImage:
         return dds.decode_masked(self._file, self.width, self.height, bits, masks)
 
     def _profile(self) -> bytes | None:
-        """Return the ICC profile, which Pillow reads of neither format."""
+        """Return the ICC profile of a BMP or JPEG 2000, of which Pillow reads none; other formats have none."""
         match self.format:
             case "bmp":
                 return bmp_profile.read_profile(self._file)
@@ -144,6 +148,13 @@ def _encode_jpeg2000(image: Image.Image, quality: int | None, suffix: str) -> by
     content = io.BytesIO()
     image.save(content, "JPEG2000", **options)
     return content.getvalue()
+
+
+def _raise_if_systems(error: Exception) -> None:
+    """Raise the system's reason why a file cannot be read, which the decoder of JPEG 2000 hides; damage has none."""
+    reason = error.__cause__ if isinstance(error, SystemError) else error
+    if isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL):  # EINVAL: damage led before its start
+        raise reason
 
 
 def _open(file: IO[bytes]) -> Image.Image:

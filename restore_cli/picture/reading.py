@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,19 +31,8 @@ from restore_cli.scratch import ArrayStorage
 
 Notes = tuple[str, ...]
 
-LEFT_OUT = (
-    (
-        re.compile(rb"urn:iso:std:iso:ts:21496|hdrgm:Version|http://ns\.apple\.com/HDRGainMap"),
-        "its gain map for HDR screens is left out",
-    ),
-    (re.compile(rb"Camera:(?:MotionPhoto|MicroVideo)\s*(?:=\s*[\"']|>\s*)1"), "the video behind it is left out"),
-    (re.compile(rb"http://ns\.adobe\.com/xmp/extension/\0"), "its extended XMP is left out"),
-)
-"""What a JPEG says before its samples when there is something else in it that is not copied, and what to say of it."""
 FIRST_FRAME = "only the first of its frames is used"
 ONE_WAY_PROFILE = "it is converted to sRGB, since its colour profile leads one way only"
-SEARCHED_BYTES = 1 << 18
-"""Bytes at the start of a JPEG that are searched for what else it holds."""
 END_OF_IMAGE = b"\xff\xd9"
 """The last marker of a JPEG."""
 FILLINGS = (b"", bytes(64), b"\xaa" * 64, b"\x55" * 64)
@@ -63,8 +51,9 @@ def read_picture(
 ) -> Picture:
     """Read the first picture of a file, or of the bytes of one.
 
-    Its arrays lie in `storage`, in memory if None. A large one is decoded in bands, all of it before it is returned: so
-    damage is found before any work is done, and its parts can be read in any order and orientation.
+    Its arrays lie in `storage`, in memory if None; but what Pillow or pillow-heif decodes (BMP, DDS, HEIC, JPEG 2000,
+    TGA and rarer formats) stays in memory. A large one is decoded in bands, all of it before it is returned: so damage
+    is found before any work is done, and its parts can be read in any order and orientation.
 
     Raises:
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
@@ -88,13 +77,13 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
 
     with explained(source), open_picture(source) as file:
         try:
-            picture = _read(file, max_pixels, ArrayStorage(), stop)
+            _read(file, max_pixels, ArrayStorage(), stop)
         except _MeasuredError as measured:
             height, width = measured.args
             if not HAS_HEIC and is_heic(file):
                 vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1))
             return height, width
-    return picture.height, picture.width
+    raise AssertionError("every reader checks the size before it decodes")
 
 
 class _MeasuredError(Exception):
@@ -116,7 +105,7 @@ def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check)
     if header is not None:
         _check_size(header.width, header.height, max_pixels)
         check(header.height, header.width)
-        samples = netpbm.decode(file, header)
+        samples = netpbm.decode(file, header, storage)
         return _finish(samples, Metadata(), "ppm", (), storage, colours=samples.shape[2])
     texture = tga.read_header(file)
     if texture is not None:
@@ -168,21 +157,18 @@ def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: C
 
 def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes]:
     """Decode strictly; where the decoder merely warns, decode once more and pass its warning on."""
-    file.seek(0)
-    head = file.read(SEARCHED_BYTES)
-    notes = tuple(note for sign, note in LEFT_OUT if sign.search(head))
     try:
-        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), storage), notes
+        return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), storage), ()
     except pyvips.Error as error:
         warning = error
     try:
         samples = vips.decode(vips.open_image(file, "jpeg"), storage)
-        return samples, (*notes, f"parts of it may be damaged: {vips.reason(warning)}")
+        return samples, (f"parts of it may be damaged: {vips.reason(warning)}",)
     except pyvips.Error:
         complete = _decode_without_end(file, storage)
         if complete is None:
             raise
-        return complete, (*notes, "the marker at its end is missing")
+        return complete, ("the marker at its end is missing",)
 
 
 def _decode_without_end(file: IO[bytes], storage: ArrayStorage) -> Samples | None:

@@ -75,7 +75,7 @@ def _open(file: IO[bytes], format: str, side: int, max_pixels: int) -> tuple[Any
     orientation = gather_metadata(image, file, format).orientation
     if format != "jpeg":
         _refuse_large(image.height, image.width, max_pixels)
-        return vips.open_image(file, format), orientation
+        return image, orientation
     _refuse_large(image.height, image.width, JPEG_GAIN * max_pixels)
     longest = max(image.width, image.height)
     shrink = next((shrink for shrink in SHRINKS if longest >= SPARE * side * shrink), 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.files.naming import shown
 
-ELSEWHERE = "name another place with -o"
+OTHER_PLACE_HINT = "name another place with -o"
 """What helps where a file cannot be written."""
 
 

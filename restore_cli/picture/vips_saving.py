@@ -21,7 +21,7 @@ from restore_cli.picture.metadata.xmp import sized_xmp
 from restore_cli.picture.picture import Metadata
 from restore_cli.picture.vips import BLOBS, in_kind
 
-DEFAULT_RESOLUTION = (72 / 25.4, 72 / 25.4)
+DEFAULT_RESOLUTION = (72 / INCH, 72 / INCH)
 """What is written to PNG and TIFF for a picture that states none, as other programs do."""
 OPTIMISED_BYTES = 1 << 26
 """Bytes of samples up to which a JPEG has tables made for it: to that end, all of it must be held in memory."""

@@ -15,9 +15,9 @@ from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, find_format, format_of_path
 from restore_cli.picture.picture import Picture
-from restore_cli.picture.unwritable import ELSEWHERE, told_as
+from restore_cli.picture.unwritable import OTHER_PLACE_HINT, told_as
 
-OTHERS = "choose TIFF or PNG with --format"
+OTHER_FORMAT_HINT = "choose TIFF or PNG with --format"
 """The hint for what a format cannot hold."""
 Add = Callable[[Picture], None]
 """Takes the next rows of a picture."""
@@ -44,7 +44,7 @@ def writing(
         FullDiskError: the disk is full.
         UnwritablePictureError: the folder cannot be written, or the format cannot hold the picture.
     """
-    with told_as(f"cannot write {shown(target)}", ELSEWHERE):
+    with told_as(f"cannot write {shown(target)}", OTHER_PLACE_HINT):
         if "\0" in str(target):
             raise UnwritablePictureError("no file can have this name")
         check_size(format, height, width)
@@ -130,11 +130,13 @@ def check_size(format: Format, height: int, width: int) -> None:
     name = format.name.upper()
     if format.max_side is not None and max(width, height) > format.max_side:
         raise UnwritablePictureError(
-            f"{width}x{height} is more than the {format.max_side:,} pixels a side that {name} can hold", OTHERS
+            f"{width}x{height} is more than the {format.max_side:,} pixels a side that {name} can hold",
+            OTHER_FORMAT_HINT,
         )
     if format.max_bytes is not None and 3 * width * height > format.max_bytes:
         raise UnwritablePictureError(
-            f"{width}x{height} is more than the {format.max_bytes // 3:,} pixels that {name} can hold", OTHERS
+            f"{width}x{height} is more than the {format.max_bytes // 3:,} pixels that {name} can hold",
+            OTHER_FORMAT_HINT,
         )
 
 

@@ -37,7 +37,7 @@ class Chain:
         Raises:
             PictureError, DeviceError, NotFiniteError: as the tasks do.
         """
-        bits = picture.pixels.dtype
+        dtype = picture.pixels.dtype
         current = replace(
             picture,
             pixels=spread_to_16_bit(picture.pixels, picture.storage),
@@ -48,9 +48,9 @@ class Chain:
             if task.output_size(current.height, current.width) is not None:
                 current, run = task(current, sub_progress(progress, index / len(self.tasks), 1 / len(self.tasks)))
                 runs.append(replace(run, model=run.model or task.model))
-        if bits == np.uint8:
-            alpha = None if current.alpha is None else to_8_bit(current.alpha)
-            current = replace(current, pixels=to_8_bit(current.pixels), alpha=alpha)
+        if dtype == np.uint8:
+            alpha = None if current.alpha is None else to_8_bit(current.alpha, current.storage)
+            current = replace(current, pixels=to_8_bit(current.pixels, current.storage), alpha=alpha)
         return current, join_runs(runs)
 
 

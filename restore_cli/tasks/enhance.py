@@ -41,7 +41,7 @@ class PreparedPicture:
 
 
 class Enhancer:
-    """Puts pictures through a network of scale 1 and mixes the result with them."""
+    """Puts pictures through a network of scale 1 and mixes the result with them, both as floats in memory."""
 
     removes_artefacts = False
     """Whether a result shows no more how its file was compressed."""

@@ -18,7 +18,7 @@ Planes = NDArray[np.float32]
 
 
 class Values(Protocol):
-    """What can be read in parts as h, w, c float32: an array, or `UnitValues`."""
+    """What can be read in parts as numbers h, w, c: an array, or `UnitValues`."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...

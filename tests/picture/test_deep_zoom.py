@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from restore_cli.errors import UnwritablePictureError
 from restore_cli.files import replacing
 from restore_cli.picture import deep_zoom
 from restore_cli.picture.formats import DEEP_ZOOM
+from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import write_picture, writing
 
@@ -102,6 +104,52 @@ def test_no_description_stands_while_tiles_change_places(
     with pytest.raises(UnwritablePictureError, match="Input/output error"):
         write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
     assert not (tmp_path / "a.dzi").exists()
+    assert (tmp_path / ".restore-a.dzi.part" / "old_files").exists(), "what cannot be moved back is not removed"
+
+
+@pytest.mark.parametrize("moved", ["picture_files", "picture.dzi"])
+def test_the_old_one_comes_back_where_the_new_one_cannot_take_its_place(
+    moved: str, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(move: Callable[..., object]) -> Callable[..., object]:
+        def fail(path: Path, target: Path) -> object:
+            if path.name == moved:
+                raise OSError(5, "Input/output error")
+            return move(path, target)
+
+        return fail
+
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(Path, "rename", failing(Path.rename))
+    monkeypatch.setattr(os, "replace", failing(os.replace))
+    with pytest.raises(UnwritablePictureError, match="Input/output error"):
+        write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+
+
+def test_the_new_one_is_on_the_disk_before_it_takes_its_place(
+    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(os, "sync", lambda: seen.append(sorted(os.listdir(tmp_path))))
+    write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    assert seen == [[".restore-a.dzi.part"]]
+
+
+def test_a_folder_that_a_killed_run_left_is_cleared_away(picture: Picture, tmp_path: Path) -> None:
+    temporary = tmp_path / ".restore-a.dzi.part"
+    with writing(tmp_path / "a.dzi", 300, 520, DEEP_ZOOM) as add:
+        remove_leftovers(tmp_path)  # as another worker does
+        (temporary / "picture_files").mkdir()
+        remove_leftovers(tmp_path)
+        (temporary / "picture_files").rmdir()
+        add(picture)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
+    (temporary / "picture_files" / "0").mkdir(parents=True)
+    remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
 
 
 def test_a_failure_leaves_the_old_one(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,19 @@ def test_ones_of_a_bitmap_are_black() -> None:
     assert read_picture(b"P4\n3 2\n\xa0\x3f").pixels[..., 0].tolist() == expected
 
 
+@pytest.mark.parametrize(
+    "content", [b"P4 11 30\n" + bytes(range(60)), b"P6 3 30 300\n" + (b"\1\2" * 270), b"P2 2 30 9\n" + b"7 9 " * 30]
+)
+def test_bands_make_the_same_picture(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_picture(content)
+    monkeypatch.setattr("restore_cli.scratch.BAND_BYTES", 40)
+    bands = read_picture(content)
+    assert (bands.pixels == whole.pixels).all()
+    assert bands.pixels.dtype == whole.pixels.dtype
+    with pytest.raises(UnreadablePictureError, match="it is cut"):
+        read_picture(content[:-4])
+
+
 def test_comments_among_plain_values_are_skipped() -> None:
     assert read_picture(b"P2 2 1 9\n# first 5\n9 # second 7\n0\n").pixels.ravel().tolist() == [255, 0]
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture import pillow
+from restore_cli.picture.formats import HAS_HEIC
+from restore_cli.picture.heif import HeicImage
+from restore_cli.picture.pillow import PillowImage
 from restore_cli.picture.reading import measure_picture, read_picture
 
 # Names and kinds of sources
@@ -104,6 +110,47 @@ def test_heic_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, encoded_avi
             look(content)
         assert caught.value.hint == "pip install 'restore-cli[heic]', or save it as JPEG or TIFF"
     assert measure_picture(encoded_avif), "of other files nothing is decoded"
+
+
+class FailingDisk(io.RawIOBase):
+    """A file of which bytes from a place on cannot be read."""
+
+    def __init__(self, content: bytes, readable: int) -> None:
+        self._content, self._readable = io.BytesIO(content), readable
+
+    def seek(self, *place: int) -> int:
+        return self._content.seek(*place)
+
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def read(self, count: int = -1) -> bytes:
+        part = self._content.read(count)
+        if self.tell() > self._readable:
+            raise OSError(errno.EIO, "Input/output error")
+        return part
+
+
+@pytest.mark.parametrize("share", [0, 0.9])
+@pytest.mark.parametrize("format", ["BMP", "TGA", "JPEG2000", "HEIF"])
+def test_a_disk_that_fails_is_no_damage(format: str, share: float, save: Any) -> None:
+    if format == "HEIF" and not HAS_HEIC:
+        pytest.skip("pillow-heif is not installed")
+    content = save(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8), format)
+    disk = FailingDisk(content, round(share * len(content)))
+    with pytest.raises(OSError, match="Input/output error"):
+        (HeicImage if format == "HEIF" else PillowImage)(disk).decode()
+
+
+def test_a_place_before_the_start_is_damage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def open_before_start(file: IO[bytes]) -> None:
+        file.seek(-1)
+
+    path = tmp_path / "a.tga"
+    path.write_bytes(bytes(99))
+    monkeypatch.setattr(pillow, "_open", open_before_start)
+    with pytest.raises(UnreadablePictureError, match="its header is damaged"):
+        read_picture(path)
 
 
 def test_the_reason_is_what_was_wrong_and_not_where_it_showed(encoded_avif: bytes) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike, NDArray
 
 from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.restorer import Run
+from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.chain import Chain
 
 Progress = Callable[[float], None]
@@ -42,6 +45,20 @@ def test_nothing_is_rounded_to_8_bits_on_the_way() -> None:
     result, _ = Chain([Factor(1 / 8), Factor(8)])(Picture(pixels))
     assert result.pixels.dtype == np.uint8
     assert (result.pixels == pixels).all()
+
+
+def test_the_result_lies_where_the_picture_does() -> None:
+    class Watched(ArrayStorage):
+        def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+            made.append((shape, dtype))
+            return super().empty(shape, dtype)
+
+    made: list[tuple[tuple[int, ...], DTypeLike]] = []
+    picture = Picture(np.zeros((3, 4, 3), np.uint8), np.zeros((3, 4), np.uint8), storage=Watched(0))
+    Chain([Factor(1)])(picture)
+    shapes = {(3, 4, 3), (3, 4)}
+    assert {shape for shape, dtype in made if dtype == np.uint16} == shapes
+    assert {shape for shape, dtype in made if dtype == np.uint8} == shapes
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

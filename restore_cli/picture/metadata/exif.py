@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from restore_cli.picture.metadata.directory import Directory, Entry, read_first_directory
-from restore_cli.picture.metadata.exif_geometry import TRANSPOSED, Geometry, Size
+from restore_cli.picture.metadata.exif_geometry import TRANSPOSED, Geometry, WidthHeight
 from restore_cli.picture.metadata.exif_resolution import X_RESOLUTION, Y_RESOLUTION
 from restore_cli.picture.metadata.layout import LONG, SHORT, Layout
 
@@ -26,7 +26,7 @@ PIXEL_DATA = ((0x0201, 0x0202), (0x0111, 0x0117))
 """Tags of where a thumbnail's bytes lie, and how many they are: JPEG, and uncompressed."""
 
 
-def upright_exif(block: bytes, size: Size | None = None, orientation: int | None = None) -> bytes:
+def upright_exif(block: bytes, size: WidthHeight | None = None, orientation: int | None = None) -> bytes:
     """Set the orientation to upright and take the thumbnail out; the prefix of JPEG goes as well.
 
     The picture is turned by `orientation`, by default by the one that the block states. Where rows become columns, the
@@ -54,7 +54,7 @@ def upright_exif(block: bytes, size: Size | None = None, orientation: int | None
     return bytes(upright)
 
 
-def sized_exif(block: bytes, size: Size, before: Size | None = None) -> bytes:
+def sized_exif(block: bytes, size: WidthHeight, before: WidthHeight | None = None) -> bytes:
     """Set the width and height in pixels wherever an upright block states them.
 
     Where it is known which size the picture had before, places in it and the density of its pixels are scaled.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from restore_cli.picture.metadata.density import LARGEST
 from restore_cli.picture.metadata.directory import Directory, Entry
 from restore_cli.picture.metadata.layout import ITEM_BYTES
 
@@ -18,15 +19,13 @@ SUBJECT = (0x9214, 0xA214)
 FOCAL_PLANE = (0xA20E, 0xA20F)
 """FocalPlaneXResolution and FocalPlaneYResolution."""
 INLINE_BYTES = 4
-LARGEST = 0xFFFF_FFFF
-"""A rational is two numbers that are no larger."""
 TRANSPOSED = (5, 6, 7, 8)
 """Orientations by which rows become columns."""
 MIRRORED_ACROSS, MIRRORED_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
 """Orientations by which a picture is mirrored, after the transposition where there is one."""
 
-Size = tuple[int, int]
-"""Width and height in pixels."""
+WidthHeight = tuple[int, int]
+"""Width and height in pixels, in the order of EXIF."""
 
 
 class Geometry:
@@ -38,7 +37,7 @@ class Geometry:
         self._taken = [(0, group.layout.header_bytes), (first.offset, first.end), (group.offset, group.end)]
         self._tags = replace(group, entries={tag: at for tag, at in group.entries.items() if self._is_apart(at)})
 
-    def turn(self, orientation: int, upright: Size) -> None:
+    def turn(self, orientation: int, upright: WidthHeight) -> None:
         """Turn with a picture that had an orientation, and is of the size `upright` now."""
         for tag in SUBJECT:
             numbers = self._subject(tag)
@@ -54,7 +53,7 @@ class Geometry:
             self._set_density(FOCAL_PLANE[0], down)
             self._set_density(FOCAL_PLANE[1], across)
 
-    def scale(self, before: Size, after: Size) -> None:
+    def scale(self, before: WidthHeight, after: WidthHeight) -> None:
         """Scale with a picture that was of one size and is of another now."""
         factors = Fraction(after[0], before[0]), Fraction(after[1], before[1])
         for tag in SUBJECT:

@@ -72,12 +72,12 @@ class Chunks:
 
 def read_chunks(file: IO[bytes]) -> Chunks:
     """Read the chunks of a PNG, also those behind its samples; of those that it may have once, the first counts."""
-    exif, texts, heads = None, _Texts(LARGEST_TEXTS), dict[bytes, bytes]()
+    exif, texts, heads = b"", _Texts(LARGEST_TEXTS), dict[bytes, bytes]()
     for chunk in walk_chunks(file):
         if chunk.kind in HEADS:
             heads.setdefault(chunk.kind, chunk.read(HEAD_BYTES))
         elif chunk.kind == EXIF and chunk.length <= LARGEST_CHUNK:
-            exif = chunk.read()
+            exif = exif or chunk.read()
         elif chunk.kind in png_text.KINDS:
             texts.add(chunk)
     raw = raw_profiles.read_profiles(texts.profiles)
@@ -148,7 +148,7 @@ class _Texts:
         keyword, text, *about = unpacked
         self._room -= len(text)
         if keyword == XMP_KEYWORD:
-            self.xmp = text or self.xmp
+            self.xmp = self.xmp or text
         elif keyword.startswith(raw_profiles.KEYWORD):
             self.profiles.append((keyword, text))
         else:

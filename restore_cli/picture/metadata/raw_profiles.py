@@ -30,7 +30,7 @@ def read_profiles(texts: Iterable[tuple[str, bytes]]) -> RawProfiles:
         kind, block = keyword.removeprefix(KEYWORD).lower(), _unpack(text)
         if kind == "app1" and block is not None:
             kind = "xmp" if block.startswith(XMP_NAMESPACE) else "exif"
-        if kind not in ("exif", "xmp", "iptc", "8bim"):
+        if kind not in ("exif", "xmp", "app1", "iptc", "8bim"):
             continue
         if block is None:
             found = found._replace(damaged=True)

@@ -45,6 +45,13 @@ def test_chunks_are_found_wherever_they_stand(
         assert image.info["xmp"].startswith(b'<?xpacket begin="\xef\xbb\xbf"')  # UTF-8, as the standard has it
 
 
+def test_of_two_blocks_the_first_counts(samples: np.ndarray, save: Any) -> None:
+    plain, key = save(samples, "PNG"), b"XML:com.adobe.xmp" + bytes(5)
+    blocks = [chunk(b"eXIf", b"II*\0" + which) + chunk(b"iTXt", key + which) for which in (b"first", b"second")]
+    chunks = read_chunks(io.BytesIO(plain[:33] + b"".join(blocks) + plain[33:]))
+    assert (chunks.exif, chunks.xmp) == (b"II*\0first", b"first")
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -85,10 +85,11 @@ def test_png_holds_iptc(samples: np.ndarray, iptc: bytes) -> None:
     assert b"Raw profile" not in encode_picture(picture, png, strip_metadata=True)
 
 
+@pytest.mark.parametrize("kind", ["exif", "APP1"])
 @pytest.mark.parametrize(
     "text", [b"", b"\nexif\n", b"\nexif\n 2\n4d4\n", b"\nexif\n 2\nxy\n", raw_text("exif", b"MM", 3)]
 )
-def test_a_damaged_text_is_told_of(text: bytes, samples: np.ndarray, save: Any) -> None:
-    picture = read_picture(with_text(save(samples, "PNG"), "exif", text))
+def test_a_damaged_text_is_told_of(text: bytes, kind: str, samples: np.ndarray, save: Any) -> None:
+    picture = read_picture(with_text(save(samples, "PNG"), kind, text))
     assert picture.metadata.exif is None
     assert picture.notes == ("some of its texts are damaged, or too long, and left out",)

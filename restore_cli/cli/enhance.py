@@ -52,14 +52,15 @@ def make_command(task: TaskName) -> Callable[..., None]:
     def command(
         inputs: Inputs = None,
         strength: Annotated[
-            float,
+            float | None,
             typer.Option(
                 min=0.0,
                 max=1.0,
                 metavar="0..1",
-                help="Share of the network's result; the rest is the picture as it is.",
+                help="Share of the network's result; the rest is the picture as it is. By default all; for dejpeg less "
+                "the better the quality of a JPEG is.",
             ),
-        ] = 1.0,
+        ] = None,
         tta: Tta = False,
         *,
         traits: TraitOptions,

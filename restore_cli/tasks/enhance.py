@@ -24,6 +24,13 @@ from restore_cli.telling import Progress
 
 DARK, BRIGHT = 0.025, 0.075
 """Mean luminance (0 to 1) up to which a picture is brightened with full strength, and from which on not at all."""
+COARSE, FINE = 77, 99
+"""Quality of a JPEG up to which artefacts are taken out in full, and from which on it stays as it is.
+
+Measured with dejpeg-s on 30 pictures: taken out in full at quality 75 they gain 1.07 dB of luma, but at 90 they lose
+0.06 and at 96 2.7, since the network cannot tell fine detail from artefacts. So they gain 1.02 dB at 80, 0.85 at 85,
+0.57 at 90, 0.33 at 94 and 0.10 at 98, about as much as with the best of the shares 1, 3/4, 1/2 and 1/4 at each.
+"""
 HEADROOM = 0.15
 """Share of the light that is left to differences between highlights."""
 
@@ -83,8 +90,8 @@ class Enhancer:
         """Return the height and width of a picture, which stay."""
         return same_size(height, width)
 
-    def choose_strength(self, plain: Planes, alpha: Samples | None) -> tuple[float, tuple[str, ...]]:
-        """Return the strength for a picture (h, w, c) and its alpha (h, w), and what the user should know about it."""
+    def choose_strength(self, picture: Picture, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        """Return the strength for a picture, `plain` (h, w, c) as floats, and what the user should know about it."""
         return 1.0 if self.strength is None else self.strength, ()
 
     def finish(self, plain: Planes, restored: Planes) -> Planes:
@@ -141,7 +148,7 @@ class Enhancer:
     def _prepare(self, picture: Picture) -> PreparedPicture:
         plain = to_unit(picture.pixels)
         transparency = self._transparency_of(picture)
-        strength, notes = self.choose_strength(plain, transparency)
+        strength, notes = self.choose_strength(picture, plain)
         if strength > 0 and transparency is not None:
             plain = bleed_colour(plain, transparency)
         return PreparedPicture(picture, plain, strength, notes)
@@ -187,10 +194,20 @@ class Cleaner(Enhancer):
 
 
 class Decompressor(Cleaner):
-    """Takes out what lossy compression left."""
+    """Takes out what lossy compression left; of a JPEG that lost little it takes out less, unless the user says it."""
 
     removes_artefacts = True
     reduces_deep = False
+
+    def choose_strength(self, picture: Picture, plain: Planes) -> tuple[float, tuple[str, ...]]:
+        compression = picture.compression
+        if self.strength is not None or compression is None or compression.quality is None:
+            return super().choose_strength(picture, plain)
+        strength = strength_for_quality(compression.quality)
+        if strength == 1:
+            return strength, ()
+        change = f"cleaned with strength {strength:.2f}" if strength else "left as it is"
+        return strength, (f"compressed little ({compression}), so it was {change}; strength 1 cleans it in full",)
 
 
 class Brightener(Enhancer):
@@ -213,11 +230,11 @@ class Brightener(Enhancer):
         super().__init__(restorer, model=model, strength=strength, tta=tta, wrap=wrap, alpha=alpha)
         self.preserve_highlights = preserve_highlights
 
-    def choose_strength(self, plain: Planes, alpha: Samples | None) -> tuple[float, tuple[str, ...]]:
+    def choose_strength(self, picture: Picture, plain: Planes) -> tuple[float, tuple[str, ...]]:
         if self.strength is not None:
             return self.strength, ()
-        mean = mean_luminance(plain, alpha)
-        strength = strength_for(mean)
+        mean = mean_luminance(plain, self._transparency_of(picture))
+        strength = strength_for_luminance(mean)
         if strength == 1:
             return strength, ()
         found, change = (
@@ -239,7 +256,12 @@ ENHANCERS: dict[TaskName, type[Enhancer]] = {
 """What carries out each task that keeps a picture's size."""
 
 
-def strength_for(mean: float) -> float:
+def strength_for_quality(quality: int) -> float:
+    """Return the share of what the network takes out of a JPEG of this quality that is to go; falls evenly."""
+    return min(1.0, max(0.0, (FINE - quality) / (FINE - COARSE)))
+
+
+def strength_for_luminance(mean: float) -> float:
     """Return how strongly a picture of this mean luminance (0 to 1) is brightened; falls evenly in its logarithm."""
     if mean <= DARK:
         return 1.0

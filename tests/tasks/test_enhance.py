@@ -12,10 +12,11 @@ from torch import Tensor
 from restore_cli.device import Device
 from restore_cli.errors import NotFiniteError, RestoreError
 from restore_cli.networks import Network, Part
+from restore_cli.picture.compression import Compression
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.tasks import light
-from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer, strength_for
+from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer, strength_for_luminance
 from restore_cli.tasks.task import GroupingTask
 
 
@@ -125,7 +126,25 @@ def test_other_tasks_keep_colours_outside_srgb(enhancer: type[Enhancer]) -> None
     ("mean", "strength"), [(0, 1), (0.025, 1), ((0.025 * 0.075) ** 0.5, 0.5), (0.075, 0), (0.5, 0), (1, 0)]
 )
 def test_strength_falls_with_brightness(mean: float, strength: float) -> None:
-    assert strength_for(mean) == pytest.approx(strength)
+    assert strength_for_luminance(mean) == pytest.approx(strength)
+
+
+@pytest.mark.parametrize(("quality", "strength"), [(1, 1), (77, 1), (88, 0.5), (99, 0), (100, 0)])
+def test_of_a_jpeg_of_high_quality_less_is_taken_out(quality: int, strength: float) -> None:
+    picture = Picture(np.full((8, 8, 3), 100, np.uint8), compression=Compression("JPEG", quality))
+    result, run = Decompressor(restorer(1.2))(picture)
+    assert (result.pixels == 100 + round(20 * strength)).all()
+    said = {0.5: "it was cleaned with strength 0.50", 0: "it was left as it is"}.get(strength)
+    assert [said in note and f"JPEG of quality {quality}" in note for note in run.notes] == ([True] if said else [])
+    asked, run = Decompressor(restorer(1.2), strength=1)(picture)
+    assert (asked.pixels == 120).all()
+    assert run.notes == ()
+
+
+@pytest.mark.parametrize("compression", [None, Compression("AVIF")])
+def test_where_nothing_tells_the_quality_all_is_taken_out(compression: Compression | None) -> None:
+    picture = Picture(np.full((8, 8, 3), 100, np.uint8), compression=compression)
+    assert (Decompressor(restorer(1.2))(picture)[0].pixels == 120).all()
 
 
 def test_a_bright_picture_is_left_as_it_is_and_never_meets_the_network() -> None:

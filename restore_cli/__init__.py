@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from restore_cli.picture.reading import read_picture
     from restore_cli.picture.writing import encode_picture, write_picture
     from restore_cli.restorer import Restorer, Run
-    from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer
+    from restore_cli.tasks.enhance import Enhancer
+    from restore_cli.tasks.enhancers import Brightener, Cleaner, Decompressor
     from restore_cli.tasks.sizing import Sizing
     from restore_cli.tasks.upscale import Upscaler
 
@@ -41,7 +42,8 @@ MODULES = {
     "picture.reading": ("read_picture",),
     "picture.writing": ("encode_picture", "write_picture"),
     "restorer": ("Restorer", "Run"),
-    "tasks.enhance": ("Brightener", "Cleaner", "Decompressor", "Enhancer"),
+    "tasks.enhance": ("Enhancer",),
+    "tasks.enhancers": ("Brightener", "Cleaner", "Decompressor"),
     "tasks.sizing": ("Sizing",),
     "tasks.upscale": ("Upscaler",),
 }

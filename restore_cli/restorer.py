@@ -195,10 +195,10 @@ class Restorer:
         `restore` would raise stands in its place.
         """
         if len(pictures) > 1:
-            for restored in attempt(self._together, torch.stack(list(pictures)), size):
+            if restored := attempt(self._together, torch.stack(list(pictures)), size):
                 return [
                     (result, Run(self.precision, None)) if all_finite(result) else self._alone(picture, size)
-                    for picture, result in zip(pictures, restored, strict=True)
+                    for picture, result in zip(pictures, restored[0], strict=True)
                 ]
             self.device.release_memory()
         middle = len(pictures) // 2

@@ -82,7 +82,7 @@ def load_enhancer(
         WeightsError, DeviceError: as `load_upscaler` does; a network that changes the size is a WeightsError, too.
     """
     from restore_cli.cli.loading import load_network, load_restorer
-    from restore_cli.tasks.enhance import ENHANCERS
+    from restore_cli.tasks.enhancers import ENHANCERS
 
     network = load_network(card, engine, tell)
     if network.scale != 1:

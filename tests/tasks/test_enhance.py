@@ -16,7 +16,8 @@ from restore_cli.picture.compression import Compression
 from restore_cli.picture.picture import Picture, to_unit
 from restore_cli.restorer import Restorer
 from restore_cli.tasks import light
-from restore_cli.tasks.enhance import Brightener, Cleaner, Decompressor, Enhancer, strength_for_luminance
+from restore_cli.tasks.enhance import Enhancer
+from restore_cli.tasks.enhancers import Brightener, Cleaner, Decompressor, strength_for_luminance
 from restore_cli.tasks.task import GroupingTask
 
 

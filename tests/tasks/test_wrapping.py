@@ -10,7 +10,7 @@ from restore_cli.device import Device
 from restore_cli.networks import Network
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
-from restore_cli.tasks.enhance import Cleaner
+from restore_cli.tasks.enhancers import Cleaner
 from restore_cli.tasks.sizing import Sizing
 from restore_cli.tasks.traits import Alpha, Wrap
 from restore_cli.tasks.upscale import Upscaler

@@ -71,6 +71,7 @@ class Restorer:
         self.scale = network.scale
         self.is_continuous = isinstance(network, ContinuousNetwork)
         self.is_stepped = isinstance(network, SteppedNetwork)
+        self.grid = network.grid
         self.reach = WHOLE_PICTURE_REACH if self.is_stepped else network.halo
         """Input pixels around a pixel beyond which little changes its result."""
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()

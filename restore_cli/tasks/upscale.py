@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from restore_cli.errors import RestoreError
@@ -15,6 +16,7 @@ from restore_cli.tasks.traits import Alpha, Wrap
 from restore_cli.tasks.upscaling import Upscaling
 from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
+from restore_cli.tiling import round_up
 
 
 class Upscaler:
@@ -93,10 +95,7 @@ class Upscaler:
         have = picture.height, picture.width
         size = self.sizing.target(*have)
         if self.wrap is not None:
-            reach = (
-                min(2, self.passes(*have)) * self.restorer.reach
-            )  # that of later passes is less in pixels of the picture
-            margin = Margin.around(self.wrap, have, size, reach)
+            margin = self._margin(self.wrap, have, size)
             picture, size, receive = margin.extend(picture), margin.extended_result, margin.cutting(receive)
         sizes = self._plan((picture.height, picture.width), size)
         return self._begin(picture, size, receive).run(sizes, progress)
@@ -158,6 +157,11 @@ class Upscaler:
             restores_alpha=self.restore_alpha,
             whole_bytes=self.whole_bytes,
         )
+
+    def _margin(self, wrap: Wrap, have: Size, wanted: Size) -> Margin:
+        before = [have, *self._plan(have, wanted)[:-1]]  # a later pass sees as many pixels, but smaller ones
+        reach = self.restorer.reach * sum(have[0] / height for height, _ in before)
+        return Margin.around(wrap, have, wanted, round_up(math.ceil(reach), self.restorer.grid))
 
     def _plan(self, have: Size, wanted: Size) -> list[Size]:
         """Return the sizes that a picture has after each pass."""

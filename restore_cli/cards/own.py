@@ -84,8 +84,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="the default for compressed pictures (JPEG, lossy WebP, AVIF) above x2; trained for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="2ec5ee022f588c65fae051b582d26d02ca6cf8ce57b3bd7cdee31e60a78a59d7",
-        bytes=971_824,
+        sha256="6c2bcbaf96bf27e6e5cb3233a93b839eadcbe16517bd0f4540e12ae463ba0aea",
+        bytes=972_056,
         parameters=239_520,
     ),
     _own(

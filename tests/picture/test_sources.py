@@ -14,7 +14,7 @@ import pytest
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import pillow
+from restore_cli.picture import pillow, tga
 from restore_cli.picture.formats import HAS_HEIC
 from restore_cli.picture.heif import HeicImage
 from restore_cli.picture.pillow import PillowImage
@@ -139,6 +139,15 @@ def test_a_disk_that_fails_is_no_damage(format: str, share: float, save: Any) ->
     content = save(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8), format)
     disk = FailingDisk(content, round(share * len(content)))
     with pytest.raises(OSError, match="Input/output error"):
+        decode_with_its_reader(disk, format)
+
+
+def decode_with_its_reader(disk: Any, format: str) -> None:
+    if format == "TGA":
+        header = tga.read_header(disk)
+        assert header is not None
+        tga.decode(disk, header)
+    else:
         (HeicImage if format == "HEIF" else PillowImage)(disk).decode()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class Learner:
     @torch.no_grad()
     def restore(self, batch: Batch) -> Tensor:
         """Return what the averaged weights make of the inputs of `batch`, on the host."""
-        return self._apply(self.average, batch).cpu()
+        return self._apply(self.average, batch.input, batch.target.shape[2:]).cpu()
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, to be saved by torch."""
@@ -100,25 +100,30 @@ class Learner:
     def _loss(self, batch: Batch) -> Tensor:
         target = self._there(batch.target)
         taught = self._teach(self._teacher, batch) if self._teacher is not None else None
-        return loss_of(self._apply(self.network, batch), target, self.recipe.loss, taught)
+        return loss_of(self._apply(self.network, batch.input, target.shape[2:]), target, self.recipe.loss, taught)
 
     @torch.no_grad()
     def _teach(self, teacher: Network, batch: Batch) -> Tensor:
-        """Return what `teacher` makes of the inputs, reduced to the targets' size where its scale is larger."""
-        restored, size = self._apply(teacher, batch), batch.target.shape[2:]
-        if restored.shape[2:] == size:
-            return restored
-        return F.interpolate(restored, size=size, mode="bicubic", antialias=True)
+        """Return what `teacher` makes of the inputs, reduced to the targets' size where its scale is larger.
 
-    def _apply(self, network: Network, batch: Batch) -> Tensor:
-        x = self._there(batch.input)
+        Of drawings the targets themselves, which are beyond any teacher.
+        """
+        taught, photographs = self._there(batch.target).clone(), ~batch.drawn
+        if photographs.any():
+            size = batch.target.shape[2:]
+            restored = self._apply(teacher, batch.input[photographs], size)
+            if restored.shape[2:] != size:
+                restored = F.interpolate(restored, size=size, mode="bicubic", antialias=True)
+            taught[photographs.to(taught.device)] = restored
+        return taught
+
+    def _apply(self, network: Network, x: Tensor, size: Sequence[int]) -> Tensor:
+        """Return what `network` makes of `x`, of `size` (height, width) where it makes any; on the device."""
+        x = self._there(x)
         reduces = self.recipe.optimiser.bf16 and self.device.has_bf16
         with torch.autocast(self.device.torch_device.type, torch.bfloat16, enabled=reduces):
-            restored: Tensor
-            if isinstance(network, ContinuousNetwork):
-                restored = network(x, size=(batch.target.shape[2], batch.target.shape[3]))
-            else:
-                restored = network(x)
+            sized = {"size": tuple(size)} if isinstance(network, ContinuousNetwork) else {}
+            restored: Tensor = network(x, **sized)
         return restored.float()
 
     def _there(self, x: Tensor) -> Tensor:

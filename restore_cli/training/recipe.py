@@ -114,7 +114,8 @@ class Loss:
     ssim: float = 0.0
     """One minus the structural similarity."""
     teacher: float = 0.0
-    """Mean absolute difference from what the teacher makes of the same input, reduced to the same size."""
+    """Mean absolute difference from what the teacher makes of the same input, reduced to the same size; from the target
+    where the patch is cut from a drawing."""
     teacher_fft: float = 0.0
     """Mean absolute difference from its spectrum, as `fft` compares spectra."""
     psnr: float = 0.0

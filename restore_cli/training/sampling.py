@@ -27,6 +27,8 @@ DRAWINGS, DRAWING_SIDE = 400, 384
 
 Cut = tuple[slice, slice]
 """Rows and columns of a picture."""
+Patch = tuple[Samples, Samples, bool]
+"""Input, target, and whether it is cut from a drawing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Batch:
     """n, 3, h, w."""
     target: Tensor
     """n, 3, h·scale, w·scale."""
+    drawn: Tensor
+    """n, bool: whether a patch is cut from a drawing."""
 
 
 class Sampler:
@@ -77,8 +81,9 @@ class Sampler:
             return float(random.choice(whole))
         return float(random.uniform(low, high))
 
-    def _draw_patch(self, size: int, scale: float, random: Generator) -> tuple[Samples, Samples]:
-        example = self._draw_example(random)
+    def _draw_patch(self, size: int, scale: float, random: Generator) -> Patch:
+        drawn = bool(self.patches.drawn) and random.random() < self.patches.drawn
+        example = self._drawings[int(random.integers(DRAWINGS))] if drawn else self._draw_example(random)
         margin = MARGIN if example.input is None and float(scale).is_integer() else 0
         side = round((size + 2 * margin) * scale)
         wide = self._draw_width(example, side, random)
@@ -87,11 +92,11 @@ class Sampler:
         turns, mirror = int(random.integers(4)), bool(random.integers(2))
         target = _reduced(_turned(example.target[cut], turns, mirror), side)
         if example.input is not None:
-            return _turned(example.input[cut], turns, mirror), target
+            return _turned(example.input[cut], turns, mirror), target, drawn
         if self.patches.contrast < 1:
             target = _faded(target, random.uniform(self.patches.contrast, 1), random)
         made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
-        return _without_border(made, margin), _without_border(target, round(margin * scale))
+        return _without_border(made, margin), _without_border(target, round(margin * scale)), drawn
 
     def _draw_width(self, example: Example, side: int, random: Generator) -> int:
         """Draw how many pixels a side of a picture are reduced to `side`; pairs are never reduced."""
@@ -102,13 +107,11 @@ class Sampler:
         return min(round(side / random.uniform(least, 1)), shortest)
 
     def _draw_example(self, random: Generator) -> Example:
-        if self.patches.drawn and random.random() < self.patches.drawn:
-            return self._drawings[int(random.integers(DRAWINGS))]
         if self._pairs and (not self._singles or random.random() < self.degradations.pairs):
             return self._pairs[random.integers(len(self._pairs))]
         return self._singles[int(np.searchsorted(self._upto, random.random(), side="right"))]
 
-    def _validate_with(self, example: Example, grid: int, random: Generator) -> tuple[Samples, Samples]:
+    def _validate_with(self, example: Example, grid: int, random: Generator) -> Patch:
         scale, sides = self.degradations.largest_scale, example.target.shape[:2]
         rows, columns = (max(1, int(min(VALIDATION_SIDE, side) / scale) // grid) * grid for side in sides)
         height, width = round(rows * scale), round(columns * scale)
@@ -116,8 +119,8 @@ class Sampler:
         cut = slice(top, top + height), slice(left, left + width)
         target = example.target[cut]
         if example.input is not None:
-            return example.input[cut], target
-        return self._degrade(target, rows, columns, random), target
+            return example.input[cut], target, False
+        return self._degrade(target, rows, columns, random), target, False
 
 
 class Drawings:
@@ -176,9 +179,11 @@ def _without_border(x: Samples, border: int) -> Samples:
     return x[border : x.shape[0] - border, border : x.shape[1] - border]
 
 
-def _stack(pairs: Sequence[tuple[Samples, Samples]]) -> Batch:
+def _stack(patches: Sequence[Patch]) -> Batch:
     """Turn pairs of h, w, 3 samples into n, 3, h, w floats, in channels_last layout."""
-    inputs, targets = (
-        torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2).float() / 255 for side in zip(*pairs, strict=True)
-    )
-    return Batch(inputs, targets)
+    inputs, targets, drawn = zip(*patches, strict=True)
+    return Batch(_floats(inputs), _floats(targets), torch.tensor(drawn))
+
+
+def _floats(samples: Sequence[Samples]) -> Tensor:
+    return torch.from_numpy(np.stack(samples)).permute(0, 3, 1, 2).float() / 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -37,26 +38,30 @@ class Multiplying(Network):
 
 
 class Levels(Sampler):
-    """Gives pictures of one level, `next`."""
+    """Gives pictures of one level, `next`, whose targets are black: one for each entry of `drawn`."""
 
-    def __init__(self) -> None:
+    def __init__(self, drawn: Sequence[bool] = (False,)) -> None:
         self.next = 0.25
+        self.drawn = torch.tensor(drawn)
 
     def draw(self, random: Generator) -> Batch:
-        return Batch(torch.full((1, 3, 4, 4), self.next), torch.zeros(1, 3, 4, 4))
+        size = len(self.drawn), 3, 4, 4
+        return Batch(torch.full(size, self.next), torch.zeros(size), self.drawn)
 
 
-def learner(loss: float = 1.0, **optimiser: Any) -> tuple[Learner, Levels]:
+def learner(
+    loss: float | Loss = 1.0, levels: Levels | None = None, teacher: Network | None = None, **optimiser: Any
+) -> tuple[Learner, Levels]:
     recipe = Recipe(
         name="multiplying",
         summary="",
         network={"architecture": "multiplying"},
         degradations=Degradations(kind="noise"),
-        loss=Loss(l1=loss),
+        loss=Loss(l1=loss) if isinstance(loss, float | int) else loss,
         optimiser=Optimiser(bf16=False, **optimiser),
     )
-    levels = Levels()
-    return Learner(recipe, Multiplying(), levels, Device(torch.device("cpu"), has_bf16=False), teacher=None), levels
+    levels, device = levels or Levels(), Device(torch.device("cpu"), has_bf16=False)
+    return Learner(recipe, Multiplying(), levels, device, teacher=teacher), levels
 
 
 def rate(of: Learner) -> float:
@@ -95,6 +100,17 @@ def test_no_gradient_is_larger_than_the_recipe_allows() -> None:
     flat, _ = learner(loss=0.1, clip=0.1)
     flat.learn(0.0)
     assert gradient(flat) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("drawn", [(False, False), (True, True), (False, True, True)])
+def test_the_teacher_of_photographs_is_the_network_and_that_of_drawings_the_target(drawn: Sequence[bool]) -> None:
+    teacher = Multiplying().requires_grad_(False)
+    teacher.factor.fill_(4.0)
+    taught, _ = learner(Loss(l1=0.0, teacher=1.0), Levels(drawn), teacher)
+    restored, of_teacher = 1 + 0.25 * 0.5, 1 + 0.25 * 4.0
+    differences = [restored if is_drawn else of_teacher - restored for is_drawn in drawn]
+    loss, _ = taught.learn(0.0)
+    assert loss == pytest.approx(sum(differences) / len(drawn))
 
 
 def test_gradients_that_are_not_finite_change_nothing_and_end_a_run_that_has_no_others() -> None:

@@ -34,9 +34,11 @@ def few_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_asked_share_of_patches_is_drawn() -> None:
     for share in (0.0, 0.4, 1.0):
-        targets = [target for batch in batches(sampler(f"drawn = {share}", FLAT), 60) for target in batch.target]
-        drawn = np.mean([not bool((target == 77 / 255).all()) for target in targets])
-        assert abs(drawn - share) < 0.1
+        drawn = batches(sampler(f"drawn = {share}", FLAT), 60)
+        differs = [not bool((target == 77 / 255).all()) for batch in drawn for target in batch.target]
+        assert abs(np.mean(differs) - share) < 0.1
+        told = [is_drawn for batch in drawn for is_drawn in batch.drawn.tolist()]
+        assert told == differs
 
 
 def test_drawings_are_the_same_whenever_they_are_first_asked_for() -> None:

@@ -17,6 +17,7 @@ from PIL import Image, ImageFilter
 
 from restore_cli.picture.picture import to_samples, to_unit
 from restore_cli.picture.srgb import to_linear, to_srgb
+from restore_cli.training.camera_noise import camera_noise
 from restore_cli.training.imresize import imresize
 from restore_cli.training.photographs import Samples
 from restore_cli.training.recipe import Degradations, Numbers
@@ -42,6 +43,10 @@ COMPRESSED_LAST = 0.7
 """Share of photographs that are compressed after the reduction: most were made small before they were stored."""
 WEBP = 0.2
 """Share of compressed photographs that are stored as WebP; the others are JPEG."""
+CAMERA_STRENGTH = 0.6
+"""By how much noise of cameras is weaker than white noise."""
+CAMERA_COMPRESSED = 0.7
+"""Share of pictures with noise of cameras that were stored as JPEG."""
 SUBSAMPLED = 0.7
 """Share of compressed pictures whose colour has half the resolution, as most programs store it."""
 
@@ -59,7 +64,7 @@ def build_degradation(recipe: Degradations) -> Degradation:
         "bicubic": lambda target, height, width, random: imresize(target, height, width),
         "photo": Photo(recipe.blur, recipe.noise, recipe.quality),
         "dark": Dark(recipe.exposure, recipe.blur),
-        "noise": Noise(recipe.noise),
+        "noise": Noise(recipe.noise, recipe.camera, recipe.quality),
         "jpeg": Jpeg(recipe.quality),
     }
     return kinds[recipe.kind]
@@ -113,14 +118,20 @@ class Dark:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Noise of any strength, the same all over or growing with the light."""
+    """Noise of any strength, the same all over or growing with the light, white or as cameras leave it."""
 
     noise: Numbers
+    camera: float
+    quality: tuple[int, int]
 
     def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
         """Return the input for `target`."""
         least, most = self.noise
-        return noisy(target, least + (most - least) * random.random() ** WEAK_NOISE, random)
+        level = least + (most - least) * random.random() ** WEAK_NOISE
+        if not self.camera or random.random() >= self.camera:
+            return noisy(target, level, random)
+        made = noisy(target, CAMERA_STRENGTH * level, random, from_camera=True)
+        return compressed(made, self.quality, "JPEG", random) if random.random() < CAMERA_COMPRESSED else made
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +152,21 @@ def blurred(x: Samples, deviation: float) -> Samples:
     return np.array(Image.fromarray(x).filter(ImageFilter.GaussianBlur(deviation)))
 
 
-def noisy(x: Samples, level: float, random: Generator) -> Samples:
-    """Add white noise of standard deviation `level`, in 8-bit levels; where it depends on the signal, in the middle."""
+def noisy(x: Samples, level: float, random: Generator, *, from_camera: bool = False) -> Samples:
+    """Add noise of standard deviation `level`, in 8-bit levels; where it depends on the signal, in the middle.
+
+    It is white unless it is a camera's.
+    """
     values = to_unit(x)
     deviation: NDArray[np.float32] | float = level / 255
     if random.random() < SIGNAL_DEPENDENT:
         gaussian = random.uniform(0, 1)
         deviation = deviation * np.sqrt(gaussian + (1 - gaussian) * 2 * values)
-    channels = 1 if random.random() < GREY_NOISE else values.shape[2]
-    noise = random.standard_normal((*values.shape[:2], channels), np.float32)
+    grey, (height, width) = random.random() < GREY_NOISE, values.shape[:2]
+    if from_camera:
+        noise = camera_noise(height, width, random, grey=grey)
+    else:
+        noise = random.standard_normal((height, width, 1 if grey else values.shape[2]), np.float32)
     return to_samples(values + deviation * noise, 8)
 
 

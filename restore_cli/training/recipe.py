@@ -32,6 +32,7 @@ RANGES: Mapping[str, Numbers] = {
     "degradations.scales": (1.0, math.inf),
     "degradations.blur": (0.0, 100.0),
     "degradations.noise": (0.0, 255.0),
+    "degradations.camera": SHARE,
     "degradations.quality": (1, 100),
     "degradations.exposure": (-10.0, 10.0),
     "degradations.pairs": SHARE,
@@ -69,8 +70,11 @@ class Degradations:
     blurred, and those by half a pixel at the least, where the range reaches that far."""
     noise: Numbers = (0.0, 10.0)
     """Standard deviation of noise in levels; of kinds photo and noise."""
+    camera: float = 0.0
+    """Share of noisy pictures whose noise is a camera's, which neighbouring pixels share, and most of which were stored
+    as JPEG after it; of kind noise."""
     quality: tuple[int, int] = (40, 95)
-    """Quality of JPEG and WebP; of kinds photo and jpeg."""
+    """Quality of JPEG and WebP; of kinds photo, jpeg and noise."""
     exposure: Numbers = (-1.3, -0.2)
     """Decimal logarithm of the factor that linear light is multiplied by; of kind dark."""
     pairs: float = 0.65

@@ -44,6 +44,32 @@ def test_noise_has_the_level_asked_for(level: float) -> None:
         assert noise.std() == pytest.approx(level, rel=0.03)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_asked_share_of_noise_is_weaker_and_a_cameras(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[tuple[bool, float]] = []
+
+    def note(x: np.ndarray, level: float, random: Any, *, from_camera: bool = False) -> np.ndarray:
+        levels.append((from_camera, level))
+        return x
+
+    monkeypatch.setattr(degradations, "noisy", note)
+    degrade = build_degradation(Degradations(kind="noise", noise=(20, 20), camera=share, quality=(100, 100)))
+    random, x = np.random.default_rng(6), draw(16, 16, 3)
+    unchanged = [np.array_equal(degrade(x, 16, 16, random), x) for _ in range(200)]
+    cameras = [level for from_camera, level in levels if from_camera]
+    assert abs(len(cameras) / 200 - share) < 0.1
+    assert set(cameras) <= {degradations.CAMERA_STRENGTH * 20}
+    compressed_share = 1 - np.mean(unchanged)
+    assert abs(compressed_share - share * degradations.CAMERA_COMPRESSED) < 0.1
+
+
+@pytest.mark.parametrize("level", [5.0, 20.0])
+def test_noise_of_a_camera_has_the_level_asked_for(level: float) -> None:
+    random = np.random.default_rng(1)
+    noise = np.concatenate([noisy(flat(128), level, random, from_camera=True) for _ in range(6)]).astype(float) - 128
+    assert noise.std() == pytest.approx(level, rel=0.05)
+
+
 def test_some_noise_grows_with_the_light() -> None:
     random = np.random.default_rng(2)
     ratios = np.array([noisy(flat(200), 10, random).std() / noisy(flat(40), 10, random).std() for _ in range(60)])

@@ -1,4 +1,7 @@
-"""From what the user names to what shall be done: paths in, jobs out. No picture is opened and nothing is written."""
+"""From what the user names to what shall be done: paths in, jobs out. Nothing is written.
+
+No picture is opened but those whose names do not tell their format, of which the first bytes are read.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,7 @@ class Planner:
         """
         names = list(inputs)
         if STANDARD_STREAM in names:
-            return self._plan_standard_input(names)
+            return self._plan_standard_input([*names, *listed])
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
         if self._destination.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
@@ -142,7 +145,7 @@ class Planner:
                     f"{output} is a template, and standard input has no name to fill it in",
                     f"name a file without {{{template.fields[0]}}}",
                 )
-            output = output.format()
+            output = output.format(**template.facts)
         if names_folder(output):
             raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
         return Plan((Job(None, Path(output), format_to_write(Path(output), self._format)),), (), 0)

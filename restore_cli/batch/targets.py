@@ -112,7 +112,7 @@ class Template:
         self.text = text
         self.facts = facts
         self.fields: list[str] = []
-        """Those that are in it, without their braces."""
+        """Those that the name of an input fills in, without their braces."""
         known = ["stem", "name", "parent", "ext", *facts]
         hint = f"fields are {', '.join(f'{{{field}}}' for field in known)}; {{{{ stands for a brace"
         try:
@@ -124,7 +124,7 @@ class Template:
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
             if shape or conversion:
                 raise UsageError(f"the template {text} says how to print {{{field}}}, which cannot be chosen", hint)
-            if field is not None:
+            if field is not None and field not in facts:
                 self.fields.append(field)
 
     def fill(self, source: Source, extension: str) -> Path:

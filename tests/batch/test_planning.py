@@ -245,15 +245,18 @@ def test_standard_streams(tree: Path) -> None:
     assert job.format.name == "jpeg"
     with pytest.raises(UsageError):
         plan("-", "photos/a.jpg")
+    with pytest.raises(UsageError, match="mixed"):
+        Planner(suffix="_x4", output="x.jpg").plan(["-"], ["photos/a.jpg"])
     with pytest.raises(UsageError):
         plan("-", output="out/")
 
 
-@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}.png", "{nosuch}.png", "{stem.png"])
+@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}/{name}.png", "{nosuch}.png", "{stem.png"])
 def test_a_template_needs_more_than_standard_input(output: str, tree: Path) -> None:
     with pytest.raises(UsageError, match="template") as caught:
         plan("-", output=output, facts={"scale": "4"})
     assert caught.value.hint
+    assert plan("-", output="out/{scale}.png", facts={"scale": "4"}).jobs[0].target == Path("out/4.png")
     assert plan("-", output="{{stem}}.png").jobs[0].target == Path("{stem}.png")
     (tree / "{stem}.png").write_bytes(b"")
     assert plan("-", output="{stem}.png").jobs[0].target == Path("{stem}.png")

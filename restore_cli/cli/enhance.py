@@ -39,7 +39,7 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     facts = {"scale": "1", "model": model_in_file_names(card, engine.settings)}
     run_session(
         request,
-        partial(load_enhancer, task=task, card=card, settings=settings),
+        partial(load_enhancer, engine.settings, task=task, card=card, settings=settings),
         lambda: identify_model(card, engine.settings, engine.device) | {"task": task} | settings,
         suffix=f"_{task}",
         facts=facts,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import chain
 
 from restore_cli.batch.outcome import Outcome, skipped_if_there
@@ -104,7 +103,7 @@ class WorkerPool:
         files = self._request.files
         return [
             WorkerConfig(
-                load_task=partial(self._load_task, engine.settings),
+                load_task=self._load_task,
                 max_pixels=files.max_pixels,
                 overwrite=files.overwrite,
                 quality=files.quality,

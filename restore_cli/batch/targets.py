@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Source
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import ALSO_KNOWN, WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import ALSO_KNOWN, PNG, WRITTEN, Format, format_by_name, format_of_path
 from restore_cli.picture.signatures import recognise_file
 
 Target = tuple[Path | None, Format]
@@ -95,9 +95,7 @@ class Destination:
 
 def _format_of_content(path: Path) -> Format:
     """Return the format that a file has, whose name does not tell it, if it can be written; else PNG."""
-    format = format_by_name(recognise_file(path) or "png") or format_by_name("png")
-    assert format is not None
-    return format
+    return format_by_name(recognise_file(path) or "") or PNG
 
 
 class Template:

@@ -30,7 +30,7 @@ from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
-from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.formats import PNG, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
@@ -212,8 +212,7 @@ class Worker:
             return left_alone(job, *found.args)
         size = self.task.output_size(picture.height, picture.width)
         assert size is not None
-        format = job.format or format_by_name(picture.format) or format_by_name("png")
-        assert format is not None
+        format = job.format or format_by_name(picture.format) or PNG
         check_result(*size, format, self._memory)
         return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
 

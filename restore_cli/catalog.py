@@ -8,16 +8,6 @@ from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.cards import CARDS
 from restore_cli.errors import UnknownModelError
 
-__all__ = [
-    "CARDS",
-    "built_in_for",
-    "default_for",
-    "default_for_compressed",
-    "default_upscaler",
-    "find_card",
-    "names_file",
-]
-
 
 def names_file(model: str) -> bool:
     """Tell whether what the user calls a model is a file and not a checkpoint of the catalogue."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.sources import STANDARD_STREAM
-from restore_cli.batch.totals import LISTED_FAILURES, Totals
+from restore_cli.batch.totals import LISTED_FAILURES
 from restore_cli.errors import RestoreError
 from restore_cli.files.naming import shown
 from restore_cli.summary import Summary
@@ -54,7 +54,8 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a plain line."""
-        self._say_if(True, text)
+        if not self.quiet:
+            self._line("", "", text)
 
     def outcome(self, outcome: Outcome, *, alone: bool) -> None:
         """Tell of one picture: in words on standard error, and as JSON on standard output if asked for.
@@ -68,10 +69,12 @@ class Display:
             self.error(RestoreError(outcome.reason, outcome.hint))
         for note in outcome.notes:
             self.note(f"{_source_of(outcome)}: {note}")
+        if not (alone or self.verbose):
+            return
         if outcome.status == "skipped":
-            self._say_if(alone or self.verbose, f"{_source_of(outcome)}: skipped, {outcome.reason}")
+            self.say(f"{_source_of(outcome)}: skipped, {outcome.reason}")
         if outcome.status == "done":
-            self._say_if(alone or self.verbose, _describe(outcome, self.verbose))
+            self.say(_describe(outcome, self.verbose))
 
     def planned(self, source: str, target: str | None, foreseen: Outcome | None) -> None:
         """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
@@ -84,16 +87,14 @@ class Display:
         way = " -> ".join(shown(name, escapes_bytes=False) for name in (source, target) if name is not None)
         sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
 
-    def summary(self, totals: Totals, seconds: float, *, passed_over: int, left: int, interrupted: bool) -> None:
+    def summary(self, summary: Summary) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
 
-        `left` is how many have no outcome; 0 where that need not be told.
-        The speed is in megapixels of the inputs that were restored, for each of the `seconds` that the batch took.
         Where more than a few failed, their names are told again.
         """
-        if self.quiet or not (interrupted or left or totals.pictures != 1 or passed_over):
+        totals = summary.totals
+        if self.quiet or not (summary.interrupted or summary.left or totals.pictures != 1 or summary.passed_over):
             return
-        summary = Summary(totals, seconds, passed_over, left, interrupted)
         if self._is_plain:
             self.say(summary.line())
         else:
@@ -140,10 +141,6 @@ class Display:
     def give_up_standard_output(self) -> None:
         """Leave nothing to be written to standard output, now or at the end."""
         _give_up(sys.stdout)
-
-    def _say_if(self, wanted: bool, text: str) -> None:
-        if wanted and not self.quiet:
-            self._line("", "", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
         try:

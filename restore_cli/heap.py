@@ -34,13 +34,10 @@ def glibc_function(name: str) -> Any:
         return None
 
 
+_FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+
+
 class _HeapUse(ctypes.Structure):
     """`struct mallinfo2` of malloc.h."""
 
-    _fields_: ClassVar[list[tuple[str, type[ctypes.c_size_t]]]] = [
-        *((f"unused{index}", ctypes.c_size_t) for index in range(4)),
-        ("hblkhd", ctypes.c_size_t),
-        *((f"unused{index}", ctypes.c_size_t) for index in range(5, 7)),
-        ("uordblks", ctypes.c_size_t),
-        *((f"unused{index}", ctypes.c_size_t) for index in range(8, 10)),
-    ]
+    _fields_: ClassVar[list[tuple[str, type[ctypes.c_size_t]]]] = [(name, ctypes.c_size_t) for name in _FIELDS]

@@ -135,7 +135,7 @@ class Restorer:
         if picture.ndim != 3 or picture.shape[0] != 3 or not picture.numel():
             raise PictureError(f"a tensor of shape {tuple(picture.shape)} is no picture of shape 3, h, w")
         if isinstance(self._network, SteppedNetwork):
-            return self._in_precisions(lambda network, precision: self._step_alone(picture, network, progress))
+            return self._in_precisions(lambda network: self._step_alone(picture, network, progress))
         tiles = self._tile(picture, size)
         return self._in_precisions(self._continued(tiles, lambda: tiles.run(progress)))
 
@@ -219,19 +219,18 @@ class Restorer:
         except RestoreError as error:
             return error
 
-    def _in_precisions(self, work: Callable[[Network, Precision], tuple[Result, int | None]]) -> tuple[Result, Run]:
+    def _in_precisions(self, work: Callable[[Network], tuple[Result, int | None]]) -> tuple[Result, Run]:
         """Do `work`, and if its result is not finite in reduced precision, do it again in float32."""
-        notes: tuple[str, ...] = ()
-        precision = self.precision
         try:
-            result, tile = work(self._network, precision)
+            result, tile = work(self._network)
+            return result, Run(self.precision, tile)
         except NotFiniteError:
-            if precision is Precision.FP32:
+            if self.precision is Precision.FP32:
                 raise
-            notes = (f"{precision} gave values that are not finite, so it was done again in fp32",)
-            precision = Precision.FP32
-            result, tile = work(self._in_float32._network, precision)
-        return result, Run(precision, tile, notes)
+        # Out of the handler, what the first try held of the picture is free.
+        result, tile = work(self._in_float32._network)
+        note = f"{self.precision} gave values that are not finite, so it was done again in fp32"
+        return result, Run(Precision.FP32, tile, (note,))
 
     def _step_alone(self, picture: Tensor, network: Network, progress: Progress) -> tuple[Tensor, int | None]:
         results, side = self._step(picture[None], network, progress)
@@ -250,12 +249,12 @@ class Restorer:
 
     def _continued(
         self, tiles: TilePass, work: Callable[[], tuple[Result, int | None]]
-    ) -> Callable[[Network, Precision], tuple[Result, int | None]]:
+    ) -> Callable[[Network], tuple[Result, int | None]]:
         """Return `work` on `tiles` that goes on with another network where it is told to."""
 
-        def run(network: Network, precision: Precision) -> tuple[Result, int | None]:
+        def run(network: Network) -> tuple[Result, int | None]:
             if network is not self._network:
-                tiles.switch_to(network, reduced_precision=precision is not Precision.FP32)
+                tiles.switch_to(network, reduced_precision=False)
             return work()
 
         return run

@@ -94,8 +94,8 @@ def pull_card(card: ModelCard, tell: Tell = lambda line: None) -> Path:
     return load_card(card, tell).path
 
 
-def verify_card(card: ModelCard) -> Path | None:
-    """Check that what is at hand of `card` is what was published; return the file it loads from, None if there is none.
+def verify_card(card: ModelCard) -> None:
+    """Check that what is at hand of `card` is what was published.
 
     Raises:
         HashMismatchError: the file differs from the published one.
@@ -103,14 +103,12 @@ def verify_card(card: ModelCard) -> Path | None:
     """
     if card.embedded:
         verify_file(embedded_path(card), card)
-        return embedded_path(card)
+        return
     published, converted = find_published(card), converted_path(card)
     if published is not None:
         verify_file(published, card)
     if os.path.isfile(converted):
         _read_converted(converted)
-        return converted
-    return published
 
 
 def load_path(path: Path, key: str | None = None) -> Weights:

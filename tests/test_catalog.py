@@ -9,13 +9,9 @@ import pytest
 
 from restore_cli import card as card_module
 from restore_cli.card import ModelCard, Speed
+from restore_cli.cards import CARDS
 from restore_cli.cards.speeds import RELATIVE_SPEED
-from restore_cli.catalog import (
-    CARDS,
-    default_for_compressed,
-    default_upscaler,
-    find_card,
-)
+from restore_cli.catalog import default_for_compressed, default_upscaler, find_card
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.errors import UnknownModelError
 from restore_cli.networks import NETWORKS, build_network

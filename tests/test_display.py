@@ -10,6 +10,7 @@ from restore_cli.batch.outcome import Outcome, Seconds
 from restore_cli.batch.totals import add_up
 from restore_cli.display import Display
 from restore_cli.errors import RestoreError
+from restore_cli.summary import Summary
 
 
 def test_an_error_is_one_line_and_its_hint_another(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,9 +65,8 @@ def outcomes_of(done: int, failed: int) -> list[Outcome]:
 
 
 def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
-    Display(quiet=options.pop("quiet", False)).summary(
-        add_up(outcomes), seconds, **{"passed_over": 0, "left": 0, "interrupted": False} | options
-    )
+    display = Display(quiet=options.pop("quiet", False))
+    display.summary(Summary(add_up(outcomes), seconds, **{"passed_over": 0, "left": 0, "interrupted": False} | options))
     captured = capsys.readouterr()
     assert captured.out == ""
     return captured.err

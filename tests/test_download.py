@@ -160,8 +160,8 @@ def make_card(host: Host, checkpoint: bytes) -> Callable[..., ModelCard]:
 def start(program: str, cards: list[ModelCard], *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """Start Python with a catalogue of these cards alone, and waits of no length between attempts."""
     prologue = (
-        "import json, sys, time; from restore_cli import card, catalog; time.sleep = lambda seconds: None;"
-        "catalog.CARDS = tuple(card.ModelCard(**fields) for fields in json.loads(sys.argv.pop(1)));"
+        "import json, sys, time; from restore_cli import card, cards; time.sleep = lambda seconds: None;"
+        "cards.CARDS = tuple(card.ModelCard(**fields) for fields in json.loads(sys.argv.pop(1)));"
         f"card.GITHUB = {os.environ['HF_ENDPOINT']!r}\n"
     )
     described = json.dumps([dataclasses.asdict(card) for card in cards])
@@ -179,7 +179,7 @@ DOWNLOADS = """
 from restore_cli.download import download
 from restore_cli.errors import WeightsError
 from restore_cli.places import find_published
-for each in catalog.CARDS:
+for each in cards.CARDS:
     try:
         print(json.dumps({"path": str(download(each, damaged=find_published(each)))}))
     except WeightsError as error:

@@ -142,7 +142,7 @@ UPSCALE = partial(
 DENOISE = partial(
     load_enhancer, EngineSettings(), task="denoise", card=choose_enhancer(None, "denoise"), settings={"strength": 0.5}
 )
-CHAIN = partial(load_chain, EngineSettings(), steps=[(None, partial(load_upscaler, **UPSCALE.keywords))])
+CHAIN = partial(load_chain, steps=[UPSCALE, DENOISE])
 
 
 @pytest.mark.parametrize("load", [UPSCALE, DENOISE, CHAIN], ids=lambda load: load.func.__name__)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import restore_cli
-from restore_cli.catalog import CARDS
+from restore_cli.cards import CARDS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from restore_cli.batch.manifest import Manifest
 from restore_cli.card import ModelCard, Speed
-from restore_cli.catalog import CARDS, default_upscaler
+from restore_cli.cards import CARDS
+from restore_cli.catalog import default_upscaler
 from restore_cli.cli.app import run
 from restore_cli.tasks.steps import describe_keys
 

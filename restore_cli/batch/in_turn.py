@@ -14,17 +14,16 @@ from restore_cli.telling import Progress
 
 
 def run_in_turn(
-    jobs: Iterable[Job], worker: Worker, progress: Progress, stop: Callable[[], bool], *, debug: bool = False
+    jobs: Iterable[Job], worker: Worker, progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[tuple[Job, Outcome]]:
     """Carry out jobs and yield each outcome as soon as it is known.
 
-    `debug` raises what goes wrong with a picture. A picture that another run has in hand is waited for.
+    A picture that another run has in hand is waited for.
 
     Raises:
-        RestoreError: the task cannot be loaded.
         BrokenPipeError: nobody reads standard output any more.
+        Exception: it went wrong with a picture, where the worker is to debug.
     """
-    worker.load()
     try:
         for job in jobs:
             outcome = None
@@ -37,7 +36,7 @@ def run_in_turn(
                 except BrokenPipeError:
                     raise
                 except Exception as error:
-                    if debug:
+                    if worker.config.debug:
                         raise
                     outcome = worker.failed(job, error)
             if outcome is None:

@@ -56,10 +56,8 @@ class Pipeline:
         """Carry out all jobs; what goes wrong with a picture is its outcome.
 
         Raises:
-            RestoreError: the task cannot be loaded.
             Exception: `jobs` or the listener raised it.
         """
-        self._worker.load()
         threads = [threading.Thread(target=work, daemon=True) for work in (lambda: self._read(jobs), self._write)]
         for thread in threads:
             thread.start()

@@ -1,13 +1,15 @@
-"""From what the user names to what shall be done: paths in, jobs out. No picture is opened and nothing is written."""
+"""From what the user names to what shall be done: paths in, jobs out. Nothing is written.
+
+No picture is opened but those whose names do not tell their format, of which the first bytes are read.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -45,8 +47,8 @@ class Plan:
     """Files in folders that are hidden or no pictures."""
     earlier_results: tuple[Path, ...] = ()
     """What was found and is left alone, since it is where the result of another picture goes."""
-    unread: Counter[str] = field(default_factory=Counter)
-    """How many of what is passed over are pictures of kinds that are not read, by ending."""
+    unread: tuple[Path, ...] = ()
+    """Those of the files that are passed over that are pictures of kinds that are not read."""
 
 
 class Planner:
@@ -108,17 +110,17 @@ class Planner:
         """
         names = list(inputs)
         if STANDARD_STREAM in names:
-            return self._plan_standard_input(names)
+            return self._plan_standard_input([*names, *listed])
         found = find_sources(names, listed, recursive=self.recursive, output=self.output)
         if self._destination.takes_one and (self._grows or len(found.sources) > 1):
             raise UsageError(f"several pictures cannot all be written to {self.output}", "give -o a folder")
         placed = [(source, self._destination.target(source)) for source in found.sources]
         results = self._results_among(placed)
-        jobs = [self._add(source, target) for source, target in placed if source.path not in results]
-        _refuse_many_files_in_a_stream(job for job in jobs if job is not None)
+        added = [self._add(source, target) for source, target in placed if source.path not in results]
+        jobs = tuple(job for job in added if job is not None)
+        _refuse_many_files_in_a_stream(jobs)
         refusals = tuple(refusal for refusal in found.refusals if not (self._grows and os.path.isdir(refusal.name)))
-        jobs_here = tuple(job for job in jobs if job is not None)
-        return Plan(jobs_here, refusals, found.passed_over, tuple(results), found.unread)
+        return Plan(jobs, refusals, found.passed_over, tuple(results), found.unread)
 
     def add(self, source: Source) -> Job | None:
         """Plan one more picture; return None where it is in another part than that of this run.
@@ -142,7 +144,7 @@ class Planner:
                     f"{output} is a template, and standard input has no name to fill it in",
                     f"name a file without {{{template.fields[0]}}}",
                 )
-            output = output.format()
+            output = output.format(**template.facts)
         if names_folder(output):
             raise UsageError("the result of standard input has no name", "give -o a file, or - for standard output")
         return Plan((Job(None, Path(output), format_to_write(Path(output), self._format)),), (), 0)

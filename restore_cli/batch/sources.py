@@ -9,9 +9,8 @@ import os
 import stat
 import sys
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -89,8 +88,8 @@ class FoundSources:
     refusals: tuple[Refusal, ...]
     passed_over: int
     """Files in folders that are hidden or no pictures."""
-    unread: Counter[str] = field(default_factory=Counter)
-    """How many of the files that are passed over are pictures of kinds that are not read, by ending in lower case."""
+    unread: tuple[Path, ...] = ()
+    """Those of the files that are passed over that are pictures of kinds that are not read."""
 
 
 def find_sources(
@@ -102,7 +101,7 @@ def find_sources(
     """
     sources: dict[str, Source] = {}
     refusals: dict[str, Refusal] = {}
-    passed_over, unread = 0, Counter[str]()
+    passed_over, unread = 0, list[Path]()
     for name, may_be_glob in chain(((name, True) for name in names), ((name, False) for name in listed)):
         found = _expand(name, recursive, output, may_be_glob=may_be_glob)
         sources |= {absolute(source.path): source for source in found.sources}
@@ -115,7 +114,7 @@ def find_sources(
             name = str(sources.pop(key).path)
             error = UnreadablePictureError(f"cannot read {name}: it is no ordinary file", "name it alone")
             refusals[name] = Refusal(name, error)
-    return FoundSources(tuple(sources.values()), tuple(refusals.values()), passed_over, unread)
+    return FoundSources(tuple(sources.values()), tuple(refusals.values()), passed_over, tuple(unread))
 
 
 def absolute(path: Path) -> str:
@@ -133,11 +132,6 @@ def is_picture_name(name: str) -> bool:
 def is_unread_name(name: str) -> bool:
     """Tell whether a file of this name in a folder is taken for a picture of a kind that is not read."""
     return _ends_in(name, UNREAD_SUFFIXES)
-
-
-def count_endings(files: Iterable[Path]) -> Counter[str]:
-    """Count files by the endings of their names, in lower case."""
-    return Counter(path.suffix.lower() for path in files)
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -209,7 +203,7 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
             error = UnreadablePictureError(f"there are no pictures in {name}", _known_endings())
             refusals = [Refusal(name, error)]
         sources = tuple(Source(file, path) for file in listing.pictures)
-        return FoundSources(sources, tuple(refusals), listing.passed_over, count_endings(listing.unread))
+        return FoundSources(sources, tuple(refusals), listing.passed_over, tuple(listing.unread))
     try:
         os.stat(path)
         return FoundSources((Source(path, None),), (), 0)
@@ -221,7 +215,7 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
     files = [path for path in matches if path.suffix.lower() in PICTURE_SUFFIXES]
     if files:
         sources = tuple(Source(file, None) for file in files)
-        unread = count_endings(path for path in matches if is_unread_name(path.name))
+        unread = tuple(path for path in matches if is_unread_name(path.name))
         return FoundSources(sources, (), len(matches) - len(files), unread)
     what = "no picture matches" if is_glob else "there is no file"
     hint = "check the name and the folder; quote a name with spaces"

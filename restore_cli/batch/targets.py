@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restore_cli.batch.sources import STANDARD_STREAM, Source
 from restore_cli.errors import UsageError
-from restore_cli.picture.formats import ALSO_KNOWN, WRITTEN, Format, format_by_name, format_of_path
+from restore_cli.picture.formats import ALSO_KNOWN, PNG, WRITTEN, Format, format_by_name, format_of_path
 from restore_cli.picture.signatures import recognise_file
 
 Target = tuple[Path | None, Format]
@@ -95,9 +95,7 @@ class Destination:
 
 def _format_of_content(path: Path) -> Format:
     """Return the format that a file has, whose name does not tell it, if it can be written; else PNG."""
-    format = format_by_name(recognise_file(path) or "png") or format_by_name("png")
-    assert format is not None
-    return format
+    return format_by_name(recognise_file(path) or "") or PNG
 
 
 class Template:
@@ -112,7 +110,7 @@ class Template:
         self.text = text
         self.facts = facts
         self.fields: list[str] = []
-        """Those that are in it, without their braces."""
+        """Those that the name of an input fills in, without their braces."""
         known = ["stem", "name", "parent", "ext", *facts]
         hint = f"fields are {', '.join(f'{{{field}}}' for field in known)}; {{{{ stands for a brace"
         try:
@@ -124,7 +122,7 @@ class Template:
                 raise UsageError(f"the template {text} has a field that is not known, {{{field}}}", hint)
             if shape or conversion:
                 raise UsageError(f"the template {text} says how to print {{{field}}}, which cannot be chosen", hint)
-            if field is not None:
+            if field is not None and field not in facts:
                 self.fields.append(field)
 
     def fill(self, source: Source, extension: str) -> Path:

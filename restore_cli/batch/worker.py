@@ -30,14 +30,14 @@ from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.claims import claim_on, claimed
-from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.formats import PNG, format_by_name
 from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import Add
 from restore_cli.scratch import LARGEST_IN_MEMORY, ArrayStorage
-from restore_cli.tasks.task import GroupingTask, StreamingTask, Task
+from restore_cli.tasks.task import GroupingTask, StreamingTask
 from restore_cli.telling import Progress, Tell
 
 SHARE_IN_MEMORY = 1 / 8
@@ -50,37 +50,24 @@ class Worker:
     """Carries out jobs with one task, which it owns."""
 
     def __init__(self, config: WorkerConfig, tell: Tell) -> None:
-        self.config = config
-        self._tell = tell
-        self._task: Task | None = None
-        self._memory = config.memory
-        self._cleaned: set[Path] = set()
-
-    def load(self) -> None:
-        """Set this process up for the task and load it, in the thread that restores, unless that is done already.
+        """Set this process up for the task and load it, in the thread that restores.
 
         Raises:
             RestoreError: it cannot be loaded, so no picture can be restored.
         """
-        if self._task is not None:
-            return
-        config, usual_threads = self.config, host_threads()
+        usual_threads = host_threads()
         prepare_host(config.threads)
-        device = find_device(config.device, config.memory, self._tell)
+        device = find_device(config.device, config.memory, tell)
         if config.alone_off_host and not device.is_host:
             device = replace(device, host_memory=replace(config.memory, sharers=1))
             prepare_host(usual_threads)
+        self.config = config
+        self.task = config.load_task(device, tell)
         self._memory = device.host_memory
-        self._task = config.load_task(device, self._tell)
-
-    @property
-    def task(self) -> Task:
-        """What is done to pictures, once it is loaded."""
-        assert self._task is not None
-        return self._task
+        self._cleaned: set[Path] = set()
 
     def __call__(self, job: Job, progress: Progress) -> Outcome:
-        """Carry out all stages of a job one after the other; the task must be loaded.
+        """Carry out all stages of a job one after the other.
 
         Raises:
             ClaimedError: another run has the picture in hand.
@@ -115,7 +102,6 @@ class Worker:
         """
         if outcome := self._skipped(job):
             return outcome
-        task = self.task
         with ExitStack() as held:
             if job.target is not None:
                 is_taken_over = os.path.exists(claim_on(job.target))
@@ -128,7 +114,7 @@ class Worker:
                 self._clean(job.target.parent, again=is_taken_over)
                 if outcome := self._skipped(job):  # which another run has made since
                     return outcome
-            opened = self._read(job, task, reserve)
+            opened = self._read(job, reserve)
             if isinstance(opened, OpenedPicture):
                 opened.held.callback(held.pop_all().close)
             return opened
@@ -204,12 +190,12 @@ class Worker:
     def _skipped(self, job: Job) -> Outcome | None:
         return skipped_if_there(job, overwrite=self.config.overwrite, began=self.config.began)
 
-    def _read(self, job: Job, task: Task, reserve: Reserve) -> OpenedPicture | Outcome:
+    def _read(self, job: Job, reserve: Reserve) -> OpenedPicture | Outcome:
         watch = Stopwatch()
         storage = ArrayStorage(min(LARGEST_IN_MEMORY, int(SHARE_IN_MEMORY * self._memory.free())))
 
         def check(height: int, width: int) -> None:
-            size = task.output_size(height, width)
+            size = self.task.output_size(height, width)
             if size is None:
                 raise _LargeEnoughError(height, width)
             if job.format is not None:
@@ -217,17 +203,16 @@ class Worker:
             rows, columns = size
             reserve(3 * height * width + min(3 * rows * columns, LARGEST_BAND))
 
-        source = job.source or _read_standard_input()
+        source = job.source or sys.stdin.buffer.read()
         try:
             picture = read_picture(source, max_pixels=self.config.max_pixels, storage=storage, check=check)
         except _LargeEnoughError as found:
             if job.target is None:
                 hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)
             return left_alone(job, *found.args)
-        size = task.output_size(picture.height, picture.width)
+        size = self.task.output_size(picture.height, picture.width)
         assert size is not None
-        format = job.format or format_by_name(picture.format) or format_by_name("png")
-        assert format is not None
+        format = job.format or format_by_name(picture.format) or PNG
         check_result(*size, format, self._memory)
         return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
 
@@ -248,7 +233,3 @@ class Worker:
 
 class _LargeEnoughError(Exception):
     """Carries the height and width of a picture that is to be left alone past the decoder."""
-
-
-def _read_standard_input() -> bytes:
-    return sys.stdin.buffer.read()

@@ -109,7 +109,6 @@ def serve(connection: Connection[Any, Any], config: WorkerConfig) -> None:
             from restore_cli.batch.worker import Worker
 
         worker = Worker(config, lambda text: supervisor.send(Notice(text)))
-        worker.load()
         supervisor.send(WorkerReady(on_host=worker.task.device == "cpu"))
         pipeline = Pipeline(worker, supervisor)
         threading.Thread(target=supervisor.listen, args=(pipeline,), daemon=True).start()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
-import traceback
-from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
 import typer
 
 import restore_cli
-from restore_cli.cli import bench, enhance, evaluate, lowlight, models, status, train, upscale
+from restore_cli.batch.outcome import print_traceback
+from restore_cli.cli import bench, enhance, evaluate, models, status, train, upscale
 from restore_cli.cli import run as run_steps
 from restore_cli.cli.help import GroupedCommand
 from restore_cli.display import Display
@@ -55,7 +54,7 @@ app = typer.Typer(
 )
 command = partial(app.command, cls=GroupedCommand)
 command("upscale")(upscale.upscale)
-command("lowlight")(lowlight.lowlight)
+command("lowlight")(enhance.lowlight)
 for task in enhance.PURPOSES:
     command(task)(enhance.make_command(task))
 command("run", short_help="Carry out several steps in one go.")(run_steps.run)
@@ -107,7 +106,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code
     except RestoreError as error:
-        _trace_if_asked(arguments)
+        _trace_if_asked(error, arguments)
         Display().error(error)
         return error.exit_code
     except BadUsage as error:
@@ -117,7 +116,7 @@ def run(arguments: list[str]) -> int:
         Display().give_up_standard_output()
         return 1
     except OSError as error:
-        _trace_if_asked(arguments)
+        _trace_if_asked(error, arguments)
         if error.filename is not None:
             Display().error(RestoreError(f"cannot use {error.filename}: {error.strerror}"))
             return RestoreError.exit_code
@@ -138,11 +137,10 @@ def _reworded(error: Exception, arguments: list[str]) -> UsageError:
     return UsageError(message, _help_hint(error, arguments))
 
 
-def _trace_if_asked(arguments: list[str]) -> None:
-    """Print the traceback of the error in hand where `--debug` asks for it; the error's own line and code follow."""
+def _trace_if_asked(error: Exception, arguments: list[str]) -> None:
+    """Print the traceback of an error where `--debug` asks for it; the error's own line and code follow."""
     if "--debug" in arguments:
-        with suppress(OSError):  # nobody reads it
-            traceback.print_exc()
+        print_traceback(error)
 
 
 def _help_hint(error: Exception, arguments: list[str]) -> str:

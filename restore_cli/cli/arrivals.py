@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from restore_cli.batch.planning import Job, Plan, Planner
-from restore_cli.batch.sources import STANDARD_STREAM, Refusal, count_endings
+from restore_cli.batch.sources import STANDARD_STREAM, Refusal
 from restore_cli.batch.watching import FolderWatcher
 from restore_cli.cli.request import Request
 from restore_cli.errors import UsageError
@@ -36,9 +35,9 @@ class Arrivals:
         )
 
     @property
-    def unread(self) -> Counter[str]:
-        """How many pictures of kinds that are not read have come, by ending in lower case."""
-        return count_endings(self._watch.unread)
+    def unread(self) -> Sequence[Path]:
+        """Pictures of kinds that are not read which have come."""
+        return self._watch.unread
 
     def jobs(
         self, plan: Plan, left_alone: Container[Path | None], refuse: Callable[[Refusal], None]

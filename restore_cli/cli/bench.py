@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from restore_cli.catalog import CARDS, find_card, names_file
+from restore_cli.cards import CARDS
+from restore_cli.catalog import find_card, names_file
 from restore_cli.cli.checks import check_key
 from restore_cli.cli.options import Debug, Device, Threads
 from restore_cli.cli.timings import describe, print_header, tell, tell_failure

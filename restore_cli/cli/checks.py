@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import typer
-
 from restore_cli.batch.planning import Plan, Planner
 from restore_cli.catalog import names_file
 from restore_cli.cli.request import Request
@@ -18,12 +16,15 @@ from restore_cli.errors import UsageError
 def check_options(request: Request) -> None:
     """Refuse options that contradict each other, or are empty."""
     batch, report = request.batch, request.report
-    texts = {"-o": request.files.output, "--from-file": request.files.from_file}
-    paths = {"--manifest": batch.manifest, "--report": report.report}
-    empty = [name for name, text in texts.items() if text == ""]
-    empty += [name for name, path in paths.items() if path == Path()]
-    if empty:
-        raise UsageError(f"{empty[0]} names no file", "in a script, a variable may be empty")
+    names = {
+        "-o": request.files.output,
+        "--from-file": request.files.from_file,
+        "--manifest": batch.manifest,
+        "--report": report.report,
+    }
+    empty = next((option for option, name in names.items() if name in ("", Path())), None)
+    if empty is not None:
+        raise UsageError(f"{empty} names no file", "in a script, a variable may be empty")
     if report.quiet and report.verbose:
         raise UsageError("--quiet and --verbose contradict each other", "give one of them")
     if batch.fail_fast and batch.max_failures is not None:
@@ -50,7 +51,7 @@ def check_streams(request: Request, plan: Plan) -> None:
     report = request.report
     if report.dry_run:
         return
-    if any(job.source is None for job in plan.jobs) and typer.get_text_stream("stdin").isatty():
+    if any(job.source is None for job in plan.jobs) and sys.stdin.isatty():
         raise UsageError("a picture is not read from a terminal", "redirect one: restore upscale - -o - < IN > OUT")
     if all(job.target is not None for job in plan.jobs):
         return
@@ -60,7 +61,7 @@ def check_streams(request: Request, plan: Plan) -> None:
         raise UsageError(
             "--json and the picture cannot both go to standard output", "write the picture to a file with -o"
         )
-    if typer.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         raise UsageError("a picture is not written to a terminal", "redirect it, or name a file with -o")
 
 

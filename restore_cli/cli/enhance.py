@@ -1,4 +1,4 @@
-"""`restore deblur`, `denoise` and `dejpeg`, and what all commands share that keep a picture's size."""
+"""`restore lowlight`, `deblur`, `denoise` and `dejpeg`: the commands that keep a picture's size."""
 
 from __future__ import annotations
 
@@ -39,11 +39,42 @@ def enhance(task: TaskName, request: Request, **settings: Any) -> None:
     facts = {"scale": "1", "model": model_in_file_names(card, engine.settings)}
     run_session(
         request,
-        partial(load_enhancer, task=task, card=card, settings=settings),
+        partial(load_enhancer, engine.settings, task=task, card=card, settings=settings),
         lambda: identify_model(card, engine.settings, engine.device) | {"task": task} | settings,
         suffix=f"_{task}",
         facts=facts,
     )
+
+
+@expand_options
+def lowlight(
+    inputs: Inputs = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="0..1",
+            help="Share of the network's light; by default full for dark pictures, none for bright ones.",
+        ),
+    ] = None,
+    preserve_highlights: Annotated[
+        bool, typer.Option(help="Keep differences between bright parts that would all become white.")
+    ] = True,
+    tta: Tta = False,
+    *,
+    traits: TraitOptions,
+    files: FileOptions,
+    engine: EngineOptions,
+    batch: BatchOptions,
+    report: ReportOptions,
+) -> None:
+    """Make dark, noisy pictures clear.
+
+    Without -o a result lies beside its input as NAME_lowlight; a folder's results lie in FOLDER_lowlight.
+    """
+    settings = {"strength": strength, "tta": tta, "preserve_highlights": preserve_highlights} | traits.settings
+    enhance("lowlight", Request(inputs, files, batch, engine, report), **settings)
 
 
 def make_command(task: TaskName) -> Callable[..., None]:

@@ -18,6 +18,7 @@ from restore_cli.card import TaskName
 from restore_cli.cli.options import Debug
 from restore_cli.display import Display
 from restore_cli.errors import PictureError, RestoreError, UsageError
+from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import SIZING_SUFFIX
 
 if TYPE_CHECKING:
@@ -212,4 +213,4 @@ def _print_score(name: str, psnr: float, ssim: float, json: bool, **counts: int)
         value = None if math.isinf(psnr) else round(psnr, 4)
         print(json_format.dumps({"name": name, "psnr": value, "ssim": round(ssim, 6), **counts}))
     else:
-        print(f"{name}\t{psnr:.3f} dB\t{ssim:.4f}")
+        print(f"{shown(name, escapes_bytes=False)}\t{psnr:.3f} dB\t{ssim:.4f}")

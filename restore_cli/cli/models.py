@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS, find_card
+from restore_cli.cards import CARDS
+from restore_cli.catalog import find_card
 from restore_cli.cli.help import GroupedCommand
 from restore_cli.cli.options import Debug
 from restore_cli.cli.values import complete_model

@@ -47,18 +47,18 @@ def run(
     if engine.model is not None:
         raise UsageError("--model does not say for which step", "write it in the step: --step upscale:model=NAME")
     steps = [_prepare(parse_step(text), engine.settings) for text in step]
-    check_key(engine.key, [prepared.model for prepared in steps])
+    check_key(engine.key, [prepared.engine.model for prepared in steps])
     request = Request(inputs, files, batch, engine, report)
     for prepared in steps:
         if prepared.note:
             request.display.note(prepared.note)
 
     def settings() -> list[Any]:
-        return [*step, *(prepared.identify(engine) for prepared in steps)]
+        return [*step, *(prepared.identify(engine.device) for prepared in steps)]
 
     run_session(
         request,
-        partial(load_chain, steps=[(prepared.model, prepared.load) for prepared in steps]),
+        partial(load_chain, steps=[prepared.load for prepared in steps]),
         settings,
         suffix="".join(prepared.suffix for prepared in steps),
         output_size=partial(size_after, [prepared.output_size for prepared in steps]),
@@ -72,8 +72,8 @@ class PreparedStep:
     suffix: str
     """What it adds to names of results."""
     card: ModelCard | None
-    model: str | None
-    """What it says of its model."""
+    engine: EngineSettings
+    """With the model that it names."""
     load: Load
     """Loads its task when there is work."""
     output_size: OutputSize = same_size
@@ -82,10 +82,9 @@ class PreparedStep:
     note: str = ""
     """What the user should know of it."""
 
-    def identify(self, engine: EngineOptions) -> dict[str, Any]:
-        """Return what tells the step's networks from all others."""
-        settings = replace(engine.settings, model=self.model)
-        return identify_model(self.card, settings, engine.device, self.compressed)
+    def identify(self, device: str) -> dict[str, Any]:
+        """Return what tells the step's networks from all others; `device` is the one that the user names."""
+        return identify_model(self.card, self.engine, device, self.compressed)
 
 
 def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
@@ -96,13 +95,12 @@ def _prepare(step: Step, engine: EngineSettings) -> PreparedStep:
         WeightsError: its model is a file that is wrong.
     """
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in step.values.items()}
-    model = values.pop("model", None)
+    engine = replace(engine, model=values.pop("model", None))
     if step.name == "upscale":
-        return _prepare_upscale(replace(engine, model=model), values)
-    card = choose_enhancer(model, step.name, f"--step {step.name}:model=FILE")
-    return PreparedStep(
-        f"_{step.name}", card, model, partial(load_enhancer, task=step.name, card=card, settings=values)
-    )
+        return _prepare_upscale(engine, values)
+    card = choose_enhancer(engine.model, step.name, f"--step {step.name}:model=FILE")
+    load = partial(load_enhancer, engine, task=step.name, card=card, settings=values)
+    return PreparedStep(f"_{step.name}", card, engine, load)
 
 
 def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> PreparedStep:
@@ -112,8 +110,8 @@ def _prepare_upscale(engine: EngineSettings, values: dict[str, Any]) -> Prepared
     return PreparedStep(
         choice.sizing.suffix,
         choice.card,
-        engine.model,
-        partial(load_upscaler, choice=choice, settings=values),
+        engine,
+        partial(load_upscaler, engine, choice=choice, settings=values),
         choice.sizing.output_size,
         choice.compressed,
         choice.note,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -25,6 +24,7 @@ from restore_cli.cli.tasks import Load
 from restore_cli.display import Display
 from restore_cli.errors import INTERRUPTED, RestoreError
 from restore_cli.files.naming import shown
+from restore_cli.summary import Summary
 from restore_cli.tasks.sizing import OutputSize, same_size
 
 if TYPE_CHECKING:
@@ -88,13 +88,8 @@ def _carry_out(plan: Plan, arrivals: Arrivals | None, load_task: Load, request: 
 def _conclude(plan: Plan, ledger: Ledger, seconds: float, request: Request, *, interrupted: bool) -> int:
     """Tell what the run came to, on a page, too, if one is asked for; return the exit code."""
     is_cut_short = not request.batch.watch and (interrupted or ledger.exit_code != 0)
-    request.display.summary(
-        ledger.totals,
-        seconds,
-        passed_over=plan.passed_over,
-        left=ledger.undone if is_cut_short else 0,
-        interrupted=interrupted,
-    )
+    left = ledger.undone if is_cut_short else 0
+    request.display.summary(Summary(ledger.totals, seconds, plan.passed_over, left, interrupted))
     code = INTERRUPTED if interrupted else ledger.totals.exit_code or ledger.exit_code
     if request.report.report is not None:
         of_report = _write_report(request.report.report, ledger, seconds, request.display, interrupted=interrupted)
@@ -168,10 +163,10 @@ def _tell_of_plan(plan: Plan, request: Request) -> None:
         _tell_idle_quality(plan, request.display)
 
 
-def _describe_unread(unread: Counter[str]) -> str:
-    count = unread.total()
+def _describe_unread(unread: Sequence[Path]) -> str:
+    count = len(unread)
     what = "1 picture of a kind that is not read" if count == 1 else f"{count:,} pictures of kinds that are not read"
-    return f"{what}: {', '.join(sorted(unread))}"
+    return f"{what}: {', '.join(sorted({path.suffix.lower() for path in unread}))}"
 
 
 def _describe_passed_by(results: Sequence[Path]) -> str:

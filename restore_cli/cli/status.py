@@ -36,4 +36,4 @@ def status(
         since = timedelta(seconds=max(0, round(time.time() - found.last_ended)))
         print(f"the last one ended {since} ago")
     for source, reason in found.failures:
-        print(f"failed\t{shown(source)}\t{reason}")
+        print(f"failed\t{shown(source)}\t{shown(reason)}")

@@ -7,7 +7,6 @@ when it is called, and never Typer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
 WHOLE_SHARE = 1 / 16
 """Of the memory limit, up to which a result is handed on in one piece."""
-Load = Callable[[EngineSettings, "Device", Tell], "Task"]
-"""Loads a task for an engine and a device."""
+Load = Callable[["Device", Tell], "Task"]
+"""Loads a task for a device."""
 
 
 def load_upscaler(
@@ -90,14 +89,12 @@ def load_enhancer(
     return ENHANCERS[task](load_restorer(network, engine, device), model=model_in_outcomes(card, engine), **settings)
 
 
-def load_chain(
-    engine: EngineSettings, device: Device, tell: Tell, *, steps: Sequence[tuple[str | None, Load]]
-) -> Chain:
-    """Load several tasks that follow each other; a step is its model and what loads it.
+def load_chain(device: Device, tell: Tell, *, steps: Sequence[Load]) -> Chain:
+    """Load several tasks that follow each other.
 
     Raises:
         WeightsError, DeviceError: as the steps do.
     """
     from restore_cli.tasks.chain import Chain
 
-    return Chain([load(replace(engine, model=model), device, tell) for model, load in steps])
+    return Chain([load(device, tell) for load in steps])

@@ -79,7 +79,7 @@ def upscale(
     settings = {"strength": strength, "tta": tta} | traits.settings | ({"restore_alpha": True} if restore_alpha else {})
     run_session(
         request,
-        partial(load_upscaler, choice=choice, settings=settings),
+        partial(load_upscaler, engine.settings, choice=choice, settings=settings),
         lambda: (
             identify_model(choice.card, engine.settings, engine.device, choice.compressed)
             | {"size": sizing.suffix}

@@ -8,7 +8,7 @@ from enum import StrEnum
 import typer
 
 from restore_cli.batch.sources import Shard
-from restore_cli.catalog import CARDS
+from restore_cli.cards import CARDS
 from restore_cli.memory import MEBIBYTE
 from restore_cli.picture.formats import WRITTEN
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from functools import partial
 from itertools import chain
 
 from restore_cli.batch.outcome import Outcome, skipped_if_there
@@ -47,25 +45,21 @@ class WorkerPool:
             RestoreError: no picture can be restored, whichever it is.
             BrokenPipeError: nobody reads standard output any more.
         """
-        left, (config,) = [], self._configs(1)
+        left, overwrite = [], self._request.files.overwrite
         for job in jobs:
             if stop():
                 return
-            outcome = skipped_if_there(job, overwrite=config.overwrite, began=config.began)
+            outcome = skipped_if_there(job, overwrite=overwrite, began=self._began)
             if outcome is None:
                 left.append(job)
             else:
                 yield job, outcome
         if later is not None:
-            results = self._work_apart(chain(left, later), None, stop)
+            yield from self._work_apart(chain(left, later), None, stop)
         elif len(left) > 1 and not self._request.report.debug:
-            results = self._work_apart(left, len(left), stop)
+            yield from self._work_apart(left, len(left), stop)
         elif left:
-            results = self._work_here(left, stop)
-        else:
-            return
-        with closing(results):
-            yield from results
+            yield from self._work_here(left, stop)
 
     def _work_here(self, jobs: Sequence[Job], stop: Callable[[], bool]) -> Results:
         with without_collections():
@@ -73,9 +67,9 @@ class WorkerPool:
             from restore_cli.batch.worker import Worker
 
         (config,) = self._configs(1)
-        worker = Worker(config, self._request.display.note)
         self.is_idle = len(jobs) == 1
-        yield from run_in_turn(jobs, worker, self._go_on, stop, debug=self._request.report.debug)
+        worker = Worker(config, self._request.display.note)
+        yield from run_in_turn(jobs, worker, self._go_on, stop)
 
     def _go_on(self, share: float) -> None:
         self.is_idle = False
@@ -89,8 +83,7 @@ class WorkerPool:
         supervisor = Supervisor(
             configs[:certain], configs[certain:], tell=self._request.display.note, progress=self._progress
         )
-        with closing(supervisor.run(jobs, stop)) as results:
-            yield from results
+        yield from supervisor.run(jobs, stop)
 
     @property
     def _is_size_certain(self) -> bool:
@@ -110,7 +103,7 @@ class WorkerPool:
         files = self._request.files
         return [
             WorkerConfig(
-                load_task=partial(self._load_task, engine.settings),
+                load_task=self._load_task,
                 max_pixels=files.max_pixels,
                 overwrite=files.overwrite,
                 quality=files.quality,

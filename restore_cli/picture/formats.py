@@ -57,6 +57,7 @@ class Format:
         return format_by_name, (self.name,)
 
 
+PNG = Format("png", (".png",), "vips", streams=True, depths=(8, 16))
 HEIC = Format(
     "heic",
     (".heic", ".heif", ".hif"),
@@ -83,7 +84,7 @@ FORMATS: tuple[Format, ...] = (
         max_side=65_500,
         default_quality=95,
     ),
-    Format("png", (".png",), "vips", streams=True, depths=(8, 16)),
+    PNG,
     Format("tiff", (".tif", ".tiff"), "vips", streams=True, depths=(8, 16)),
     Format("webp", (".webp",), "vips", grey=False, max_side=16_383, default_quality=95),
     Format("avif", (".avif",), "vips", depths=(8, 16), deepest=12, grey=False, max_side=16_384, default_quality=85),

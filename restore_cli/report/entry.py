@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.sources import STANDARD_STREAM
 from restore_cli.picture.formats import DEEP_ZOOM, format_of_path
-from restore_cli.picture.thumbnail import MEDIA_TYPE, TooLargeError, make_thumbnail
+from restore_cli.picture.thumbnail import Thumbnail, TooLargeError, make_thumbnail
 
 SIDE = 320
 """Pixels that a thumbnail has at most a side: twice what a page shows, for screens with small pixels."""
 WORKERS = 4
 """Thumbnails that are made at once, at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedThumbnail:
-    """A thumbnail that is part of the page."""
-
-    url: str
-    width: int
-    height: int
-    transparent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +31,9 @@ class Entry:
     source_url: str | None
     """None where there is no file to go to; likewise below."""
     target_url: str | None
-    before: EmbeddedThumbnail | str = ""
+    before: Thumbnail | str = ""
     """A thumbnail, or why there is none."""
-    after: EmbeddedThumbnail | str = ""
+    after: Thumbnail | str = ""
 
     @property
     def name(self) -> str:
@@ -64,13 +53,8 @@ class Entry:
 
 def make_entry(outcome: Outcome, place: int, page_folder: Path) -> Entry:
     """Return the entry, without thumbnails, for a page that lies in `page_folder`."""
-    has_target = outcome.target is not None and outcome.status != "failed"
-    return Entry(
-        outcome,
-        place,
-        _url(outcome.source, page_folder),
-        _url(outcome.target, page_folder) if has_target and outcome.target else None,
-    )
+    target = None if outcome.status == "failed" else outcome.target
+    return Entry(outcome, place, _url(outcome.source, page_folder), _url(target, page_folder))
 
 
 def add_thumbnails(entries: Sequence[Entry], seconds: float) -> list[Entry]:
@@ -80,13 +64,13 @@ def add_thumbnails(entries: Sequence[Entry], seconds: float) -> list[Entry]:
     def add(entry: Entry) -> Entry:
         outcome = entry.outcome
         before, after = _thumbnail_of(outcome.source, deadline), _thumbnail_of(outcome.target or "", deadline)
-        return Entry(outcome, entry.place, entry.source_url, entry.target_url, before, after)
+        return replace(entry, before=before, after=after)
 
     with ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         return list(pool.map(add, entries))
 
 
-def _thumbnail_of(name: str, deadline: float) -> EmbeddedThumbnail | str:
+def _thumbnail_of(name: str, deadline: float) -> Thumbnail | str:
     """Return the thumbnail of a file, or why there is none."""
     if name in (STANDARD_STREAM, ""):
         return "not a file"
@@ -97,19 +81,16 @@ def _thumbnail_of(name: str, deadline: float) -> EmbeddedThumbnail | str:
     if time.monotonic() > deadline:
         return "no time for more thumbnails"
     try:
-        thumbnail = make_thumbnail(Path(name), SIDE)
+        return make_thumbnail(Path(name), SIDE)
     except TooLargeError:
         return "too large for a thumbnail"
     except Exception:  # whatever is wrong with one picture, the page tells of the others
         return "cannot be shown"
-    content = base64.b64encode(thumbnail.content).decode("ascii")
-    url = f"data:{MEDIA_TYPE};base64,{content}"
-    return EmbeddedThumbnail(url, thumbnail.width, thumbnail.height, thumbnail.transparent)
 
 
-def _url(name: str, page_folder: Path) -> str | None:
+def _url(name: str | None, page_folder: Path) -> str | None:
     """Return the address of a file, relative to the page: a page can be moved together with its pictures."""
-    if name == STANDARD_STREAM:
+    if name is None or name == STANDARD_STREAM:
         return None
     path = os.path.abspath(name)
     try:

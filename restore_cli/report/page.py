@@ -20,6 +20,7 @@ from restore_cli.batch.totals import MEGAPIXEL, add_up
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.files.naming import shown
 from restore_cli.files.replacing import folders_for, replacing, why_unwritable
+from restore_cli.picture.thumbnail import MEDIA_TYPE, Thumbnail
 from restore_cli.report.entry import Entry, add_thumbnails, make_entry
 
 MOST_THUMBNAILS = 500
@@ -91,7 +92,7 @@ def render_report(target: Path, outcomes: Sequence[Outcome], *, title: str, seco
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable
     )
-    environment.filters |= {"megapixels": _megapixels, "brief": _brief}
+    environment.filters |= {"megapixels": _megapixels, "brief": _brief, "data_url": _data_url}
     script = _part("script.js")
     totals = add_up(outcomes)
     return environment.from_string(_part("page.html")).render(
@@ -128,6 +129,11 @@ def _part(name: str) -> str:
 def _printable(value: Any) -> Any:
     """Escape what cannot be printed in a text, such as a name, unless it is a part of the page itself."""
     return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _data_url(thumbnail: Thumbnail) -> str:
+    """Return a thumbnail as an address that holds all of it."""
+    return f"data:{MEDIA_TYPE};base64,{base64.b64encode(thumbnail.content).decode('ascii')}"
 
 
 def _megapixels(pixels: float) -> str:

@@ -49,13 +49,14 @@ def test_a_folder_gets_a_folder_beside_it(tree: Path) -> None:
     assert targets(plan("photos/"), tree) == targets(found, tree)
 
 
-def test_pictures_of_kinds_that_are_not_read_are_counted_by_ending(tree: Path) -> None:
+def test_pictures_of_kinds_that_are_not_read_are_found(tree: Path) -> None:
     for name in ("1.JXL", "2.jxl", "inner/3.cr2", ".4.dng", ".5/6.nef"):
         file = tree / "photos" / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")
-    assert plan("photos").unread == {".jxl": 2, ".cr2": 1}
-    assert plan("photos/*").unread == plan("photos", recursive=False).unread == {".jxl": 2}
+    inner, outer = Path("photos/inner/3.cr2"), [Path("photos/1.JXL"), Path("photos/2.jxl")]
+    assert sorted(plan("photos").unread) == [*outer, inner]
+    assert sorted(plan("photos/*").unread) == sorted(plan("photos", recursive=False).unread) == outer
     assert plan("photos").passed_over == 2 + 5 - 1, "all files but those in a hidden folder"
     assert not plan("photos/1.JXL").unread, "it was named, and becomes a job"
 
@@ -245,15 +246,18 @@ def test_standard_streams(tree: Path) -> None:
     assert job.format.name == "jpeg"
     with pytest.raises(UsageError):
         plan("-", "photos/a.jpg")
+    with pytest.raises(UsageError, match="mixed"):
+        Planner(suffix="_x4", output="x.jpg").plan(["-"], ["photos/a.jpg"])
     with pytest.raises(UsageError):
         plan("-", output="out/")
 
 
-@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}.png", "{nosuch}.png", "{stem.png"])
+@pytest.mark.parametrize("output", ["{stem}.png", "out/{scale}/{name}.png", "{nosuch}.png", "{stem.png"])
 def test_a_template_needs_more_than_standard_input(output: str, tree: Path) -> None:
     with pytest.raises(UsageError, match="template") as caught:
         plan("-", output=output, facts={"scale": "4"})
     assert caught.value.hint
+    assert plan("-", output="out/{scale}.png", facts={"scale": "4"}).jobs[0].target == Path("out/4.png")
     assert plan("-", output="{{stem}}.png").jobs[0].target == Path("{stem}.png")
     (tree / "{stem}.png").write_bytes(b"")
     assert plan("-", output="{stem}.png").jobs[0].target == Path("{stem}.png")

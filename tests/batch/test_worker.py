@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from restore_cli.memory import GIBIBYTE, MemoryBudget
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
+from restore_cli.tasks.task import Task
 from restore_cli.telling import Progress, Tell
 
 
@@ -48,16 +49,13 @@ class Failing(Inverting):
         raise self.error
 
 
-def worker(task: Inverting | Callable[[], Inverting], *, overwrite: bool = False) -> Worker:
-    load = task if callable(task) and not isinstance(task, Inverting) else lambda: task
-    work = Worker(WorkerConfig(load_task=lambda device, tell: load(), max_pixels=10**6, overwrite=overwrite), print)  # type: ignore[arg-type]
-    if isinstance(task, Inverting):
-        work.load()
-    return work
+def worker(task: Inverting, *, overwrite: bool = False, debug: bool = False) -> Worker:
+    config = WorkerConfig(load_task=lambda device, tell: task, max_pixels=10**6, overwrite=overwrite, debug=debug)  # type: ignore[arg-type]
+    return Worker(config, print)
 
 
-def outcomes_of(work: Worker, *jobs: Job, debug: bool = False) -> list[Outcome]:
-    return [outcome for _, outcome in run_in_turn(jobs, work, no_progress, lambda: False, debug=debug)]
+def outcomes_of(work: Worker, *jobs: Job) -> list[Outcome]:
+    return [outcome for _, outcome in run_in_turn(jobs, work, no_progress, lambda: False)]
 
 
 def job(source: Path, target: Path | None = None) -> Job:
@@ -113,11 +111,11 @@ def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
 def test_the_task_is_loaded_once(photo: Path) -> None:
     loaded = []
 
-    def load() -> Inverting:
+    def load(device: Device, tell: Tell) -> Inverting:
         loaded.append(Inverting())
         return loaded[-1]
 
-    work = worker(load, overwrite=True)
+    work = Worker(WorkerConfig(load_task=load, max_pixels=10**6, overwrite=True), print)
     for _ in range(3):
         (outcome,) = outcomes_of(work, job(photo))
         assert outcome.status == "done"
@@ -145,7 +143,6 @@ def test_a_worker_whose_companions_are_not_begun_has_the_machine_to_itself(
     memory = MemoryBudget(GIBIBYTE, 4)
     config = WorkerConfig(load_task=load, max_pixels=1, threads=4, device=device, memory=memory, alone_off_host=alone)
     work = Worker(config, print)
-    work.load()
     assert work.task is task
     assert given == [find(device, MemoryBudget(GIBIBYTE, sharers))]
     assert work._memory == given[0].host_memory
@@ -175,27 +172,27 @@ def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
     outcomes = outcomes_of(work, job(photo), job(photo))
     assert [outcome.reason for outcome in outcomes] == ["internal error: ZeroDivisionError: odd"] * 2
     with pytest.raises(ZeroDivisionError):
-        outcomes_of(work, job(photo), debug=True)
+        outcomes_of(worker(Failing(ZeroDivisionError("odd")), debug=True), job(photo))
 
 
 def test_the_traceback_of_an_error_is_printed_where_the_user_debugs(
     photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for debug in (False, True):
-        config = WorkerConfig(load_task=lambda device, tell: Failing(KeyError("odd")), max_pixels=10**6, debug=debug)  # type: ignore[arg-type]
-        work = Worker(config, print)
-        work.load()
-        assert outcomes_of(work, job(photo))[0].status == "failed"
+        work = worker(Failing(KeyError("odd")), debug=debug)
+        with pytest.raises(KeyError) as caught:
+            work(job(photo), no_progress)
+        assert work.failed(job(photo), caught.value).status == "failed"
         said = capsys.readouterr().err
         assert ("Traceback" in said and "in restore\n" in said) is debug
 
 
-def test_weights_that_cannot_be_loaded_end_the_run(photo: Path) -> None:
-    def load() -> Inverting:
+def test_weights_that_cannot_be_loaded_are_no_pictures_fault() -> None:
+    def load(device: Device, tell: Tell) -> Task:
         raise WeightsError("missing")
 
     with pytest.raises(WeightsError):
-        outcomes_of(worker(load), job(photo))
+        Worker(WorkerConfig(load_task=load, max_pixels=10**6), print)
 
 
 def test_what_the_format_loses_is_noted(photo: Path) -> None:

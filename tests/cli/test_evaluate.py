@@ -35,6 +35,13 @@ def test_two_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0.99 < float(ssim) < 1
 
 
+def test_a_name_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "new\nline \x1b[31m.png"
+    Path("ours/a.png").rename(name)
+    assert run(["evaluate", name, "theirs/a.tif"]) == 0
+    assert capsys.readouterr().out.startswith("new\\nline \\x1b[31m.png\t")
+
+
 def test_two_folders_with_the_mean_last(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "ours", "theirs", "--modcrop", "4", "--json"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from restore_cli import catalog
 from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS, find_card
+from restore_cli.cards import CARDS
+from restore_cli.catalog import find_card
 from restore_cli.cli import models
 from restore_cli.cli.app import run
 from restore_cli.cli.values import complete_model

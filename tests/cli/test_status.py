@@ -89,6 +89,8 @@ def test_each_option_that_changes_a_result_has_it_made_again(folder: Path, capsy
 def test_names_are_told_in_one_line(folder: Path, capsys: Capture) -> None:
     (folder / "new\nline \x1b[31m.png").write_bytes(b"no picture")
     assert restore() == 1
+    with closing(sqlite3.connect("batch.db")) as database, database:
+        database.execute("UPDATE pictures SET reason = 'two\nlines \x1b[31m' WHERE source LIKE '%b.png'")
     capsys.readouterr()
     assert run(["status", "batch.db"]) == 0
     lines = capsys.readouterr().out.splitlines()

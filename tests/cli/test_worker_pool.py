@@ -34,7 +34,7 @@ def configs(
     engine = EngineOptions(device=device, threads=threads, memory_limit=memory_limit)
     batch = BatchOptions(workers=workers, devices=devices)
     request = Request(None, FileOptions(), batch, engine, ReportOptions(debug=debug))
-    pool = WorkerPool(request, lambda engine, device, tell: pytest.fail("a task is loaded"), lambda share: None)
+    pool = WorkerPool(request, lambda device, tell: pytest.fail("a task is loaded"), lambda share: None)
     return pool._configs(pictures)
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from restore_cli.card import ModelCard
-from restore_cli.catalog import CARDS
+from restore_cli.cards import CARDS
 from restore_cli.device import Device
 from restore_cli.errors import RestoreError, StateDictError
 from restore_cli.networks import NETWORKS, Locality, Network, Part, StateDict, SteppedNetwork, build_network

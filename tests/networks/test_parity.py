@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from restore_cli.catalog import CARDS
+from restore_cli.cards import CARDS
 from restore_cli.checkpoint import read_checkpoint
 from restore_cli.layers.darkir import DBlock, EBlock
 from restore_cli.layers.local_attention import LocalAttention, Place, place_pixels

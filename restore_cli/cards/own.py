@@ -121,8 +121,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="removes JPEG artefacts; trained from scratch for this project",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="901c1a6e41be631c3afb20c6e719a5907259d2d43f4408e73290d167a0ebac73",
-        bytes=825_236,
+        sha256="c75240a8aa56e3379511fd4026f58d2be087d38da37db1024252593c32431366",
+        bytes=825_268,
         parameters=203_295,
     ),
     _own(

@@ -204,11 +204,12 @@ def _read_with_pillow(file: IO[bytes], max_pixels: int, storage: ArrayStorage, c
         notes += (f"only the largest of its {image.sizes} sizes is used",)
     if image.bits > 8 * samples.itemsize:
         notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
-    metadata, damaged = image.metadata(), Notes()
+    metadata = image.metadata()
     if image.format == "jp2":
-        metadata, damaged = gather_jpeg2000_metadata(metadata, file)
+        said = gather_jpeg2000_metadata(metadata, file, (image.width, image.height))
+        metadata, notes = said.metadata, notes + said.notes
     colours = 4 if image.cmyk else 1 if samples.shape[2] < 3 else 3
-    return _finish(samples, metadata, image.format, notes + damaged, storage, colours=colours)
+    return _finish(samples, metadata, image.format, notes, storage, colours=colours)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from restore_cli.picture.metadata.exif import orientation_of
 from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks, read_profile
 from restore_cli.picture.picture import spread_bits
 from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import encode_picture
 
 
 def with_depth(content: bytes, bits: int) -> bytes:
@@ -69,6 +71,14 @@ def test_exif_xmp_and_iptc_come_with_the_picture(samples: np.ndarray, save: Any,
         assert picture.metadata.exif is not None
         assert orientation_of(picture.metadata.exif) == 1
         assert picture.metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
+
+
+def test_what_is_said_of_a_panorama_is_scaled_with_the_picture(samples: np.ndarray, save: Any) -> None:
+    packet = b"<rdf:Description GPano:FullPanoWidthPixels='120' GPano:CroppedAreaTopPixels='5'/>"
+    picture = read_picture(with_blocks(save(samples, "JPEG2000"), XMP + packet))
+    larger = replace(picture, pixels=np.zeros((4 * picture.height, 3 * picture.width, 3), np.uint8))
+    written = read_picture(encode_picture(larger, "png")).metadata.xmp
+    assert written == packet.replace(b"120", b"360").replace(b"'5'", b"'20'")
 
 
 @pytest.mark.parametrize("method", [2, 3])

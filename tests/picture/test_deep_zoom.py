@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.errors import UnwritablePictureError
 from restore_cli.files import replacing
 from restore_cli.picture import deep_zoom
 from restore_cli.picture.formats import DEEP_ZOOM
-from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import write_picture, writing
 

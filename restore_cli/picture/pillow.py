@@ -12,10 +12,11 @@ from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import bmp, dds
+from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.metadata.density import INCH
-from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.picture import Metadata, Samples
 
 READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""

@@ -13,6 +13,7 @@ import pyvips
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, tga, vips
 from restore_cli.picture.compression import compression_of
+from restore_cli.picture.depth import to_16_bit
 from restore_cli.picture.file_metadata import (
     UNFIT_PROFILE,
     gather_heic_metadata,
@@ -245,7 +246,7 @@ def _finish(
         except ValueError:
             metadata, notes = replace(metadata, icc=None), (*notes, UNFIT_PROFILE)
         else:
-            alpha = None if alpha is None else colour.spread_to_16_bit(alpha, storage)
+            alpha = None if alpha is None else to_16_bit(alpha, storage)
             if not returns:
                 metadata, notes = replace(metadata, icc=None), (*notes, ONE_WAY_PROFILE)
     return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, storage=storage)

@@ -11,7 +11,8 @@ import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.depth import spread_bits
+from restore_cli.picture.picture import Metadata, Samples
 from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal

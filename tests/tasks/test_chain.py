@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from restore_cli.picture.colour import to_8_bit
+from restore_cli.picture.depth import to_8_bit
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.restorer import Run
 from restore_cli.scratch import ArrayStorage

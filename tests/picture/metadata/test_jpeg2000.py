@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.metadata.exif import orientation_of
 from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks, read_profile
-from restore_cli.picture.picture import spread_bits
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import encode_picture
 

@@ -14,8 +14,7 @@ from restore_cli.picture.metadata.exif import orientation_of, upright_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_of
 from restore_cli.picture.metadata.heif_turn import read_turn
 from restore_cli.picture.metadata.iptc import other_resources, records_of
-from restore_cli.picture.metadata.jpeg_comments import read_comments
-from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_density, read_exif, read_photoshop
+from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_comments, read_density, read_exif, read_photoshop
 from restore_cli.picture.metadata.multi_picture import count_views
 from restore_cli.picture.metadata.png_chunks import Chunks, read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep

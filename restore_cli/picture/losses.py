@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from restore_cli.picture.colour import is_srgb
 from restore_cli.picture.encoding import profile_to_write, stored_depth
 from restore_cli.picture.formats import Format, format_by_name
-from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
-from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP
+from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP, fits_jpeg
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
 

@@ -79,7 +79,7 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
     with explained(source), open_picture(source) as file:
         height, width, _ = _open(file, ArrayStorage(), max_pixels)
         if not HAS_HEIC and is_heic(file):
-            vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1))
+            vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1), ArrayStorage())
         return height, width
 
 

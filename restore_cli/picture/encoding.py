@@ -118,7 +118,7 @@ class Encoder:
         metadata = replace(picture.metadata, icc=profile_to_write(picture, self.format))
         if self.strip:
             metadata = Metadata(icc=metadata.icc)
-        return metadata if self.format.metadata or self.format.codec == "pillow" else Metadata()
+        return metadata if self.format.metadata or self.format.resolution else Metadata()
 
     def _encode(self, picture: Picture) -> None:
         metadata = self._metadata_of(picture)

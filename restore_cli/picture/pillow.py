@@ -129,7 +129,7 @@ def encode(
     if format.name == "jp2":
         file.write(_encode_jpeg2000(image, quality, suffix))
         return
-    resolution = metadata.pixels_per_mm if format.name == "bmp" else None
+    resolution = metadata.pixels_per_mm
     if format.name == "bmp" and image.mode in ("LA", "RGBA"):
         if (samples[..., -1] < 255).any():
             bmp.encode(np.asarray(image.convert("RGBA")), resolution, file)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from restore_cli.picture.metadata.directory import read_directory, read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
-from restore_cli.picture.metadata.layout import ASCII, LAYOUTS, LONG, RATIONAL, SHORT, UNDEFINED, Layout, Value
+from restore_cli.picture.metadata.layout import LAYOUTS, LONG, RATIONAL, SHORT, UNDEFINED, Layout, Value
+
+ASCII = 2
 
 values = st.sampled_from([1, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, 12]).flatmap(
     lambda kind: st.integers(1, 5).flatmap(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.metadata.exif import orientation_of
 from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks, read_profile
 from restore_cli.picture.reading import read_picture
@@ -141,20 +140,3 @@ def test_deep_grey_is_read_whole(stream: bool, deep_samples: np.ndarray, save: A
     picture = read_picture(save(grey, "JPEG2000", no_jp2=stream))
     assert (picture.depth, picture.notes) == (16, ())
     assert (picture.pixels[..., 0] == grey).all()
-
-
-@pytest.mark.parametrize(
-    ("bits", "dtype"), [(1, np.uint8), (4, np.uint8), (10, np.uint16), (12, np.uint16), (9, np.uint16)]
-)
-def test_bits_are_spread_over_the_full_range(bits: int, dtype: type) -> None:
-    width = 8 * np.dtype(dtype).itemsize
-    levels = np.arange(2**bits)
-    spread = spread_bits((levels << (width - bits)).astype(dtype), bits)
-    exact = levels * (2**width - 1) / (2**bits - 1)
-    assert (spread[0], spread[-1]) == (0, 2**width - 1)
-    assert np.abs(spread - exact).max() < 1
-
-
-def test_whole_samples_are_left_alone() -> None:
-    samples = np.arange(256, dtype=np.uint8)
-    assert (spread_bits(samples.copy(), 8) == samples).all()

@@ -158,4 +158,4 @@ def rows_in_bands(height: int, row_bytes: int, most: int | None = None) -> list[
 
 def few_rows_each(height: int) -> list[slice]:
     """Divide `height` rows into bands of FEW_ROWS, however wide they are: sums over them do not depend on the width."""
-    return [slice(top, min(top + FEW_ROWS, height)) for top in range(0, height, FEW_ROWS)]
+    return rows_in_bands(height, 1, FEW_ROWS)

@@ -82,7 +82,7 @@ def test_imports_run_downwards(source: str, target: str) -> None:
         ("psutil", {"memory"}),
         ("pyvips", {"picture"}),
         ("pillow_heif", {"picture"}),
-        ("filelock", {"picture"}),
+        ("filelock", {"batch"}),
         ("spandrel", {"networks"}),
         ("watchfiles", {"batch"}),
         ("jinja2", {"report"}),

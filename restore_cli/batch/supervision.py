@@ -15,6 +15,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 
 from restore_cli.batch.backlog import Backlog
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker_config import WorkerConfig
@@ -31,7 +32,6 @@ from restore_cli.batch.worker_process import (
     WorkerReady,
 )
 from restore_cli.errors import AbsentDeviceError, RestoreError
-from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.telling import Progress, Tell
 
 POLL = 0.2

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from restore_cli.batch.claims import claim_on, claimed
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.batch.outcome import (
     Outcome,
     Seconds,
@@ -29,9 +31,7 @@ from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.device import find_device, host_threads, prepare_host
 from restore_cli.errors import ForeignClaimError, RestoreError
 from restore_cli.passes.tile_plan import LARGEST_BAND
-from restore_cli.picture.claims import claim_on, claimed
 from restore_cli.picture.formats import PNG, format_by_name
-from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.losses import losses
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture

@@ -24,7 +24,8 @@ from restore_cli.memory import peak_memory
 from restore_cli.networks import Network
 from restore_cli.padding import pad_to_grid
 from restore_cli.passes.tile_plan import TilePolicy
-from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
+from restore_cli.picture.depth import to_samples, to_unit
+from restore_cli.picture.picture import Picture, Samples
 from restore_cli.restorer import Restorer
 from restore_cli.tasks.enhance import Enhancer
 from restore_cli.tasks.sizing import Sizing

@@ -1,1 +1,1 @@
-"""Files, whatever is in them: how one is called in a message, how one is written whole or not at all, and its hash."""
+"""Files, whatever is in them: how one is named in messages, written whole or not at all, locked and hashed."""

@@ -65,7 +65,7 @@ def replacing(target: Path) -> Iterator[BufferedRandom]:
 
 
 def patiently(move: Callable[..., object], *names: Path) -> None:
-    """Rename or remove files; on Windows, which refuses that while a scanner, say, has one open, wait for about 2 s.
+    """Rename a file or a folder; on Windows, which refuses that while a scanner, say, has one open, wait for about 2 s.
 
     Raises:
         OSError: it cannot be done.

@@ -13,14 +13,13 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
+from restore_cli.picture.depth import LEVEL, to_16_bit
 from restore_cli.picture.matrix_profile import channels_of, convert, read_matrix_profile, srgb_profile
 from restore_cli.picture.picture import VISIBLE, Samples
 from restore_cli.picture.vips import image_of, in_kind
 from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 RELATIVE: dict[str, Any] = {"intent": "relative", "black_point_compensation": True}
-LEVEL = 257
-"""One 8-bit level, in 16-bit levels."""
 KEPT_FROM = {1: VISIBLE, 2: 1}
 """The least difference that changes a sample when it is written again, by the bytes of a sample; in 16-bit levels."""
 LARGEST_ITEM = 12
@@ -121,34 +120,6 @@ def cmyk_to_srgb(inks: Samples, profile: bytes | None, storage: ArrayStorage | N
     except pyvips.Error as error:
         raise ValueError("a damaged profile") from error
     return srgb
-
-
-def to_16_bit(samples: Samples) -> NDArray[np.uint16]:
-    """Spread 8-bit samples over 16 bits; 16-bit ones stay as they are."""
-    if samples.dtype == np.uint8:
-        return samples.astype(np.uint16) * np.uint16(LEVEL)
-    return samples.astype(np.uint16, copy=False)
-
-
-def spread_to_16_bit(samples: Samples, storage: ArrayStorage) -> NDArray[np.uint16]:
-    """Do what `to_16_bit` does, band by band; the result lies in `storage`."""
-    if samples.dtype == np.uint16:
-        return samples.view(np.uint16)
-    deep: NDArray[np.uint16] = storage.empty(samples.shape, np.uint16)
-    for rows in rows_in_bands(len(samples), deep[0].nbytes):
-        deep[rows] = to_16_bit(samples[rows])
-        storage.release()
-    return deep
-
-
-def to_8_bit(samples: Samples, storage: ArrayStorage | None = None) -> NDArray[np.uint8]:
-    """Round 16-bit samples (h, ...) to 8 bits, band by band; the result lies in `storage`, in memory if None."""
-    storage = storage or ArrayStorage()
-    levels: NDArray[np.uint8] = storage.empty(samples.shape, np.uint8)
-    for rows in rows_in_bands(len(samples), samples[:1].nbytes):
-        levels[rows] = (samples[rows].astype(np.uint32) + LEVEL // 2) // LEVEL
-        storage.release()
-    return levels
 
 
 def _import(samples: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from restore_cli.errors import UnwritablePictureError
-from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, locked_folder, patiently
+from restore_cli.files.replacing import TEMPORARY_SUFFIX, locked_folder, mark_beside, patiently
 
 TILE, OVERLAP = 254, 1
 """What viewers expect: with an overlap on both sides a tile has 256 pixels."""
@@ -55,7 +55,7 @@ def replacing_pyramid(target: Path) -> Iterator[Path]:
         raise UnwritablePictureError("it is no ordinary file")
     if tiles.exists() and not _holds_tiles_alone(tiles):
         raise UnwritablePictureError(f"{tiles.name} holds something else than tiles", "choose another -o")
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{target.name}{TEMPORARY_SUFFIX}")
+    temporary = mark_beside(target, TEMPORARY_SUFFIX)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:

@@ -15,6 +15,7 @@ import pyvips
 from restore_cli.errors import UnwritablePictureError, UsageError
 from restore_cli.picture import colour, deep_zoom, heif, netpbm, pillow, vips, vips_saving
 from restore_cli.picture.assembling import PictureAssembler
+from restore_cli.picture.depth import to_8_bit, to_16_bit
 from restore_cli.picture.formats import Format
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.row_pipe import PipeClosedError, RowPipe
@@ -117,7 +118,7 @@ class Encoder:
         metadata = replace(picture.metadata, icc=profile_to_write(picture, self.format))
         if self.strip:
             metadata = Metadata(icc=metadata.icc)
-        return metadata if self.format.metadata or self.format.codec == "pillow" else Metadata()
+        return metadata if self.format.metadata or self.format.resolution else Metadata()
 
     def _encode(self, picture: Picture) -> None:
         metadata = self._metadata_of(picture)
@@ -226,7 +227,7 @@ def to_file_samples(picture: Picture, format: Format, profile: bytes | None) -> 
         pixels = colour.out_of_srgb(pixels, profile)
         if picture.beyond_srgb is not None:
             pixels = np.add(pixels, picture.beyond_srgb, dtype=np.int32).clip(0, 65_535).astype(np.uint16)
-        alpha = None if alpha is None else colour.to_16_bit(alpha)
+        alpha = None if alpha is None else to_16_bit(alpha)
     if pixels.shape[2] == 1 and not format.grey:
         pixels = np.repeat(pixels, 3, axis=2)
     if alpha is not None and not format.alpha:
@@ -245,4 +246,4 @@ def _on_white(pixels: Samples, alpha: Samples) -> Samples:
 def _to_depth(samples: Samples, depth: int) -> Samples:
     if 8 * samples.itemsize == depth:
         return samples
-    return colour.to_16_bit(samples) if depth == 16 else colour.to_8_bit(samples)
+    return to_16_bit(samples) if depth == 16 else to_8_bit(samples)

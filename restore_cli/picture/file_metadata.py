@@ -14,8 +14,7 @@ from restore_cli.picture.metadata.exif import orientation_of, upright_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_of
 from restore_cli.picture.metadata.heif_turn import read_turn
 from restore_cli.picture.metadata.iptc import other_resources, records_of
-from restore_cli.picture.metadata.jpeg_comments import read_comments
-from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_density, read_exif, read_photoshop
+from restore_cli.picture.metadata.jpeg_segments import has_jumbf, read_comments, read_density, read_exif, read_photoshop
 from restore_cli.picture.metadata.multi_picture import count_views
 from restore_cli.picture.metadata.png_chunks import Chunks, read_chunks
 from restore_cli.picture.metadata.texts import texts_to_keep
@@ -95,17 +94,12 @@ def gather_heic_metadata(
     return _made_upright(said, size, turned_by_exif=False)
 
 
-def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes]) -> tuple[Metadata, tuple[str, ...]]:
-    """Return `metadata` with what `file` says besides, and what was damaged; readers turn no JPEG 2000 by its EXIF."""
+def gather_jpeg2000_metadata(metadata: Metadata, file: IO[bytes], size: tuple[int, int]) -> FileMetadata:
+    """Add to what Pillow says of a picture of a width and height; readers turn no JPEG 2000 by its EXIF."""
     blocks = jpeg2000.read_blocks(file)
     xmp, iptc, exif = blocks.get(jpeg2000.XMP), blocks.get(jpeg2000.IPTC), blocks.get(jpeg2000.EXIF)
-    metadata = replace(metadata, xmp=xmp and upright_xmp(xmp), iptc=iptc and records_of(iptc))
-    if exif is None:
-        return metadata, ()
-    try:
-        return _with_exif(metadata, exif, 1), ()
-    except ValueError:
-        return metadata, (DAMAGED_EXIF,)
+    metadata = replace(metadata, exif=exif, xmp=xmp, iptc=iptc and records_of(iptc))
+    return _made_upright(FileMetadata(metadata, orientation=1, pages=1, notes=()), size, turned_by_exif=False)
 
 
 def _of_libvips(image: Any) -> FileMetadata:
@@ -215,7 +209,7 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
     return replace(said, metadata=replace(metadata, size=turn_axes(stored, orientation)), orientation=orientation)
 
 
-def _with_exif(metadata: Metadata, exif: bytes, orientation: int, size: tuple[int, int] | None = None) -> Metadata:
+def _with_exif(metadata: Metadata, exif: bytes, orientation: int, size: tuple[int, int]) -> Metadata:
     """Return `metadata` with a block that speaks of an upright picture, and its resolution if no other is known.
 
     `orientation` is the one by which the picture is turned, `size` its own then.

@@ -9,10 +9,11 @@ from typing import IO
 import numpy as np
 
 from restore_cli.errors import UnreadablePictureError
+from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata.exif import PREFIX
 from restore_cli.picture.metadata.xmp import sized_xmp
-from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.picture import Metadata, Samples
 from restore_cli.picture.vips import image_of, in_kind
 from restore_cli.picture.vips_saving import exif_to_write
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from restore_cli.picture.colour import is_srgb
 from restore_cli.picture.encoding import profile_to_write, stored_depth
 from restore_cli.picture.formats import Format, format_by_name
-from restore_cli.picture.metadata.jpeg_comments import fits_jpeg
-from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP
+from restore_cli.picture.metadata.jpeg_segments import LARGEST_XMP, fits_jpeg
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Picture
 
@@ -56,8 +55,8 @@ def _lost_blocks(picture: Picture, format: Format) -> list[str]:
         "EXIF": exif > 0 and not format.metadata,
         "XMP": xmp > 0 and (not format.metadata or (xmp > LARGEST_XMP and jpeg)),
         "IPTC": iptc > 0 and (format.name not in HOLD_IPTC or (iptc > LARGEST_IPTC and jpeg)),
+        "resolution": picture.metadata.pixels_per_mm is not None and not format.resolution,
     }
-    lost["resolution"] = picture.metadata.pixels_per_mm is not None and not format.resolution
     return [name for name, is_lost in lost.items() if is_lost] + _lost_texts(picture.metadata.texts, format)
 
 

@@ -24,9 +24,7 @@ SRGB_TO_XYZ = np.array(
 """Linear sRGB to CIE XYZ, adapted to D50."""
 SPACES = {b"RGB ": 3, b"GRAY": 1, b"CMYK": 4}
 HEADER_BYTES = 128
-TABLES = tuple(b"%c2%c%d" % (first, second, number) for first, second in (b"AB", b"BA") for number in range(3)) + tuple(
-    b"D2B%d" % number for number in range(4)
-)
+TABLES = (b"A2B0", b"A2B1", b"A2B2", b"B2A0", b"B2A1", b"B2A2", b"D2B0", b"D2B1", b"D2B2", b"D2B3")
 """Tags of profiles that rest on tables; a matrix is only their second choice."""
 PARAMETERS = (1, 3, 4, 5, 7)
 """Number of parameters by the type of a parametric curve."""

@@ -36,6 +36,8 @@ NOT_SUPPORTED = (
 def explained(source: Path | bytes) -> Iterator[None]:
     """Turn what goes wrong with reading `source` into an error that names it.
 
+    Bytes are called standard input, from which the command line has them, whoever gives them.
+
     Raises:
         UnreadablePictureError: of the kind that was raised.
     """

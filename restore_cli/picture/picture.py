@@ -13,7 +13,7 @@ from restore_cli.errors import PictureError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.exif_geometry import WidthHeight
 from restore_cli.picture.metadata.texts import Text
-from restore_cli.scratch import ArrayStorage, few_rows_each
+from restore_cli.scratch import ArrayStorage
 
 Samples = NDArray[np.unsignedinteger[Any]]
 """Integer samples, uint8 or uint16."""
@@ -141,26 +141,3 @@ def _in_native_order(samples: Samples) -> Samples:
     if not isinstance(samples, np.ndarray):
         raise PictureError(f"samples are an array of NumPy, not a {type(samples).__name__}")
     return samples if samples.dtype.isnative else samples.astype(samples.dtype.newbyteorder("="))
-
-
-def spread_bits(samples: Samples, bits: int) -> Samples:
-    """Repeat the `bits` upper bits of each sample in those below them, in place: the full range becomes full."""
-    while bits < 8 * samples.itemsize:
-        samples |= samples >> samples.dtype.type(bits)
-        bits *= 2
-    return samples
-
-
-def to_unit(samples: Samples) -> NDArray[np.float32]:
-    """Convert integer samples to float32, 0 to 1."""
-    return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
-
-
-def to_samples(values: NDArray[np.float32], depth: int) -> Samples:
-    """Round floats (h, ...), nominally 0 to 1, to integers of `depth` bits (8 or 16); values outside are clipped."""
-    dtype = np.uint8 if depth == 8 else np.uint16
-    samples = np.empty(values.shape, dtype)
-    for rows in few_rows_each(len(values)):
-        band = np.clip(values[rows], 0, 1) * np.float32(np.iinfo(dtype).max)
-        samples[rows] = np.rint(band, out=band)
-    return samples

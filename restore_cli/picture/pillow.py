@@ -12,16 +12,16 @@ from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import bmp, dds
+from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
 from restore_cli.picture.metadata.density import INCH
-from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.picture import Metadata, Samples
 
 READABLE = ("BMP", "DDS", "DIB", "ICO", "JPEG2000", "PCX", "QOI")
 """Pillow's names of the formats it may open: those of at most 8 bits a sample, and JPEG 2000."""
 UNSURE_ALPHA = ("bmp", "dib")
 """Formats in which many programs leave the bytes of an alpha empty that they do not have."""
-CONTENT_MODES = {"1": "L", "P": "RGB", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 HDR_TEXTURE = ("BC6H", "BC6HS")
 SAVE_AS = "save it as BC7, BC3, BC1 or uncompressed, or as TIFF or PNG"
 _unlimited = threading.Lock()
@@ -51,9 +51,6 @@ class PillowImage:
         self._file = file
         self.width, self.height = self._image.size
         self.format = (self._image.format or "").lower().replace("jpeg2000", "jp2")
-        self.pages = getattr(self._image, "n_frames", 1)
-        self.sizes = len(self._image.info.get("sizes", ())) if self.format == "ico" else 1
-        """In how many sizes the file holds the picture; the largest is read."""
         self.cmyk = self._image.mode == "CMYK"
         self.rest: tuple[str, ...] = ()
         """What else is in the file, and is not read."""
@@ -61,6 +58,8 @@ class PillowImage:
             if getattr(self._image, "pixel_format", "") in HDR_TEXTURE:
                 raise UnreadablePictureError("floating-point DDS (BC6H) is not supported", SAVE_AS)
             self.rest = dds.describe_rest(file)
+        if self.format == "ico" and (sizes := len(self._image.info["sizes"])) > 1:
+            self.rest = (f"only the largest of its {sizes} sizes is used",)
         self.bits = (jpeg2000.bits_per_sample(file) or 8) if self.format == "jp2" else 8
         """Bits per sample in the file; decoding may give less."""
 
@@ -130,7 +129,7 @@ def encode(
     if format.name == "jp2":
         file.write(_encode_jpeg2000(image, quality, suffix))
         return
-    resolution = metadata.pixels_per_mm if format.name == "bmp" else None
+    resolution = metadata.pixels_per_mm
     if format.name == "bmp" and image.mode in ("LA", "RGBA"):
         if (samples[..., -1] < 255).any():
             bmp.encode(np.asarray(image.convert("RGBA")), resolution, file)
@@ -169,10 +168,10 @@ def _open(file: IO[bytes]) -> Image.Image:
 
 def _to_array(image: Image.Image) -> Samples:
     image.load()
-    in_palette = image.palette is not None and image.palette.mode == "RGBA"
-    if image.mode in ("P", "PA") and ("transparency" in image.info or in_palette):
-        image = image.convert("RGBA")
-    image = image.convert(CONTENT_MODES[image.mode]) if image.mode in CONTENT_MODES else image
+    has_alpha = "transparency" in image.info or (image.palette is not None and image.palette.mode == "RGBA")
+    modes = {"1": "L", "P": "RGBA" if has_alpha else "RGB", "PA": "RGBA"}
+    if image.mode in modes:
+        image = image.convert(modes[image.mode])
     if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "I;16"):
         raise UnreadablePictureError(f"samples of kind {image.mode} are not supported")
     samples = np.array(image)

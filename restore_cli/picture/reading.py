@@ -13,6 +13,7 @@ import pyvips
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture import colour, netpbm, tga, vips
 from restore_cli.picture.compression import compression_of
+from restore_cli.picture.depth import to_16_bit
 from restore_cli.picture.file_metadata import (
     UNFIT_PROFILE,
     gather_heic_metadata,
@@ -40,6 +41,8 @@ FILLINGS = (b"", bytes(64), b"\xaa" * 64, b"\x55" * 64)
 
 Check = Callable[[int, int], None]
 """Called with the height and width of an upright picture before its samples are decoded; raises to refuse it."""
+Opened = tuple[int, int, Callable[[], Picture]]
+"""Height and width of an upright picture, and what decodes it."""
 
 
 def read_picture(
@@ -60,7 +63,9 @@ def read_picture(
     """
     source = Path(source) if isinstance(source, str) else source
     with explained(source), open_picture(source) as file:
-        return _read(file, max_pixels, storage or ArrayStorage(), check)
+        height, width, decode = _open(file, storage or ArrayStorage(), max_pixels)
+        check(height, width)
+        return decode()
 
 
 def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -71,26 +76,24 @@ def measure_picture(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> tu
     Raises:
         UnreadablePictureError: as `read_picture` does, as far as the header tells.
     """
-
-    def stop(height: int, width: int) -> None:
-        raise _MeasuredError(height, width)
-
     with explained(source), open_picture(source) as file:
-        try:
-            _read(file, max_pixels, ArrayStorage(), stop)
-        except _MeasuredError as measured:
-            height, width = measured.args
-            if not HAS_HEIC and is_heic(file):
-                vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1))
-            return height, width
-    raise AssertionError("every reader checks the size before it decodes")
+        height, width, _ = _open(file, ArrayStorage(), max_pixels)
+        if not HAS_HEIC and is_heic(file):
+            vips.decode(vips.open_image(file, "heic").crop(0, 0, 1, 1), ArrayStorage())
+        return height, width
 
 
-class _MeasuredError(Exception):
-    """Carries a height and a width past the decoder."""
+def _open(file: IO[bytes], storage: ArrayStorage, max_pixels: int) -> Opened:
+    height, width, decode = _open_unlimited(file, storage)
+    if width * height > max_pixels:
+        raise UnreadablePictureError(
+            f"{width}x{height} pixels are more than the limit of {max_pixels:,}",
+            "if the file can be trusted, raise the limit with --max-pixels",
+        )
+    return height, width, decode
 
 
-def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
+def _open_unlimited(file: IO[bytes], storage: ArrayStorage) -> Opened:
     head = file.read(HEAD_BYTES)
     if not head:
         raise UnreadablePictureError("it is empty", "copy or download it again")
@@ -98,61 +101,55 @@ def _read(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check)
         raise UnreadablePictureError(f"it is {kind}, which is not supported", "save it as TIFF, PNG or JPEG")
     format = recognise(head)
     if format == HEIC.name and HAS_HEIC:
-        return _read_heic(file, max_pixels, storage, check)
+        return _open_heic(file, storage)
     if format is not None:
-        return _read_with_vips(file, format, max_pixels, storage, check)
-    header = netpbm.read_header(file)
-    if header is not None:
-        _check_size(header.width, header.height, max_pixels)
-        check(header.height, header.width)
-        samples = netpbm.decode(file, header, storage)
-        return _finish(samples, Metadata(), "ppm", (), storage, colours=samples.shape[2])
-    texture = tga.read_header(file)
-    if texture is not None:
-        _check_size(texture.width, texture.height, max_pixels)
-        check(texture.height, texture.width)
-        samples = tga.decode(file, texture)
-        return _finish(samples, Metadata(), "tga", (), storage, colours=1 if samples.shape[2] < 3 else 3)
-    return _read_with_pillow(file, max_pixels, storage, check)
+        return _open_with_vips(file, format, storage)
+    if (header := netpbm.read_header(file)) is not None:
+        return (
+            header.height,
+            header.width,
+            lambda: _finish(netpbm.decode(file, header, storage), Metadata(), "ppm", (), storage),
+        )
+    if (texture := tga.read_header(file)) is not None:
+        return texture.height, texture.width, lambda: _finish(tga.decode(file, texture), Metadata(), "tga", (), storage)
+    return _open_with_pillow(file, storage)
 
 
-def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
+def _open_with_vips(file: IO[bytes], format: str, storage: ArrayStorage) -> Opened:
     kind = read_samples_kind(file) if format == "tiff" else TiffSamples()
     if kind.is_camera_raw:
         raise UnreadablePictureError("it is a camera's raw file", "develop it with a raw converter, and save a TIFF")
     if kind.unsupported is not None:
         raise UnreadablePictureError(f"{kind.unsupported} is not supported", "save it as RGB")
     image = vips.open_image(file, format)
-    _check_size(image.width, image.height, max_pixels)
     said, compression = gather_metadata(image, file, format), compression_of(file, format)
     width, height = turn_axes((image.width, image.height), said.orientation)
-    check(height, width)
-    samples, warnings = _decode_jpeg(file, storage) if format == "jpeg" else (vips.decode(image, storage), ())
-    if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
-        samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
-    colours = vips.colours_of(image)
-    notes = _note_pages(said.pages) + warnings + said.notes
-    if format in ("avif", "heic") and is_image_sequence(file):
-        notes += (FIRST_FRAME,)
-    if not kind.has_alpha and samples.shape[2] > colours:
-        samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
-    metadata = said.metadata
-    if vips.is_lab(image):
-        metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
-    upright = turn_upright(samples, said.orientation)
-    picture = _finish(upright, metadata, format, notes, storage, colours=colours)
-    return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
+
+    def decode() -> Picture:
+        samples, warnings = _decode_jpeg(file, storage) if format == "jpeg" else (vips.decode(image, storage), ())
+        if (format == "gif" or (format == "webp" and said.pages > 1)) and (samples[..., 3:] == 255).all():
+            samples = samples[..., :3]  # there is an alpha for the sake of other frames, or of an unused colour
+        colours = vips.colours_of(image)
+        notes = _note_pages(said.pages) + warnings + said.notes
+        if format in ("avif", "heic") and is_image_sequence(file):
+            notes += (FIRST_FRAME,)
+        if not kind.has_alpha and samples.shape[2] > colours:
+            samples, notes = samples[..., :colours], (*notes, _left_out(samples.shape[2] - colours))
+        metadata = said.metadata
+        if vips.is_lab(image):
+            metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
+        upright = turn_upright(samples, said.orientation)
+        picture = _finish(upright, metadata, format, notes, storage, colours=colours)
+        return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
+
+    return height, width, decode
 
 
-def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
+def _open_heic(file: IO[bytes], storage: ArrayStorage) -> Opened:
     image = HeicImage(file)
-    _check_size(image.width, image.height, max_pixels)
     said = gather_heic_metadata(image.metadata(), file, image.colours, (image.width, image.height))
-    check(image.height, image.width)
-    samples, notes = image.decode(), image.notes + said.notes
-    if is_image_sequence(file):
-        notes += (FIRST_FRAME,)
-    return _finish(samples, said.metadata, HEIC.name, notes, storage, colours=1 if samples.shape[2] < 3 else 3)
+    notes = image.notes + said.notes + ((FIRST_FRAME,) if is_image_sequence(file) else ())
+    return image.height, image.width, lambda: _finish(image.decode(), said.metadata, HEIC.name, notes, storage)
 
 
 def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes]:
@@ -194,29 +191,19 @@ def _decode_without_end(file: IO[bytes], storage: ArrayStorage) -> Samples | Non
     return found
 
 
-def _read_with_pillow(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
+def _open_with_pillow(file: IO[bytes], storage: ArrayStorage) -> Opened:
     image = PillowImage(file)
-    _check_size(image.width, image.height, max_pixels)
-    check(image.height, image.width)
-    samples = image.decode()
-    notes = _note_pages(image.pages) + image.rest
-    if image.sizes > 1:
-        notes += (f"only the largest of its {image.sizes} sizes is used",)
-    if image.bits > 8 * samples.itemsize:
-        notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
-    metadata, damaged = image.metadata(), Notes()
-    if image.format == "jp2":
-        metadata, damaged = gather_jpeg2000_metadata(metadata, file)
-    colours = 4 if image.cmyk else 1 if samples.shape[2] < 3 else 3
-    return _finish(samples, metadata, image.format, notes + damaged, storage, colours=colours)
 
+    def decode() -> Picture:
+        samples, metadata, notes = image.decode(), image.metadata(), image.rest
+        if image.bits > 8 * samples.itemsize:
+            notes += (f"its {image.bits} bits per sample are read as {8 * samples.itemsize}",)
+        if image.format == "jp2":
+            said = gather_jpeg2000_metadata(metadata, file, (image.width, image.height))
+            metadata, notes = said.metadata, notes + said.notes
+        return _finish(samples, metadata, image.format, notes, storage, colours=4 if image.cmyk else None)
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise UnreadablePictureError(
-            f"{width}x{height} pixels are more than the limit of {max_pixels:,}",
-            "if the file can be trusted, raise the limit with --max-pixels",
-        )
+    return image.height, image.width, decode
 
 
 def _note_pages(pages: int) -> Notes:
@@ -228,10 +215,20 @@ def _left_out(channels: int) -> str:
 
 
 def _finish(
-    samples: Samples, metadata: Metadata, format: str, notes: Notes, storage: ArrayStorage, *, colours: int
+    samples: Samples,
+    metadata: Metadata,
+    format: str,
+    notes: Notes,
+    storage: ArrayStorage,
+    *,
+    colours: int | None = None,
 ) -> Picture:
-    """Part the first `colours` samples of a pixel, 1, 3 or 4 for inks, from alpha and others, and make them sRGB."""
+    """Part the first `colours` samples of a pixel, 1, 3 or 4 for inks, from alpha and others, and make them sRGB.
+
+    Without a number, of up to two samples one is a colour, and of more three.
+    """
     depth, bands = 8 * samples.itemsize, samples.shape[2]
+    colours = colours or (1 if bands < 3 else 3)
     alpha = storage.settled(samples[..., colours]) if bands > colours else None
     if bands > colours + 1:
         notes += (_left_out(bands - colours - 1),)
@@ -249,7 +246,7 @@ def _finish(
         except ValueError:
             metadata, notes = replace(metadata, icc=None), (*notes, UNFIT_PROFILE)
         else:
-            alpha = None if alpha is None else colour.spread_to_16_bit(alpha, storage)
+            alpha = None if alpha is None else to_16_bit(alpha, storage)
             if not returns:
                 metadata, notes = replace(metadata, icc=None), (*notes, ONE_WAY_PROFILE)
     return Picture(pixels, alpha, beyond, depth, format, metadata=metadata, notes=notes, storage=storage)

@@ -80,11 +80,7 @@ class RowPipe:
                 chunk: memoryview | bytes = self._header[self._at : self._at + size]
             else:
                 self._turn.wait_for(
-                    lambda: (
-                        self._closed
-                        or self._at < min(self._start + len(self._content), self._end)
-                        or self._at >= self._end
-                    )
+                    lambda: self._closed or self._at < self._start + len(self._content) or self._at >= self._end
                 )
                 begin = self._at - self._start
                 chunk = self._content[begin : begin + size] if begin >= 0 else b""  # or what is asked for is gone

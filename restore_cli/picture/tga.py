@@ -79,7 +79,7 @@ def decode(file: IO[bytes], header: TgaHeader) -> Samples:
     """
     file.seek(header.offset)
     first, length, colour_bits = header.palette
-    colours = _words(file.read(length * _bytes_of(colour_bits)), length, colour_bits)
+    palette = file.read(length * _bytes_of(colour_bits))
     content, count = file.read(), header.width * header.height
     pixels = _unpacked(content, _bytes_of(header.bits), count) if header.is_packed else content
     words = _words(pixels, count, header.bits).reshape(header.height, header.width)
@@ -88,7 +88,8 @@ def decode(file: IO[bytes], header: TgaHeader) -> Samples:
     elif header.kind == COLOUR:
         samples = _coloured(words, header.bits)
     else:
-        samples = np.pad(_coloured(colours, colour_bits), ((first, 1 << header.bits), (0, 0)))[words]
+        colours = _coloured(_words(palette, length, colour_bits), colour_bits)
+        samples = np.pad(colours, ((first, 1 << header.bits), (0, 0)))[words]
     if samples.shape[2] in (2, 4) and not _has_alpha(samples, header, file):
         samples = samples[..., :-1]
     down, across = 1 if header.descriptor & FROM_TOP else -1, -1 if header.descriptor & FROM_RIGHT else 1
@@ -132,7 +133,7 @@ def _words(content: bytes | bytearray, count: int, bits: int) -> Words:
     size = _bytes_of(bits)
     if len(content) < count * size:
         raise UnreadablePictureError(CUT)
-    return to_words(np.frombuffer(content, np.uint8, count * size), max(size, 1))
+    return to_words(np.frombuffer(content, np.uint8, count * size), size)
 
 
 def _bytes_of(bits: int) -> int:

@@ -11,7 +11,8 @@ import numpy as np
 import pyvips
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture.picture import Metadata, Samples, spread_bits
+from restore_cli.picture.depth import spread_bits
+from restore_cli.picture.picture import Metadata, Samples
 from restore_cli.scratch import ArrayStorage, rows_in_bands
 
 logging.getLogger("pyvips").addHandler(logging.NullHandler())  # libvips' own warnings are not for the user's terminal
@@ -52,8 +53,10 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: 
     return image
 
 
-def decode(image: Any, storage: ArrayStorage | None = None) -> Samples:
+def decode(image: Any, storage: ArrayStorage) -> Samples:
     """Decode an image to h, w, bands as the file holds them, not yet turned; every damage in the file shows here.
+
+    The samples lie in `storage`.
 
     Raises:
         UnreadablePictureError: the samples are floats or of more than 16 bits.
@@ -66,7 +69,7 @@ def decode(image: Any, storage: ArrayStorage | None = None) -> Samples:
         raise UnreadablePictureError(
             f"samples of kind {image.format} are not supported", "convert the picture to 8 or 16 bits per sample"
         )
-    samples = _decode_whole(image) if storage is None else _decode_into(storage, image)
+    samples = _decode_into(storage, image)
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
     if samples.dtype == np.uint16 and 8 < bits < 16:  # libvips shifts 10 and 12 bits up and leaves the low bits zero
         for rows in rows_in_bands(len(samples), samples[0].nbytes):
@@ -100,7 +103,8 @@ def _decode_into(storage: ArrayStorage, image: Any) -> Samples:
     """Decode in one go if there is memory for it, and else band by band."""
     shape, dtype = (image.height, image.width, image.bands), np.dtype(DTYPES[image.format])
     if storage.claim(math.prod(shape) * dtype.itemsize):
-        return _decode_whole(image)
+        whole: Samples = image.numpy().reshape(shape)
+        return whole
     samples = storage.empty(shape, dtype)
     region = pyvips.Region.new(image)
     for rows in rows_in_bands(image.height, samples[0].nbytes, DECODED_BYTES):
@@ -111,13 +115,8 @@ def _decode_into(storage: ArrayStorage, image: Any) -> Samples:
     return samples
 
 
-def _decode_whole(image: Any) -> Samples:
-    samples: Samples = image.numpy().reshape(image.height, image.width, -1)
-    return samples
-
-
 def metadata_of(image: Any) -> Metadata:
-    """Collect the blocks of metadata that an image carries; its resolution may be one that nobody stated."""
+    """Collect the blocks of metadata that an image carries, without its resolution, which nobody may have stated."""
     blobs: dict[str, Any] = {name: bytes(image.get(field)) for name, field in BLOBS.items() if image.get_typeof(field)}
     return Metadata(**blobs)
 

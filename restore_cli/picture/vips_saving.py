@@ -12,8 +12,7 @@ from restore_cli.picture.metadata.density import INCH, per_inch
 from restore_cli.picture.metadata.exif import sized_exif
 from restore_cli.picture.metadata.exif_resolution import resolution_exif, with_resolution
 from restore_cli.picture.metadata.iptc import photoshop_block
-from restore_cli.picture.metadata.jpeg_comments import fits_jpeg, insert_comments
-from restore_cli.picture.metadata.jpeg_segments import insert_blocks, leave_density_unsaid
+from restore_cli.picture.metadata.jpeg_segments import fits_jpeg, insert_blocks, insert_comments, leave_density_unsaid
 from restore_cli.picture.metadata.placeholder import Placeholder
 from restore_cli.picture.metadata.png_chunks import insert_chunks
 from restore_cli.picture.metadata.tiff_tags import append_tags

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from restore_cli.picture.colour import spread_to_16_bit, to_8_bit
+from restore_cli.picture.depth import to_8_bit, to_16_bit
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run
 from restore_cli.tasks.sizing import size_after
@@ -40,8 +40,8 @@ class Chain:
         dtype = picture.pixels.dtype
         current = replace(
             picture,
-            pixels=spread_to_16_bit(picture.pixels, picture.storage),
-            alpha=None if picture.alpha is None else spread_to_16_bit(picture.alpha, picture.storage),
+            pixels=to_16_bit(picture.pixels, picture.storage),
+            alpha=None if picture.alpha is None else to_16_bit(picture.alpha, picture.storage),
         )
         runs: list[Run] = []
         for index, task in enumerate(self.tasks):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
+from restore_cli.picture.depth import to_samples, to_unit
+from restore_cli.picture.picture import Picture, Samples
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from restore_cli.picture.picture import Samples, to_unit
+from restore_cli.picture.depth import to_unit
+from restore_cli.picture.picture import Samples
 from restore_cli.tasks.kernel import across, down, taps_of
 from restore_cli.tiling import Box
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from restore_cli.passes.tile_pass import unchanged
 from restore_cli.passes.tile_plan import BANDS_ALIVE
-from restore_cli.picture.picture import Picture, Samples, to_samples
+from restore_cli.picture.depth import to_samples
+from restore_cli.picture.picture import Picture, Samples
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
 from restore_cli.tasks.bleeding import bleed_colour

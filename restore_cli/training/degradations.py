@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from restore_cli.picture.picture import to_samples, to_unit
+from restore_cli.picture.depth import to_samples, to_unit
 from restore_cli.picture.srgb import to_linear, to_srgb
 from restore_cli.training.camera_noise import camera_noise
 from restore_cli.training.imresize import imresize

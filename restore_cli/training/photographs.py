@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from restore_cli.batch.sources import is_picture_name, pictures_in
 from restore_cli.errors import PictureError, RestoreError, UsageError
-from restore_cli.picture.colour import to_8_bit
+from restore_cli.picture.depth import to_8_bit
 from restore_cli.picture.reading import read_picture
 from restore_cli.telling import Tell
 

@@ -13,7 +13,7 @@ import numpy as np
 from restore_cli.device import is_out_of_memory
 from restore_cli.errors import UsageError
 from restore_cli.metrics import compare
-from restore_cli.picture.picture import to_samples
+from restore_cli.picture.depth import to_samples
 from restore_cli.telling import Tell
 from restore_cli.training import checkpoint_of
 from restore_cli.training.learner import Learner

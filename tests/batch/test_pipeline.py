@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from restore_cli.batch.claims import claimed
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.pipeline import MOST_AHEAD, ByteSemaphore, Pipeline, Reservation
 from restore_cli.batch.planning import Job
@@ -15,7 +16,6 @@ from restore_cli.batch.worker import Worker
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.errors import DeviceError, PictureError, RestoreError, WeightsError
 from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
-from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Run

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from restore_cli.batch.backlog import Backlog
+from restore_cli.batch.claims import claimed
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
@@ -25,7 +26,6 @@ from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_handle import WorkerHandle
 from restore_cli.batch.worker_process import Finish, SupervisorLink, WorkerFailed
 from restore_cli.errors import DeviceError, RestoreError, WeightsError
-from restore_cli.picture.claims import claimed
 from restore_cli.picture.formats import format_by_name
 
 PLANTED = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.files import replacing as module
 from restore_cli.files.replacing import (
     PAUSES,
@@ -19,7 +20,6 @@ from restore_cli.files.replacing import (
     replacing,
     unwritable_folder,
 )
-from restore_cli.picture.leftovers import remove_leftovers
 
 replace = os.replace
 

@@ -9,13 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.errors import UnwritablePictureError
 from restore_cli.files import replacing
 from restore_cli.picture import deep_zoom
 from restore_cli.picture.formats import DEEP_ZOOM
-from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.writing import write_picture, writing
+
+
+def temporary_of(target: Path) -> Path:
+    """Return the folder in which a pyramid is made."""
+    return replacing.mark_beside(target, replacing.TEMPORARY_SUFFIX)
 
 
 @pytest.fixture
@@ -63,11 +68,17 @@ def test_an_old_pyramid_is_replaced_whole(picture: Picture, tmp_path: Path) -> N
 
 
 def test_what_a_killed_run_left_is_taken_over(picture: Picture, tmp_path: Path) -> None:
-    (tmp_path / ".restore-a.dzi.part" / "picture_files" / "0").mkdir(parents=True)
+    (temporary_of(tmp_path / "a.dzi") / "picture_files" / "0").mkdir(parents=True)
     (tmp_path / "a_files" / "0").mkdir(parents=True)
     write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
     assert sorted(os.listdir(tmp_path)) == ["a.dzi", "a_files"]
     assert len(os.listdir(tmp_path / "a_files")) == 11
+
+
+@pytest.mark.parametrize("stem", ["a" * 240, "写" * 80], ids=["letters", "characters"])
+def test_a_name_may_be_as_long_as_that_of_other_formats(stem: str, picture: Picture, tmp_path: Path) -> None:
+    write_picture(picture, tmp_path / f"{stem}.dzi", DEEP_ZOOM)
+    assert sorted(os.listdir(tmp_path)) == [f"{stem}.dzi", f"{stem}_files"]
 
 
 def test_a_folder_of_something_else_is_not_touched(picture: Picture, tmp_path: Path) -> None:
@@ -104,7 +115,7 @@ def test_no_description_stands_while_tiles_change_places(
     with pytest.raises(UnwritablePictureError, match="Input/output error"):
         write_picture(Picture(picture.pixels[:9]), tmp_path / "a.dzi", DEEP_ZOOM)
     assert not (tmp_path / "a.dzi").exists()
-    assert (tmp_path / ".restore-a.dzi.part" / "old_files").exists(), "what cannot be moved back is not removed"
+    assert (temporary_of(tmp_path / "a.dzi") / "old_files").exists(), "what cannot be moved back is not removed"
 
 
 @pytest.mark.parametrize("moved", ["picture_files", "picture.dzi"])
@@ -135,11 +146,11 @@ def test_the_new_one_is_on_the_disk_before_it_takes_its_place(
     seen = []
     monkeypatch.setattr(os, "sync", lambda: seen.append(sorted(os.listdir(tmp_path))))
     write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
-    assert seen == [[".restore-a.dzi.part"]]
+    assert seen == [[temporary_of(tmp_path / "a.dzi").name]]
 
 
 def test_a_folder_that_a_killed_run_left_is_cleared_away(picture: Picture, tmp_path: Path) -> None:
-    temporary = tmp_path / ".restore-a.dzi.part"
+    temporary = temporary_of(tmp_path / "a.dzi")
     with writing(tmp_path / "a.dzi", 300, 520, DEEP_ZOOM) as add:
         remove_leftovers(tmp_path)  # as another worker does
         (temporary / "picture_files").mkdir()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import ImageCms
 
 from restore_cli.picture import colour
+from restore_cli.picture.depth import to_16_bit
 from restore_cli.picture.matrix_profile import MatrixProfile, channels_of, read_matrix_profile
 
 
@@ -26,7 +27,7 @@ def test_colours_are_those_of_lcms(
     profile = matrix_profile(primaries, gamma=gamma)
     pixels, _ = colour.into_srgb(cube, profile)
     assert read_matrix_profile(profile) is not None
-    expected = colour._import(colour.to_16_bit(cube), profile).astype(int)
+    expected = colour._import(to_16_bit(cube), profile).astype(int)
     lit = (cube >= 8).all(axis=2)  # lcms rounds the steep start of a curve
     assert np.abs(pixels - expected)[lit].max() < 257 / 2
     assert np.abs(pixels - expected).max() < 257 * 1.5

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from restore_cli.errors import UnreadablePictureError
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.metadata.directory import read_directory, read_header, read_value
+from restore_cli.picture.metadata.directory import read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.layout import LONG, SHORT, Value
 from restore_cli.picture.reading import read_picture
@@ -217,9 +217,8 @@ def test_colours_that_would_be_taken_for_rgb_are_refused(
 
 def with_tags(tiff: bytes, changed: dict[int, int | None]) -> bytes:
     """Give a TIFF other values of short numbers; None takes a tag out."""
-    layout, offset = read_header(tiff)
-    directory = read_directory(tiff, offset, layout)
-    values = {tag: read_value(tiff, entry) for tag, entry in directory.entries.items()}
+    directory = read_first_directory(tiff)
+    layout, values = directory.layout, directory.values(directory.layout)
     for tag, value in changed.items():
         values.pop(tag, None)
         if value is not None:
@@ -332,12 +331,11 @@ def test_what_a_jpeg_decoder_warns_of_is_passed_on(samples: np.ndarray, save: An
 
 def test_raw_files_of_cameras_are_refused(samples: np.ndarray, tmp_path: Path) -> None:
     small = pyvips.Image.new_from_array(samples).copy(interpretation="srgb").tiffsave_buffer()
-    layout, offset = read_header(small)
-    directory = read_directory(small, offset, layout)
+    directory = read_first_directory(small)
+    layout = directory.layout
     writer = DirectoryWriter(layout, len(small) + len(small) % 2)
     hidden = writer.add({0x0106: Value(SHORT, struct.pack("<H", 32_803))})
-    values = {tag: read_value(small, entry) for tag, entry in directory.entries.items()}
-    first = writer.add(values | {0x014A: Value(LONG, struct.pack("<I", hidden))})
+    first = writer.add(directory.values(layout) | {0x014A: Value(LONG, struct.pack("<I", hidden))})
     raw = small[:4] + struct.pack("<I", first) + small[8:] + bytes(len(small) % 2) + bytes(writer.content)
     canon = small[:8] + b"CR" + small[10:]
     for content in (raw, canon):

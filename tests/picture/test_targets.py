@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.errors import FullDiskError, UnwritablePictureError
 from restore_cli.picture.formats import FORMATS, Format, format_by_name
-from restore_cli.picture.leftovers import remove_leftovers
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
 from restore_cli.picture.writing import check_size, encode_picture, write_picture

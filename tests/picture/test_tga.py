@@ -108,8 +108,9 @@ def test_a_run_may_go_on_in_the_next_rows() -> None:
     assert (read_picture(content).pixels == pixels[..., ::-1]).all()
 
 
-def test_a_palette_that_colours_do_not_need_is_passed_over(samples: np.ndarray) -> None:
-    content = tga(samples[..., ::-1].copy(), COLOUR, 24, palette=(0, 24, b"\1\2\3" * 4))
+@pytest.mark.parametrize("bits", [8, 24, 40])
+def test_a_palette_that_colours_do_not_need_is_passed_over(bits: int, samples: np.ndarray) -> None:
+    content = tga(samples[..., ::-1].copy(), COLOUR, 24, palette=(0, bits, bytes(4 * bits // 8)))
     assert (read_picture(content).pixels == samples).all()
 
 

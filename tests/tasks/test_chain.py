@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike, NDArray
 
-from restore_cli.picture.colour import to_8_bit
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.restorer import Run
 from restore_cli.scratch import ArrayStorage
@@ -113,9 +112,3 @@ def test_progress_rises_to_the_end() -> None:
     shares: list[float] = []
     Chain([Factor(1), Factor(1)])(Picture(np.zeros((3, 4, 3), np.uint8)), shares.append)
     assert shares == [0.5, 1.0]
-
-
-def test_every_8_bit_level_survives_16() -> None:
-    levels = np.arange(256, dtype=np.uint16)
-    assert (to_8_bit(levels * 257) == levels).all()
-    assert to_8_bit(np.array([128, 129, 65_535], np.uint16)).tolist() == [0, 1, 255]

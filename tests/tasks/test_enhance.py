@@ -13,7 +13,8 @@ from restore_cli.device import Device
 from restore_cli.errors import NotFiniteError, RestoreError
 from restore_cli.networks import Network, Part
 from restore_cli.picture.compression import Compression
-from restore_cli.picture.picture import Picture, to_unit
+from restore_cli.picture.depth import to_unit
+from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
 from restore_cli.tasks import light
 from restore_cli.tasks.enhance import Enhancer

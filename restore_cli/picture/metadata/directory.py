@@ -74,16 +74,20 @@ class Directory:
 
     def values(self, layout: Layout) -> dict[int, Value]:
         """Return the values that are not empty by tag, as `layout` lays them out."""
-        values = {tag: read_value(self.buffer, entry) for tag, entry in self.entries.items() if entry.count}
+        values = {tag: Value(entry.kind, self.data(tag)) for tag, entry in self.entries.items() if entry.count}
         return {tag: value.in_order(self.layout, layout) for tag, value in values.items()}
 
     def data(self, tag: int) -> bytes:
         """Return the bytes of a value; none if it is absent."""
-        return read_value(self.buffer, self.entries[tag]).data if tag in self.entries else b""
+        entry = self.entries.get(tag)
+        return b"" if entry is None else bytes(self.buffer[entry.at : entry.at + entry.size])
 
     def integers(self, tag: int) -> tuple[int, ...]:
         """Return the items of a value of whole numbers; none if it is absent or of another kind."""
-        return read_integers(self.buffer, self.entries.get(tag), self.layout)
+        entry = self.entries.get(tag)
+        if entry is None or entry.kind not in INTEGERS:
+            return ()
+        return struct.unpack(f"{self.layout.order}{entry.count}{INTEGERS[entry.kind]}", self.data(tag))
 
     def integer(self, tag: int) -> int | None:
         """Return the first of such items."""
@@ -115,8 +119,8 @@ class Directory:
         return None if offset is None else self.at(offset)
 
 
-def read_header(buffer: Buffer) -> tuple[Layout, int]:
-    """Return the layout of a TIFF or EXIF block and the offset of its first directory.
+def read_first_directory(buffer: Buffer) -> Directory:
+    """Read the first directory of a TIFF or EXIF block.
 
     Raises:
         ValueError: it is no TIFF, or it is cut.
@@ -124,16 +128,7 @@ def read_header(buffer: Buffer) -> tuple[Layout, int]:
     layout = LAYOUTS.get(bytes(buffer[0:4]))
     if layout is None:
         raise ValueError("no TIFF header")
-    return layout, _unpack(buffer, layout.header_bytes - layout.offset.size, layout.offset)[0]
-
-
-def read_first_directory(buffer: Buffer) -> Directory:
-    """Read the first directory of a TIFF or EXIF block.
-
-    Raises:
-        ValueError: it is no TIFF, or it is cut.
-    """
-    layout, offset = read_header(buffer)
+    (offset,) = _unpack(buffer, layout.header_bytes - layout.offset.size, layout.offset)
     return read_directory(buffer, offset, layout)
 
 
@@ -155,18 +150,6 @@ def read_directory(buffer: Buffer, offset: int, layout: Layout) -> Directory:
     except ValueError:  # some writers leave the last offset out
         following = 0
     return Directory(buffer, layout, offset, entries, following if following < len(buffer) else 0, next_at)
-
-
-def read_value(buffer: Buffer, entry: Entry) -> Value:
-    """Return the value that `entry` describes."""
-    return Value(entry.kind, bytes(buffer[entry.at : entry.at + entry.size]))
-
-
-def read_integers(buffer: Buffer, entry: Entry | None, layout: Layout) -> tuple[int, ...]:
-    """Return the items of a value of whole numbers; none if it is absent or of another kind."""
-    if entry is None or entry.kind not in INTEGERS:
-        return ()
-    return struct.unpack(f"{layout.order}{entry.count}{INTEGERS[entry.kind]}", read_value(buffer, entry).data)
 
 
 def _walk_entries(buffer: Buffer, start: int, end: int, layout: Layout) -> Iterator[tuple[int, Entry]]:

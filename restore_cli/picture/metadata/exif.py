@@ -26,11 +26,11 @@ PIXEL_DATA = ((0x0201, 0x0202), (0x0111, 0x0117))
 """Tags of where a thumbnail's bytes lie, and how many they are: JPEG, and uncompressed."""
 
 
-def upright_exif(block: bytes, size: WidthHeight | None = None, orientation: int | None = None) -> bytes:
+def upright_exif(block: bytes, size: WidthHeight, orientation: int) -> bytes:
     """Set the orientation to upright and take the thumbnail out; the prefix of JPEG goes as well.
 
-    The picture is turned by `orientation`, by default by the one that the block states. Where rows become columns, the
-    horizontal and the vertical resolution change places. With a picture of `size` now, places in it are turned, too.
+    The picture was turned by `orientation` and is of `size` now: places in it are turned, too, and where rows become
+    columns, the horizontal and the vertical resolution change places.
 
     Raises:
         ValueError: the block is damaged.
@@ -39,11 +39,10 @@ def upright_exif(block: bytes, size: WidthHeight | None = None, orientation: int
     first = read_first_directory(upright)
     if first.layout.big:
         raise ValueError("an EXIF block is no BigTIFF")
-    orientation = orientation or _orientation(first)
     if orientation in TRANSPOSED:
         _swap(upright, first.entries.get(X_RESOLUTION), first.entries.get(Y_RESOLUTION))
     group = first.below(EXIF)
-    if group is not None and size is not None:
+    if group is not None:
         Geometry(upright, first, group).turn(orientation, size)
     if ORIENTATION in first.entries:
         _set_integer(upright, first.entries[ORIENTATION], 1, first.layout)
@@ -77,11 +76,7 @@ def orientation_of(block: bytes) -> int:
     Raises:
         ValueError: the block is damaged.
     """
-    return _orientation(read_first_directory(block.removeprefix(PREFIX)))
-
-
-def _orientation(first: Directory) -> int:
-    orientation = first.integer(ORIENTATION)
+    orientation = read_first_directory(block.removeprefix(PREFIX)).integer(ORIENTATION)
     return orientation if orientation is not None and 1 <= orientation <= 8 else 1
 
 

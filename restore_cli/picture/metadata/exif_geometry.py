@@ -48,8 +48,8 @@ class Geometry:
             if orientation in MIRRORED_DOWN and place:
                 place[1] = upright[1] - 1 - place[1]
             self._set_subject(tag, place + extent)
-        if orientation in TRANSPOSED and all(tag in self._tags.entries for tag in FOCAL_PLANE):
-            across, down = (self._tags.rational(tag) for tag in FOCAL_PLANE)
+        across, down = (self._tags.rational(tag) for tag in FOCAL_PLANE)
+        if orientation in TRANSPOSED and across is not None and down is not None:
             self._set_density(FOCAL_PLANE[0], down)
             self._set_density(FOCAL_PLANE[1], across)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import IO, NamedTuple
 
-from restore_cli.picture.metadata.jpeg_comments import decode_comment
-from restore_cli.picture.metadata.texts import COMMENT, Text
+from restore_cli.picture.metadata.texts import COMMENT, Text, decode_comment
 
 LARGEST_FILE = 1 << 26
 """Bytes; more is not read."""

@@ -1,4 +1,4 @@
-"""Segments of JPEG before its samples (ITU-T T.81, B.1.1.4), and the EXIF and XMP in them."""
+"""Segments of JPEG before its samples (ITU-T T.81, B.1.1.4), and the EXIF, XMP and comments in them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from restore_cli.picture.metadata.exif import HEADERS, PREFIX
 from restore_cli.picture.metadata.inserting import insert
 from restore_cli.picture.metadata.iptc import PHOTOSHOP
 from restore_cli.picture.metadata.part import Part
+from restore_cli.picture.metadata.texts import COMMENT, Text, decode_comment
 
 APP = tuple(bytes([marker]) for marker in range(0xE0, 0xF0))
 COM, DQT, SOS, FILLING = b"\xfe", b"\xdb", b"\xda", b"\xff"
@@ -103,6 +104,17 @@ def has_jumbf(file: IO[bytes]) -> bool:
     return any(content[:2] == b"JP" and content[12:16] == b"jumb" for content in contents(file, APP11))
 
 
+def read_comments(file: IO[bytes]) -> list[Text]:
+    """Return the comments that stand before the samples."""
+    comments = [decode_comment(content.rstrip(b"\0")) for content in contents(file, COM)]
+    return [Text(COMMENT, comment) for comment in comments if comment]
+
+
+def fits_jpeg(text: Text) -> bool:
+    """Tell whether JPEG has a place for `text`."""
+    return text.keyword == COMMENT and len(text.words.encode()) <= LARGEST_SEGMENT
+
+
 def insert_blocks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> None:
     """Put EXIF, and XMP that fits, into a finished JPEG, where all programs look for them.
 
@@ -113,6 +125,11 @@ def insert_blocks(file: IO[bytes], exif: bytes | None, xmp: bytes | None) -> Non
     if xmp and len(xmp) <= LARGEST_XMP:
         blocks.append(XMP_NAMESPACE + xmp)
     insert_segments(file, APP1, blocks, behind=(APP0,))
+
+
+def insert_comments(file: IO[bytes], comments: Sequence[Text]) -> None:
+    """Put texts that JPEG has a place for into a finished file, behind the segments of applications."""
+    insert_segments(file, COM, [comment.words.encode() for comment in comments], behind=APP)
 
 
 def insert_segments(file: IO[bytes], marker: bytes, blocks: Sequence[bytes], *, behind: Container[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The parts of which files consist: segments of JPEG, chunks of PNG, boxes of JPEG 2000."""
+"""The parts of which files consist: segments of JPEG, chunks of PNG, boxes of JPEG 2000, AVIF and HEIC."""
 
 from __future__ import annotations
 

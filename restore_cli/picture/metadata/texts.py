@@ -27,3 +27,11 @@ class Text:
 def texts_to_keep(texts: Iterable[Text]) -> tuple[Text, ...]:
     """Return those of `texts` that stay true of the restored picture, each once."""
     return tuple(text for text in dict.fromkeys(texts) if not text.keyword.startswith(NOT_OF_THE_PICTURE))
+
+
+def decode_comment(content: bytes) -> str:
+    """Return text in UTF-8, or, where it is none, in Latin-1."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, NamedTuple
 
 from restore_cli.picture.metadata.density import Density
-from restore_cli.picture.metadata.directory import Buffer, Directory, mapped, read_first_directory
+from restore_cli.picture.metadata.directory import Directory, mapped, read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.exif import EXIF
 from restore_cli.picture.metadata.exif_resolution import density_in
@@ -67,25 +67,13 @@ def read_tags(file: IO[bytes]) -> TiffTags:
         first = read_first_directory(content)
         resources = first.data(PHOTOSHOP)
         return TiffTags(
-            exif=exif_of_tiff(content),
+            exif=_exif_of(first),
             iptc=records_of(first.data(IPTC)) or records_of(resources),
             resources=resources,
             density=density_in(first),
             left_out=tuple(name for name, tags in OTHERS.items() if not first.entries.keys().isdisjoint(tags)),
             other_colours=_other_than_srgb(first),
         )
-
-
-def exif_of_tiff(file: Buffer) -> bytes | None:
-    """Gather the descriptive tags of a TIFF's first image into a block of their own; None if there are none.
-
-    Raises:
-        ValueError: the directory of the first image is damaged.
-    """
-    first = read_first_directory(file)
-    writer = DirectoryWriter(Layout(first.layout.order))
-    values = _described_values(first, writer)
-    return writer.with_header(writer.add(values)) if values else None
 
 
 def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None:
@@ -109,6 +97,13 @@ def append_tags(file: IO[bytes], exif: bytes | None, iptc: bytes | None) -> None
     file.write(bytes(end % 2) + writer.content)
     file.seek(0)
     file.write(header)
+
+
+def _exif_of(first: Directory) -> bytes | None:
+    """Gather the descriptive tags of a first directory into a block of their own; None if there are none."""
+    writer = DirectoryWriter(Layout(first.layout.order))
+    values = _described_values(first, writer)
+    return writer.with_header(writer.add(values)) if values else None
 
 
 def _other_than_srgb(first: Directory) -> str | None:

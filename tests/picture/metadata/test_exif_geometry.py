@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from restore_cli.picture.formats import format_by_name
+from restore_cli.picture.metadata.directory import read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.exif import EXIF, ORIENTATION, sized_exif, upright_exif
 from restore_cli.picture.metadata.layout import LONG, RATIONAL, SHORT, Layout, Value
@@ -88,11 +89,29 @@ def test_a_picture_made_by_a_program_has_no_size_to_scale_from(samples: np.ndarr
     assert block in written
 
 
+@pytest.mark.parametrize("short", [DENSITY_ACROSS, DENSITY_DOWN])
+def test_densities_of_another_kind_stay_as_they_are(short: int) -> None:
+    unit = 0xA210
+    camera = {DENSITY_ACROSS: density(5000, 3), DENSITY_DOWN: density(400), unit: shorts(2)} | {short: shorts(300)}
+    upright = upright_exif(block_with(camera, orientation=6), (40, 60), 6)
+    group = read_first_directory(upright).below(EXIF)
+    assert group is not None
+    assert group.values(group.layout) == camera
+
+
+def test_a_density_of_another_kind_may_end_a_block_without_a_last_offset() -> None:
+    first = struct.pack("<H" + 2 * "HHII" + "I", 2, ORIENTATION, SHORT, 1, 6, EXIF, LONG, 1, 46, 0)
+    group = struct.pack("<H" + 2 * "HHII", 2, DENSITY_ACROSS, RATIONAL, 1, 38, DENSITY_DOWN, SHORT, 1, 300)
+    block = b"II*\0\x08\0\0\0" + first + struct.pack("<II", 400, 1) + group
+    upright = upright_exif(block, (40, 60), 6)
+    assert sum(old != new for old, new in zip(block, upright, strict=True)) == 1
+
+
 @pytest.mark.parametrize("at", [0, 6, 10, 30])
 def test_a_subject_that_lies_in_the_tags_themselves_harms_nobody(at: int) -> None:
     block = bytearray(block_with({AREA: shorts(1, 2, 3, 4)}, orientation=6))
     entry = block.index(struct.pack("<HHI", AREA, SHORT, 4))
     struct.pack_into("<I", block, entry + 8, at)
-    upright = upright_exif(bytes(block), (40, 60))
+    upright = upright_exif(bytes(block), (40, 60), 6)
     assert sum(old != new for old, new in zip(block, upright, strict=True)) == 1
     assert sized_exif(upright, (80, 120), (40, 60)) == upright

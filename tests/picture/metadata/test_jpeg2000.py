@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from PIL import Image
 
 from restore_cli.picture.metadata.exif import orientation_of
 from restore_cli.picture.metadata.jpeg2000 import EXIF, IPTC, XMP, bits_per_sample, read_blocks, read_profile
-from restore_cli.picture.picture import spread_bits
 from restore_cli.picture.reading import read_picture
+from restore_cli.picture.writing import encode_picture
 
 
 def with_depth(content: bytes, bits: int) -> bytes:
@@ -69,6 +70,14 @@ def test_exif_xmp_and_iptc_come_with_the_picture(samples: np.ndarray, save: Any,
         assert picture.metadata.exif is not None
         assert orientation_of(picture.metadata.exif) == 1
         assert picture.metadata.pixels_per_mm == pytest.approx((300 / 25.4, 300 / 25.4))
+
+
+def test_what_is_said_of_a_panorama_is_scaled_with_the_picture(samples: np.ndarray, save: Any) -> None:
+    packet = b"<rdf:Description GPano:FullPanoWidthPixels='120' GPano:CroppedAreaTopPixels='5'/>"
+    picture = read_picture(with_blocks(save(samples, "JPEG2000"), XMP + packet))
+    larger = replace(picture, pixels=np.zeros((4 * picture.height, 3 * picture.width, 3), np.uint8))
+    written = read_picture(encode_picture(larger, "png")).metadata.xmp
+    assert written == packet.replace(b"120", b"360").replace(b"'5'", b"'20'")
 
 
 @pytest.mark.parametrize("method", [2, 3])
@@ -131,20 +140,3 @@ def test_deep_grey_is_read_whole(stream: bool, deep_samples: np.ndarray, save: A
     picture = read_picture(save(grey, "JPEG2000", no_jp2=stream))
     assert (picture.depth, picture.notes) == (16, ())
     assert (picture.pixels[..., 0] == grey).all()
-
-
-@pytest.mark.parametrize(
-    ("bits", "dtype"), [(1, np.uint8), (4, np.uint8), (10, np.uint16), (12, np.uint16), (9, np.uint16)]
-)
-def test_bits_are_spread_over_the_full_range(bits: int, dtype: type) -> None:
-    width = 8 * np.dtype(dtype).itemsize
-    levels = np.arange(2**bits)
-    spread = spread_bits((levels << (width - bits)).astype(dtype), bits)
-    exact = levels * (2**width - 1) / (2**bits - 1)
-    assert (spread[0], spread[-1]) == (0, 2**width - 1)
-    assert np.abs(spread - exact).max() < 1
-
-
-def test_whole_samples_are_left_alone() -> None:
-    samples = np.arange(256, dtype=np.uint8)
-    assert (spread_bits(samples.copy(), 8) == samples).all()

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+from restore_cli.batch.claims import CLAIM_SUFFIX, drop_if_stale
 from restore_cli.files.replacing import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_being_written, temporary_beside
-from restore_cli.picture.claims import CLAIM_SUFFIX, drop_if_stale
 
 
 def remove_leftovers(folder: Path) -> None:

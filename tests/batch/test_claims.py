@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from restore_cli.batch.claims import SECONDS_TO_SIGN, _own_host, claim_on, claimed
+from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictureError
 from restore_cli.files.replacing import TEMPORARY_PREFIX, _open_with_name, temporary_beside
-from restore_cli.picture.claims import SECONDS_TO_SIGN, _own_host, claim_on, claimed
-from restore_cli.picture.leftovers import remove_leftovers
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from restore_cli.picture.claims import claimed
+from restore_cli.batch.claims import claimed
 from restore_cli.files.replacing import _open_with_name, temporary_beside
 target = Path(sys.argv[1])
 with claimed(target):

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.hardware import is_on_host_without_gradient
 from restore_cli.layers.sampling import Centres, place_centres
 
 WINDOW, STRIDE = 7, 3

@@ -49,11 +49,9 @@ class Sampler:
     def __init__(self, recipe: Recipe, collection: Collection) -> None:
         self.patches = recipe.patches
         self.degradations = recipe.degradations
-        learned, self._held_out = collection.learned, collection.held_out
-        if recipe.degradations.largest_scale > 1:  # inputs of pairs have the size of their targets
-            learned, self._held_out = ([Example(each.target) for each in side] for side in (learned, self._held_out))
-        self._singles = [example for example in learned if example.input is None]
-        self._pairs = [example for example in learned if example.input is not None]
+        self._held_out = collection.held_out
+        self._singles = [example for example in collection.learned if example.input is None]
+        self._pairs = [example for example in collection.learned if example.input is not None]
         weights = [each.target.size if recipe.patches.by_area else 1 for each in self._singles]
         self._upto = np.cumsum(weights) / max(1, sum(weights))  # share of patches of a photograph and all before it
         self._drawings = Drawings(recipe)

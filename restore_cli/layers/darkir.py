@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from restore_cli.layers.dilated import convolve_dilated, pad_for
 from restore_cli.layers.execution import IN_ONE_PIECE, Executor, Step
 from restore_cli.layers.fused import add_convolution
-from restore_cli.layers.host import is_on_host_with_gradient
 from restore_cli.layers.norm import ChannelLayerNorm
 
 
@@ -95,7 +94,7 @@ class Branch(nn.Module):
         weight, bias = convolution.weight, convolution.bias
         assert isinstance(weight, Tensor)
         assert isinstance(bias, Tensor)
-        if self.dilation > 1 and is_on_host_with_gradient(x):
+        if self.dilation > 1 and x.device.type == "cpu" and torch.is_grad_enabled():
             convolved = convolve_dilated(x, weight, bias, self.dilation)
             return convolved if total is None else total + convolved
         groups = x.shape[1]

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.hardware import is_on_host_without_gradient
 from restore_cli.layers.rows import divide_rows
 
 BAND_PIXELS = 1 << 17

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 
 def has_float64(device: torch.device) -> bool:
@@ -19,3 +20,8 @@ def memory_format(device: torch.device) -> torch.memory_format:
     word.
     """
     return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
+
+
+def is_on_host_without_gradient(x: Tensor) -> bool:
+    """Tell whether `x` lies on a processor and no gradient will be asked for, so that buffers may be used again."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled()

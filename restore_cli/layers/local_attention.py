@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.hardware import is_on_host_without_gradient
 from restore_cli.layers.sampling import Centres, place_centres
 
 WINDOW, STRIDE = 7, 3
@@ -117,19 +117,18 @@ class LocalAttention(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, x: Tensor, place: Place, into: Tensor | None = None) -> Tensor:
-        """Weigh `x`; the result lies in `into`, or in `x` where that is None, except in training."""
+    def forward(self, x: Tensor, place: Place, into: Tensor) -> Tensor:
+        """Weigh `x`; the result lies in `into`, which may be `x`, except in training."""
         lines = stretch_columns(self.body(x), place.columns)  # n, cells, w, channels
         weighed = x.permute(0, 2, 3, 1)  # n, h, w, channels
         if torch.is_grad_enabled():
             weights = torch.cat([part for _, part in stretch_rows(lines, place.rows)], dim=1)
             return (weighed * weights * torch.sigmoid(weighed[..., :1])).permute(0, 3, 1, 2)
-        result = x if into is None else into
-        pixels = result.permute(0, 2, 3, 1)
+        pixels = into.permute(0, 2, 3, 1)
         gate = torch.sigmoid(weighed[..., :1].contiguous())  # n, h, w, 1
         for rows, weights in stretch_rows(lines, place.rows):
             torch.mul(weighed[:, rows], weights.mul_(gate[:, rows]), out=pixels[:, rows])
-        return result
+        return into
 
 
 class FastLocalAttention(nn.Module):

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from restore_cli.layers.execution import row_sums
 from restore_cli.layers.hardware import memory_format
 
+EPSILON = 1e-6
+"""Added to what is divided by."""
+
 
 class ChannelLayerNorm(nn.Module):
     """Normalise every pixel over its channels, then scale and shift each channel.
@@ -21,15 +24,14 @@ class ChannelLayerNorm(nn.Module):
     where the tensor is `channels_last`; the kernel adds up in float32 whatever the tensor's dtype.
     """
 
-    def __init__(self, dim: int, eps: float = 1e-6) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(dim))
         self.bias = nn.Parameter(torch.zeros(dim))
-        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         pixels = x.permute(0, 2, 3, 1)  # n, h, w, c
-        normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
+        normalised = F.layer_norm(pixels, self.weight.shape, self.weight, self.bias, EPSILON).permute(0, 3, 1, 2)
         return normalised.contiguous(memory_format=memory_format(x.device))
 
 
@@ -40,16 +42,15 @@ class GlobalResponseNorm(nn.Module):
     of it sums `channel_energy` over all parts first and passes the sum.
     """
 
-    def __init__(self, dim: int, eps: float = 1e-6) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.zeros(1, dim, 1, 1))
         self.beta = nn.Parameter(torch.zeros(1, dim, 1, 1))
-        self.eps = eps
 
     def forward(self, x: Tensor, energy: Tensor | None = None) -> Tensor:
         """Normalise `x` with `energy` (n or 1, c, 1, 1; float32 or float64), measured on `x` itself when None."""
         length = (channel_energy(x) if energy is None else energy).sqrt()
-        response = (length / (length.mean(dim=1, keepdim=True) + self.eps)).to(x.dtype)  # n, c, 1, 1
+        response = (length / (length.mean(dim=1, keepdim=True) + EPSILON)).to(x.dtype)  # n, c, 1, 1
         return torch.addcmul(self.beta, x, 1 + self.gamma * response)
 
 

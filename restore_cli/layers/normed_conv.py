@@ -5,7 +5,6 @@ Source: Ioffe, Szegedy: Batch Normalization, ICML 2015, arXiv:1502.03167.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Self
 
 from torch import Tensor, nn
@@ -47,7 +46,3 @@ class NormedConv(nn.Module):
             return then(self.conv(x.to(dtype)), *planes)
 
         return executor.pooled(step, x.planes, *planes, halo=self.halo)
-
-    def full_precision_modules(self) -> Iterable[nn.Module]:
-        """Name the modules that stay float32 under reduced precision: none."""
-        return ()

@@ -10,7 +10,6 @@ the 5x5 average, which is the same since both are linear.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import reduce
 from typing import Any, Self
 
@@ -98,10 +97,6 @@ class SAConv2d(nn.Module):
         switch = average(votes, self.stride) + self.switch.bias  # n, 1, h / stride, w / stride
         seen_near, seen_far = self._look(x, near, far)
         return torch.lerp(seen_far, seen_near, switch.to(seen_far.dtype))
-
-    def full_precision_modules(self) -> Iterable[nn.Module]:
-        """Name the modules that stay float32 under reduced precision."""
-        return [self.pre_context, self.post_context]
 
     def fold(self) -> Self:
         """Return the same convolution with standardised weights, and with the normalisation, as evaluated, in them."""

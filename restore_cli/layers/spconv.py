@@ -9,7 +9,6 @@ is enough.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Self
 
 import torch
@@ -95,10 +94,6 @@ class SPConv(nn.Module):
         """Return `then(y, *planes)` for the result y of the folded form; `then` treats every pixel for itself."""
         step = self.joined(self.shares(x, executor))
         return executor.pooled(lambda x, *planes: then(step(x), *planes), x.planes, *planes, halo=self.halo)
-
-    def full_precision_modules(self) -> Iterable[nn.Module]:
-        """Name the modules that stay float32 under reduced precision: none."""
-        return ()
 
     def shares(self, x: Measured, executor: Executor) -> Tensor:
         """Return the shares of both parts of the folded form (2, n, outplanes, 1, 1), whose input has stride 1."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from restore_cli.layers.fused import add, add_convolution
-from restore_cli.layers.host import is_on_host_without_gradient
+from restore_cli.layers.hardware import is_on_host_without_gradient
 from restore_cli.layers.rows import divide_rows
 
 BAND_PIXELS = 1 << 16

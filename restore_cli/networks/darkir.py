@@ -104,7 +104,8 @@ class DarkIR(SteppedNetwork):
     def restore(self, x: Tensor, executor: Executor) -> Tensor:
         """Restore `x` (n, 3, h, w float32) of any size to the same size; off the grid it is padded with zeros."""
         height, width = x.shape[-2:]
-        padded = F.pad(x, (0, -width % self.grid, 0, -height % self.grid))
+        right, below = -width % self.grid, -height % self.grid
+        padded = F.pad(x, (0, right, 0, below)) if right or below else x  # padding by nothing copies
         light, skips = self._encode(padded, executor)
         features = self._decode(light, skips, executor)
         result: Tensor = executor.local(lambda features, x: self.ending(features) + x, features, padded, halo=1)

@@ -68,10 +68,6 @@ class ResidualBlock(nn.Module):
         hidden = self.first.execute(x, executor, F.relu_)
         return self.second.execute(hidden, executor, torch.add, x.planes)
 
-    def full_precision_modules(self) -> Iterable[nn.Module]:
-        """Name the modules that stay float32 under reduced precision."""
-        return [*self.first.full_precision_modules(), *self.second.full_precision_modules()]
-
     def fold(self) -> ResidualBlock:
         """Return the same block with its normalisations in the weights."""
         return ResidualBlock(self.first.fold(), self.second.fold())
@@ -104,12 +100,6 @@ class Denoiser(SteppedNetwork):
         self.grid = SMALLEST_SIDE * shrink
         self.shrink = shrink
         self.folded = folded
-        self.arguments: dict[str, Any] = {
-            "width": width,
-            "kinds": tuple(kinds),
-            "shrink": shrink,
-            "sa_groups": sa_groups,
-        }
         self.bytes_per_pixel = 4 * (4 * width // shrink**2 + 6)  # features thrice and what is made of them, the picture
         channels = 3 * shrink**2
 
@@ -152,14 +142,16 @@ class Denoiser(SteppedNetwork):
         """Return the same network with all normalisations, as evaluated, in the weights, for inference."""
         if self.folded:
             return self
-        folded = type(self)(**self.arguments, folded=True)
-        folded.intro, folded.ending = copy.deepcopy(self.intro), copy.deepcopy(self.ending)
+        folded = copy.deepcopy(self)
         folded.blocks = nn.Sequential(*(block.fold() for block in self._blocks()))
+        folded.folded = True
         return folded.eval().requires_grad_(False)
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         """Keep what makes the features that the skips hand on, and the result; and what averages are mixed by."""
-        return [self.intro, self.ending, *(part for block in self._blocks() for part in block.full_precision_modules())]
+        switched = [module for module in self.modules() if isinstance(module, SAConv2d)]
+        contexts = [context for module in switched for context in (module.pre_context, module.post_context)]
+        return [self.intro, self.ending, *contexts]
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         """Restore `x` (n, 3, h, w) of sides on the grid; unlike `restore`, this can be trained."""

@@ -33,7 +33,7 @@ class BasicLayer(nn.Module):
 
 
 class SAFMNBCIE(Network):
-    """SAFMN_BCIE: scale 1; the picture is folded by `upscaling_factor` before the blocks and unfolded after them."""
+    """SAFMN_BCIE: scale 1; pixels are unshuffled by `upscaling_factor` before the blocks and shuffled after them."""
 
     architecture = "safmn-bcie"
     locality = Locality.CLOSE
@@ -48,35 +48,33 @@ class SAFMNBCIE(Network):
         self.grid = 8 * upscaling_factor
         self.halo = upscaling_factor * HALO * n_blocks * num_layers
         self.receptive_field = upscaling_factor * (n_blocks * (RECEPTIVE_FIELD * num_layers + 1) + 2) + 1
-        folded = upscaling_factor**2
-        body = features_bytes(dim, round(dim * ffn_scale), upscaling_factor) // folded
-        self.bytes_per_pixel = max(body, 4 * (2 * dim + 2 * dim // folded + 6))  # features unfolded, twice
-        self.to_feat = nn.Sequential(
-            nn.PixelUnshuffle(upscaling_factor), nn.Conv2d(3 * upscaling_factor**2, dim, 3, padding=1)
-        )
+        area = upscaling_factor**2
+        body = features_bytes(dim, round(dim * ffn_scale), upscaling_factor) // area
+        self.bytes_per_pixel = max(body, 4 * (2 * dim + 2 * dim // area + 6))  # features shuffled, twice
+        self.to_feat = nn.Sequential(nn.PixelUnshuffle(upscaling_factor), nn.Conv2d(3 * area, dim, 3, padding=1))
         self.feats = nn.Sequential(*(BasicLayer(num_layers, dim, round(dim * ffn_scale)) for _ in range(n_blocks)))
         self.to_img = nn.Sequential(
-            nn.Conv2d(dim, dim * upscaling_factor**2, 3, padding=1),
+            nn.Conv2d(dim, dim * area, 3, padding=1),
             nn.PixelShuffle(upscaling_factor),
             nn.Conv2d(dim, 3, 3, padding=1),
         )
 
     @classmethod
     def hyperparameters(cls, state: StateDict) -> dict[str, Any]:
-        dim, folded = state["to_feat.1.weight"].shape[:2]
+        dim, channels = state["to_feat.1.weight"].shape[:2]
         return {
             "dim": dim,
             "n_blocks": count_blocks(state, "feats"),
             "num_layers": count_blocks(state, "feats.0.layers"),
             "ffn_scale": state["feats.0.layers.0.ccm.ccm.0.weight"].shape[0] / dim,
-            "upscaling_factor": math.isqrt(folded // 3),
+            "upscaling_factor": math.isqrt(channels // 3),
         }
 
     def full_precision_modules(self) -> Iterable[nn.Module]:
         return (self.to_img,)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
-        features = self.to_feat(x.to(next(self.feats.parameters()).dtype))  # n, dim, h / fold, w / fold
+        features = self.to_feat(x.to(next(self.feats.parameters()).dtype))  # n, dim, h / factor, w / factor
         features = self.feats(features) + features
         picture: Tensor = self.to_img(features.float())  # n, 3, h, w
         return cut_core(picture, part, self.scale)

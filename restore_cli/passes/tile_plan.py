@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from restore_cli.device import Device
@@ -52,26 +52,16 @@ class CoreSize:
         return max(self.width, self.height)
 
 
+@dataclass(frozen=True, slots=True)
 class TilePlanner:
     """Chooses the size of tiles for one picture."""
 
-    def __init__(
-        self,
-        network: Network,
-        device: Device,
-        policy: TilePolicy,
-        whole: Box,
-        halo: int,
-        *,
-        reduced_precision: bool,
-    ) -> None:
-        self.network = network
-        self.device = device
-        self.policy = policy
-        self.whole = whole
-        self.halo = halo
-        factor = TILE_FACTOR_REDUCED if reduced_precision and device.is_host else TILE_FACTOR
-        self._pixel_bytes = round(factor * network.bytes_per_pixel)
+    network: Network
+    device: Device
+    policy: TilePolicy
+    whole: Box
+    halo: int
+    reduced_precision: bool = field(kw_only=True)
 
     def choose(self, *, held: int = 0, row_bytes: int = 0) -> CoreSize:
         """Return the size of the first cores to try; that of the whole picture where it may go in one piece.
@@ -96,6 +86,12 @@ class TilePlanner:
         if self.whole.height * self.whole.width <= min(room, largest**2) and self.whole.height <= highest:
             return CoreSize(longest, longest)
         return self._least_work(free, min(highest, largest), largest, row_bytes)
+
+    @property
+    def _pixel_bytes(self) -> int:
+        """Bytes that a tile takes for each pixel it reads."""
+        factor = TILE_FACTOR_REDUCED if self.reduced_precision and self.device.is_host else TILE_FACTOR
+        return round(factor * self.network.bytes_per_pixel)
 
     def _free(self, held: int) -> int:
         """Return the bytes that tiles and bands may take, `held` being what the caller is about to take besides."""

@@ -27,27 +27,12 @@ def parse_flag(text: str) -> bool:
     return {"": True, "yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
 
 
-def parse_speed(text: str) -> Speed:
-    """Read the name of a speed, in capital or small letters."""
-    return Speed(text.lower())
-
-
-def parse_wrap(text: str) -> Wrap:
-    """Read which edges meet, in capital or small letters."""
-    return Wrap(text.lower())
-
-
-def parse_alpha(text: str) -> Alpha:
-    """Read what alpha means, in capital or small letters."""
-    return Alpha(text.lower())
-
-
 ENHANCER: dict[str, Key] = {
     "model": (str, "a name or a file"),
     "strength": (parse_share, "a number from 0 to 1"),
     "tta": (parse_flag, "yes or no"),
-    "wrap": (parse_wrap, "x, y or xy"),
-    "alpha": (parse_alpha, "transparency or data"),
+    "wrap": (lambda text: Wrap(text.lower()), "x, y or xy"),
+    "alpha": (lambda text: Alpha(text.lower()), "transparency or data"),
 }
 STEPS: Mapping[TaskName, Mapping[str, Key]] = {
     "upscale": {
@@ -58,7 +43,7 @@ STEPS: Mapping[TaskName, Mapping[str, Key]] = {
         "height": (int, "a number of pixels"),
         "long-edge": (int, "a number of pixels"),
         "restore-alpha": (parse_flag, "yes or no"),
-        "speed": (parse_speed, "fast, balanced or best"),
+        "speed": (lambda text: Speed(text.lower()), "fast, balanced or best"),
     },
     "lowlight": {**ENHANCER, "preserve-highlights": (parse_flag, "yes or no")},
     "deblur": ENHANCER,

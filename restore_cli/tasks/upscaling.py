@@ -13,6 +13,7 @@ from torch import Tensor
 
 from restore_cli.passes.tile_pass import unchanged
 from restore_cli.passes.tile_plan import BANDS_ALIVE
+from restore_cli.picture.assembling import PictureAssembler
 from restore_cli.picture.depth import to_samples
 from restore_cli.picture.picture import Picture, Samples
 from restore_cli.restorer import Restorer, Run
@@ -104,26 +105,19 @@ class Upscaling:
         """Return what the network makes of the alpha, taken for a grey picture: height, width."""
         assert self.picture.alpha is not None
         grey = replace(self.picture, pixels=self.picture.alpha[..., None], alpha=None, beyond_srgb=None)
-        restored = self.storage.empty((self.height, self.width), grey.pixels.dtype)
-        reached = 0
-
-        def take(band: Picture) -> None:
-            nonlocal reached
-            restored[reached : reached + band.height] = band.pixels[..., 0]
-            reached += band.height
-
+        assembler = PictureAssembler(self.height)
         Upscaling(
             grey,
             (self.height, self.width),
             self.restorer,
-            take,
+            assembler.add,
             strength=self.strength,
             tta=self.tta,
             alpha=self.alpha,
             restores_alpha=False,
             whole_bytes=self.whole_bytes,
         ).run(sizes, progress)
-        return restored
+        return assembler.picture.pixels[..., 0]
 
     def _restore_in_rows(self, source: Colour, size: Size, progress: Progress) -> Run:
         """Let the last pass, whose result has `size`, make the samples of the result, tile by tile.

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.random import Generator
@@ -37,8 +35,8 @@ SIGNAL_DEPENDENT = 0.3
 GREY_NOISE = 0.15
 """Share of noisy pictures whose noise is the same in all channels, as it is in grey ones."""
 WEAK_NOISE = 1.5
-"""Power of an even number from 0 to 1 that the strength of noise follows; above 1, so that weak noise is learned well,
-which photographs have most of."""
+"""Noise of strength u to this power is drawn, u uniform from 0 to 1; above 1, so that weak noise, which most
+photographs have, is learned well."""
 COMPRESSED_LAST = 0.7
 """Share of photographs that are compressed after the reduction: most were made small before they were stored."""
 WEBP = 0.2
@@ -51,98 +49,22 @@ SUBSAMPLED = 0.7
 """Share of compressed pictures whose colour has half the resolution, as most programs store it."""
 
 
-class Degradation(Protocol):
-    """Makes an input of a photograph."""
+def degrade(target: Samples, height: int, width: int, recipe: Degradations, random: Generator) -> Samples:
+    """Return the input, with `height` rows and `width` columns, that a recipe makes of a photograph.
 
-    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
-        """Return the input for `target`, with `height` rows and `width` columns."""
-
-
-def build_degradation(recipe: Degradations) -> Degradation:
-    """Return the degradation that a recipe asks for."""
-    kinds: dict[str, Degradation] = {
-        "bicubic": lambda target, height, width, random: imresize(target, height, width),
-        "photo": Photo(recipe.blur, recipe.noise, recipe.quality),
-        "dark": Dark(recipe.exposure, recipe.blur),
-        "noise": Noise(recipe.noise, recipe.camera, recipe.quality),
-        "jpeg": Jpeg(recipe.quality),
-    }
-    return kinds[recipe.kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """Blur, noise and compression in any order and a reduction: what photographs from the web went through."""
-
-    blur: Numbers
-    noise: Numbers
-    quality: tuple[int, int]
-
-    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
-        """Return the input for `target`."""
-        format = "WEBP" if random.random() < WEBP else "JPEG"
-
-        def compress(x: Samples) -> Samples:
-            return compressed(x, self.quality, format, random)
-
-        steps: list[Callable[[Samples], Samples]] = [
-            lambda x: blurred(x, random.uniform(*self.blur)),
-            lambda x: noisy(x, random.uniform(*self.noise), random),
-        ]
-        last = random.random() < COMPRESSED_LAST
-        if not last:
-            steps.append(compress)
-        for index in random.permutation(len(steps)):
-            target = steps[index](target)
-        reduced = imresize(target, height, width)
-        return compress(reduced) if last else reduced
-
-
-@dataclass(frozen=True, slots=True)
-class Dark:
-    """Too little light: darkened in linear light, with shot and read noise, some of it blurred."""
-
-    exposure: Numbers
-    blur: Numbers
-
-    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
-        """Return the input for `target`."""
-        if random.random() < BLURRED:
-            low, high = self.blur
-            target = blurred(target, random.uniform(min(max(LEAST_DARK_BLUR, low), high), high))
-        light = to_linear(to_unit(target)) * np.float32(10 ** random.uniform(*self.exposure))
-        shot, read = log_uniform(SHOT_NOISE, random), log_uniform(READ_NOISE, random)
-        light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)
-        return to_samples(to_srgb(light.clip(0, 1)), 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """Noise of any strength, the same all over or growing with the light, white or as cameras leave it."""
-
-    noise: Numbers
-    camera: float
-    quality: tuple[int, int]
-
-    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
-        """Return the input for `target`."""
-        least, most = self.noise
-        level = least + (most - least) * random.random() ** WEAK_NOISE
-        if not self.camera or random.random() >= self.camera:
-            return noisy(target, level, random)
-        made = noisy(target, CAMERA_STRENGTH * level, random, from_camera=True)
-        return compressed(made, self.quality, "JPEG", random) if random.random() < CAMERA_COMPRESSED else made
-
-
-@dataclass(frozen=True, slots=True)
-class Jpeg:
-    """Compression as JPEG."""
-
-    quality: tuple[int, int]
-
-    def __call__(self, target: Samples, height: int, width: int, random: Generator) -> Samples:
-        """Return the input for `target`."""
-        return compressed(target, self.quality, "JPEG", random)
+    Kinds that keep the size take no note of these two.
+    """
+    match recipe.kind:
+        case "bicubic":
+            return imresize(target, height, width)
+        case "photo":
+            return _spread_on_the_web(target, height, width, recipe, random)
+        case "dark":
+            return _darkened(target, recipe, random)
+        case "noise":
+            return _made_noisy(target, recipe, random)
+        case "jpeg":
+            return compressed(target, recipe.quality, "JPEG", random)
 
 
 def blurred(x: Samples, deviation: float) -> Samples:
@@ -184,3 +106,44 @@ def compressed(x: Samples, quality: tuple[int, int], format: str, random: Genera
 def log_uniform(bounds: Numbers, random: Generator) -> float:
     """Draw a number whose logarithm is spread evenly."""
     return float(np.exp(random.uniform(*np.log(bounds))))
+
+
+def _spread_on_the_web(x: Samples, height: int, width: int, recipe: Degradations, random: Generator) -> Samples:
+    """Blur, add noise and compress in any order, and reduce: what photographs from the web went through."""
+    format = "WEBP" if random.random() < WEBP else "JPEG"
+
+    def compress(x: Samples) -> Samples:
+        return compressed(x, recipe.quality, format, random)
+
+    steps: list[Callable[[Samples], Samples]] = [
+        lambda x: blurred(x, random.uniform(*recipe.blur)),
+        lambda x: noisy(x, random.uniform(*recipe.noise), random),
+    ]
+    last = random.random() < COMPRESSED_LAST
+    if not last:
+        steps.append(compress)
+    for index in random.permutation(len(steps)):
+        x = steps[index](x)
+    reduced = imresize(x, height, width)
+    return compress(reduced) if last else reduced
+
+
+def _darkened(x: Samples, recipe: Degradations, random: Generator) -> Samples:
+    """Take light away, in linear light, with shot and read noise; some of it is blurred."""
+    if random.random() < BLURRED:
+        low, high = recipe.blur
+        x = blurred(x, random.uniform(min(max(LEAST_DARK_BLUR, low), high), high))
+    light = to_linear(to_unit(x)) * np.float32(10 ** random.uniform(*recipe.exposure))
+    shot, read = log_uniform(SHOT_NOISE, random), log_uniform(READ_NOISE, random)
+    light += np.sqrt(light * shot + read**2) * random.standard_normal(light.shape, np.float32)
+    return to_samples(to_srgb(light.clip(0, 1)), 8)
+
+
+def _made_noisy(x: Samples, recipe: Degradations, random: Generator) -> Samples:
+    """Add noise of any strength, the same all over or growing with the light, white or as cameras leave it."""
+    least, most = recipe.noise
+    level = least + (most - least) * random.random() ** WEAK_NOISE
+    if not recipe.camera or random.random() >= recipe.camera:
+        return noisy(x, level, random)
+    made = noisy(x, CAMERA_STRENGTH * level, random, from_camera=True)
+    return compressed(made, recipe.quality, "JPEG", random) if random.random() < CAMERA_COMPRESSED else made

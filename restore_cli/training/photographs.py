@@ -48,19 +48,16 @@ class Collection:
     held_out: Sequence[Example]
 
 
-def collect(
-    folders: Sequence[Path], validation: Path | None, smallest: int, tell: Tell, *, pairs: bool = True
-) -> Collection:
-    """Decode the photographs in `folders` and the folders in them, each file once.
+def collect(folders: Sequence[Path], validation: Path | None, smallest: int, tell: Tell, *, pairs: bool) -> Collection:
+    """Decode the photographs in `folders`, which are there, and the folders in them, each file once.
 
     A folder that holds `low` and `high` is taken for pairs, with the folders in these; with `pairs` False, for the
     photographs in `high`. Pictures with a side below `smallest` are left out. With a folder `validation`, what lies in
     it is not learned from; without, every HELD_OUT-th photograph in the order of paths is held out.
 
     Raises:
-        UsageError: a folder is missing, or nothing is left to learn from or to validate with.
+        UsageError: nothing is left to learn from or to validate with.
     """
-    check_folders([*folders, *([validation] if validation else ())])
     known = set[str]()
     held_out = _read_folder(validation, smallest, tell, known, pairs) if validation else []
     examples = [example for folder in folders for example in _read_folder(folder, smallest, tell, known, pairs)]

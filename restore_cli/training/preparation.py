@@ -60,10 +60,10 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
     check_folders([*choices.data, *([choices.validation] if choices.validation else ())])
     network = build_by_recipe(recipe)
     checkpoint = checkpoint_of(output)
-    state = read_state(checkpoint, recipe) if choices.resume and checkpoint.exists() else None
+    resumed = read_state(checkpoint, recipe) if choices.resume and checkpoint.exists() else None
     start = choices.start or recipe.start
-    if state is not None:
-        _check_start(state, choices.start)
+    if resumed is not None:
+        _check_start(resumed[1], choices.start)
     elif start is not None:
         _begin_with(start, network, tell)
     teacher = _load_teacher(recipe, device.torch_device, tell)
@@ -90,8 +90,8 @@ def prepare(recipe: Recipe, choices: Choices, output: Path, limits: Limits, tell
         learned=digest_of(collection.learned),
         measures_start=choices.start is not None,
     )
-    if state is not None:
-        session.resume(state, tell)
+    if resumed is not None:
+        session.resume(*resumed, tell)
     return session
 
 
@@ -109,11 +109,8 @@ def memory_watched() -> AbstractContextManager[None]:
 
 def _check_start(state: RunState, start: str | None) -> None:
     """Refuse to go on with a run as if it had begun with other weights."""
-    recorded = state.about.get("start")
-    if start is None or recorded is None:
-        return
-    if _name_of(start) != (state.start or _name_of(recorded)):
-        began = "new weights" if recorded == NO_START else state.start or recorded
+    if start is not None and _name_of(start) != state.start:
+        began = state.start or "new weights"
         raise UsageError(f"the run to go on with began with {began}, not with {start}", f"leave --start out; {AFRESH}")
 
 

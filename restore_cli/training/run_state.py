@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,28 +35,27 @@ class Report:
     images_per_second: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunState:
-    """Everything that a run goes on from. What earlier versions did not write is empty or None."""
+    """How far a run is and what it began with: what a checkpoint holds besides the state of what learns."""
 
-    learner: Mapping[str, Any]
-    """What `Learner.state` returned."""
-    history: Sequence[Report]
-    seconds: float
-    best: float
-    """Greatest PSNR of the weights so far, of the pictures that were validated with last."""
-    about: Mapping[str, str]
+    about: dict[str, str]
     """Metadata of the weights."""
     start: str | None
     """What tells the weights begun with from others; None where there were none."""
-    learned: str | None
+    learned: str
     """Digest of the photographs that were learned from."""
-    validated: str | None
+    validated: str
     """Digest of the pictures that were validated with."""
+    history: list[Report] = field(default_factory=list)
+    seconds: float = 0.0
+    """Spent learning since the first step, interruptions left out."""
+    best: float = -math.inf
+    """Greatest PSNR of the weights so far, of the pictures that were validated with last."""
 
 
-def read_state(path: Path, recipe: Recipe) -> RunState:
-    """Read the checkpoint of a run by `recipe`.
+def read_state(path: Path, recipe: Recipe) -> tuple[Mapping[str, Any], RunState]:
+    """Read the checkpoint of a run by `recipe`: what `Learner.state` returned, and the rest.
 
     Raises:
         WeightsError: it cannot be read.
@@ -63,43 +63,34 @@ def read_state(path: Path, recipe: Recipe) -> RunState:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        history = [Report(**fields) for fields in json.loads(content["history"])]
+        learner: Mapping[str, Any] = content["learner"]
         state = RunState(
-            learner=content["learner"],
-            history=history,
+            about=dict(content["about"]),
+            start=content["start"],
+            learned=content["learned"],
+            validated=content["validated"],
+            history=[Report(**fields) for fields in json.loads(content["history"])],
             seconds=float(content["seconds"]),
-            best=float(content.get("best", max(report.psnr for report in history))),
-            about=dict(content.get("about", {})),
-            start=content.get("start"),
-            learned=content.get("learned"),
-            validated=content.get("validated"),
+            best=float(content["best"]),
         )
-        text = state.learner["recipe"]
+        text = learner["recipe"]
     except Exception as error:  # a damaged file can raise whatever its content runs into
         if is_out_of_memory(error):
             raise
         raise damaged(path) from error
     if text != recipe.text:
         raise UsageError(f"the checkpoint {path} was made by another recipe", f"go on with the same one; {AFRESH}")
-    return state
+    return learner, state
 
 
-def write_state(state: RunState, path: Path) -> None:
-    """Write a checkpoint, whole or not at all.
+def write_state(learner: Mapping[str, Any], state: RunState, path: Path) -> None:
+    """Write a checkpoint, whole or not at all; `learner` is what `Learner.state` returned.
 
     Raises:
         UnwritableWeightsError: the file cannot be written.
     """
-    content: dict[str, Any] = {
-        "learner": state.learner,
-        "history": json.dumps([asdict(report) for report in state.history]),
-        "seconds": state.seconds,
-        "best": state.best,
-        "about": dict(state.about),
-        "start": state.start,
-        "learned": state.learned,
-        "validated": state.validated,
-    }
+    content = {"learner": learner} | asdict(state)
+    content["history"] = json.dumps(content["history"])
     buffer = io.BytesIO()  # where torch writes a file itself, it does not say why it failed
     torch.save(content, buffer)
     write_whole(path, buffer.getbuffer())

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from PIL import Image
 from torch import Tensor
 
-from restore_cli.training.degradations import build_degradation
+from restore_cli.training.degradations import degrade
 from restore_cli.training.drawings import draw_picture
 from restore_cli.training.photographs import Collection, Example, Samples
 from restore_cli.training.recipe import Recipe
@@ -49,12 +49,9 @@ class Sampler:
     def __init__(self, recipe: Recipe, collection: Collection) -> None:
         self.patches = recipe.patches
         self.degradations = recipe.degradations
-        self._degrade = build_degradation(recipe.degradations)
-        learned, self._held_out = collection.learned, collection.held_out
-        if recipe.degradations.largest_scale > 1:  # inputs of pairs have the size of their targets
-            learned, self._held_out = ([Example(each.target) for each in side] for side in (learned, self._held_out))
-        self._singles = [example for example in learned if example.input is None]
-        self._pairs = [example for example in learned if example.input is not None]
+        self._held_out = collection.held_out
+        self._singles = [example for example in collection.learned if example.input is None]
+        self._pairs = [example for example in collection.learned if example.input is not None]
         weights = [each.target.size if recipe.patches.by_area else 1 for each in self._singles]
         self._upto = np.cumsum(weights) / max(1, sum(weights))  # share of patches of a photograph and all before it
         self._drawings = Drawings(recipe)
@@ -95,7 +92,7 @@ class Sampler:
             return _turned(example.input[cut], turns, mirror), target, drawn
         if self.patches.contrast < 1:
             target = _faded(target, random.uniform(self.patches.contrast, 1), random)
-        made = self._degrade(target, size + 2 * margin, size + 2 * margin, random)
+        made = degrade(target, size + 2 * margin, size + 2 * margin, self.degradations, random)
         return _without_border(made, margin), _without_border(target, round(margin * scale)), drawn
 
     def _draw_width(self, example: Example, side: int, random: Generator) -> int:
@@ -120,7 +117,7 @@ class Sampler:
         target = example.target[cut]
         if example.input is not None:
             return example.input[cut], target, False
-        return self._degrade(target, rows, columns, random), target, False
+        return degrade(target, rows, columns, self.degradations, random), target, False
 
 
 class Drawings:

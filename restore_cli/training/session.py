@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Session:
         learned: str,
         measures_start: bool,
     ) -> None:
-        """`about` goes into the metadata of the weights, `start` and `learned` into the checkpoint: as in `RunState`.
+        """`about`, `start` and `learned` are those of `RunState`, as the run begins.
 
         `measures_start` asks for a report before the first step, whose weights count as the best so far.
         """
@@ -67,40 +68,40 @@ class Session:
         self.output = output
         self.checkpoint = checkpoint_of(output)
         self.limits = limits
-        self.history: list[Report] = []
         self._validation = validation
-        self._about = dict(about)
-        self._start = start
-        self._learned = learned
-        self._validated = digest_of(
+        self._measures_start = measures_start
+        validated = digest_of(
             {f"{number}.input": batch.input for number, batch in enumerate(validation)}
             | {f"{number}.target": batch.target for number, batch in enumerate(validation)}
         )
-        self._measures_start = measures_start
-        self._seconds = 0.0
-        self._best = -math.inf
+        self.state = RunState(dict(about), start, learned, validated)
 
-    def resume(self, state: RunState, tell: Tell) -> None:
-        """Go on from `state`; `tell` is told if the photographs are others than before.
+    def resume(self, learner: Mapping[str, Any], state: RunState, tell: Tell) -> None:
+        """Go on from what a checkpoint holds; `tell` is told if the photographs are others than before.
 
         Raises:
             WeightsError: the checkpoint is damaged.
         """
         try:
-            self.learner.load_state(state.learner)
+            self.learner.load_state(learner)
         except Exception as error:  # a damaged file can raise whatever its content runs into
             if is_out_of_memory(error):
                 raise
             raise damaged(self.checkpoint) from error
-        self.history, self._seconds, self._best = list(state.history), state.seconds, state.best
-        self._start = state.start
-        now, self._about = self._about, self._about | dict(state.about)
-        if state.learned not in (None, self._learned):
+        now, self.state = self.state, state
+        if state.learned != now.learned:
             tell("it goes on with other photographs to learn from than before")
-            self._about["data"] += f", then {now['data']}"
-        if state.validated not in (None, self._validated):
+            state.about["data"] += f", then {now.about['data']}"
+            state.learned = now.learned
+        if state.validated != now.validated:
             tell("it goes on with other pictures to validate with, so the best PSNR before does not count any more")
-            self._best = -math.inf
+            state.best = -math.inf
+            state.validated = now.validated
+
+    @property
+    def history(self) -> Sequence[Report]:
+        """The reports so far."""
+        return self.state.history
 
     @property
     def is_done(self) -> bool:
@@ -118,7 +119,7 @@ class Session:
             UsageError: the loss is not finite any more.
             UnwritableWeightsError: a file cannot be written.
         """
-        if self._measures_start and not self.history:
+        if self._measures_start and not self.state.history:
             self._report([], 0.0, on_report)
         losses: list[float] = []
         images, since, last = 0, 0.0, time.perf_counter()
@@ -126,7 +127,7 @@ class Session:
             loss, count = self.learner.learn(share)
             now = time.perf_counter()
             passed, last = now - last, now
-            self._seconds += passed
+            self.state.seconds += passed
             since += passed
             losses.append(loss)
             images += count
@@ -142,43 +143,30 @@ class Session:
         if self.limits.steps is not None:
             shares.append(self.learner.step / self.limits.steps)
         if self.limits.seconds is not None:
-            shares.append(self._seconds / self.limits.seconds)
+            shares.append(self.state.seconds / self.limits.seconds)
         return max(shares)
 
     def _report(self, losses: Sequence[float], speed: float, on_report: Callable[[Report], None]) -> None:
-        loss = float(np.mean(losses)) if losses else None
+        state, loss = self.state, float(np.mean(losses)) if losses else None
         psnr = validate(self.learner, self._validation)
-        report = Report(self.learner.step, round(self._seconds, 1), loss, psnr, round(speed, 2))
-        self.history.append(report)
+        report = Report(self.learner.step, round(state.seconds, 1), loss, psnr, round(speed, 2))
+        state.history.append(report)
         counts = self.limits.steps is None or self.limits.choose_after(report.step)
-        if psnr >= self._best if counts else self._best == -math.inf:  # until one counts, the last stands in for it
+        if psnr >= state.best if counts else state.best == -math.inf:  # until one counts, the last stands in for it
             self._write_weights(report)
         if counts:
-            self._best = max(self._best, psnr)
-        self._write_checkpoint()
+            state.best = max(state.best, psnr)
+        write_state(self.learner.state(), state, self.checkpoint)
         on_report(report)
 
     def _write_weights(self, report: Report) -> None:
-        metadata = self._about | {
+        metadata = self.state.about | {
             "recipe": self.learner.recipe.text,
             "steps": str(report.step),
             "hours": f"{report.seconds / 3600:.2f}",
             "validation_psnr": f"{report.psnr:.3f}",
         }
         save_state(self.learner.average.state_dict(), self.output, metadata)
-
-    def _write_checkpoint(self) -> None:
-        state = RunState(
-            learner=self.learner.state(),
-            history=self.history,
-            seconds=self._seconds,
-            best=self._best,
-            about=self._about,
-            start=self._start,
-            learned=self._learned,
-            validated=self._validated,
-        )
-        write_state(state, self.checkpoint)
 
 
 def validate(learner: Learner, batches: Sequence[Batch]) -> float:

@@ -121,7 +121,7 @@ def test_a_part_of_a_map_is_stretched_as_in_the_whole(length: int, first: int, c
 def test_attention_sees_no_further_than_it_says(length: int) -> None:
     torch.manual_seed(3)
     x = torch.rand(1, 2, length, 2, requires_grad=True)
-    rows = LocalAttention(2, 2)(x, whole(x)).sum(dim=(0, 1, 3))
+    rows = LocalAttention(2, 2)(x, whole(x), x).sum(dim=(0, 1, 3))
     reach = 0
     for row in (*range(20), *range(length // 2, length // 2 + 8), *range(length - 40, length)):
         (gradient,) = torch.autograd.grad(rows[row], x, retain_graph=True)
@@ -140,11 +140,11 @@ def test_attention_can_be_trained(fast: bool) -> None:
         assert torch.autograd.gradcheck(quick, (x,))
     else:
         attention = LocalAttention(4, 2).double()
-        assert torch.autograd.gradcheck(lambda x: attention(x, whole(x)), (x,))
+        assert torch.autograd.gradcheck(lambda x: attention(x, whole(x), x), (x,))
 
 
 def test_attention_weighs_by_the_first_channel() -> None:
     x = torch.rand(1, 3, 12, 12)
     x[:, 0] = -100
-    for result in (LocalAttention(3, 2)(x, whole(x)), FastLocalAttention(3)(x)):
+    for result in (LocalAttention(3, 2)(x, whole(x), x), FastLocalAttention(3)(x)):
         assert result.abs().max() < 1e-30

@@ -77,6 +77,17 @@ def test_a_batch_gives_what_each_of_its_pictures_does(golden: dict[str, torch.Te
     torch.testing.assert_close(network.restore(batch, bands), both, rtol=0, atol=ROUNDING)
 
 
+def test_a_picture_on_the_grid_is_not_copied(golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    network, seen = build(golden), []
+    encode = network._encode
+    monkeypatch.setattr(network, "_encode", lambda x, executor: seen.append(x) or encode(x, executor))
+    x = torch.rand(1, 3, 16, 24)
+    network.restore(x, IN_ONE_PIECE)
+    network.restore(x[..., :23], IN_ONE_PIECE)
+    assert seen[0] is x
+    assert seen[1].shape == x.shape
+
+
 @pytest.mark.parametrize("pixels", [None, 100])
 def test_a_black_picture_has_no_phases_and_stays_finite(pixels: int | None, golden: dict[str, torch.Tensor]) -> None:
     network = build(golden)

@@ -145,7 +145,7 @@ def test_local_attention(case: str) -> None:
     attention = LocalAttention(16, 8)
     attention.load_state_dict(weights)
     x = cases[f"{case}/input"]
-    torch.testing.assert_close(attention(x, place(x)), cases[f"{case}/output"], rtol=0, atol=TOLERANCE)
+    torch.testing.assert_close(attention(x, place(x), x), cases[f"{case}/output"], rtol=0, atol=TOLERANCE)
 
 
 def test_repmbconv_as_trained_and_folded() -> None:

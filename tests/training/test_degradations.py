@@ -10,7 +10,7 @@ from PIL import Image
 
 from restore_cli.picture.srgb import to_linear
 from restore_cli.training import degradations
-from restore_cli.training.degradations import build_degradation, compressed, noisy
+from restore_cli.training.degradations import compressed, degrade, noisy
 from restore_cli.training.recipe import Degradations
 
 from .conftest import draw
@@ -24,15 +24,15 @@ def flat(level: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_makes_the_same_input(kind: str) -> None:
-    degrade = build_degradation(Degradations(kind=kind, scale=2 if kind in ("bicubic", "photo") else 1))
+    recipe = Degradations(kind=kind, scale=2 if kind in ("bicubic", "photo") else 1)
     side = 32 if kind in ("bicubic", "photo") else 64
     x = draw(64, 64, 5)
-    made = [degrade(x.copy(), side, side, np.random.default_rng(4)) for _ in range(2)]
+    made = [degrade(x.copy(), side, side, recipe, np.random.default_rng(4)) for _ in range(2)]
     assert made[0].shape == (side, side, 3)
     assert made[0].dtype == np.uint8
     assert np.array_equal(*made)
     if kind != "bicubic":
-        assert not np.array_equal(made[0], degrade(x.copy(), side, side, np.random.default_rng(8)))
+        assert not np.array_equal(made[0], degrade(x.copy(), side, side, recipe, np.random.default_rng(8)))
 
 
 @pytest.mark.parametrize("level", [5.0, 25.0, 50.0])
@@ -53,9 +53,9 @@ def test_the_asked_share_of_noise_is_weaker_and_a_cameras(share: float, monkeypa
         return x
 
     monkeypatch.setattr(degradations, "noisy", note)
-    degrade = build_degradation(Degradations(kind="noise", noise=(20, 20), camera=share, quality=(100, 100)))
+    recipe = Degradations(kind="noise", noise=(20, 20), camera=share, quality=(100, 100))
     random, x = np.random.default_rng(6), draw(16, 16, 3)
-    unchanged = [np.array_equal(degrade(x, 16, 16, random), x) for _ in range(200)]
+    unchanged = [np.array_equal(degrade(x, 16, 16, recipe, random), x) for _ in range(200)]
     cameras = [level for from_camera, level in levels if from_camera]
     assert abs(len(cameras) / 200 - share) < 0.1
     assert set(cameras) <= {degradations.CAMERA_STRENGTH * 20}
@@ -84,8 +84,8 @@ def test_some_noise_is_the_same_in_all_channels() -> None:
 
 
 def test_dark_pictures_keep_the_share_of_light_drawn_for_them() -> None:
-    degrade = build_degradation(Degradations(kind="dark", exposure=(-1.0, -1.0), blur=(0.5, 0.5)))
-    made = degrade(flat(200), 128, 128, np.random.default_rng(3))
+    recipe = Degradations(kind="dark", exposure=(-1.0, -1.0), blur=(0.5, 0.5))
+    made = degrade(flat(200), 128, 128, recipe, np.random.default_rng(3))
     light = to_linear(made / 255.0).mean() / to_linear(np.array(200 / 255.0))
     assert light == pytest.approx(0.1, rel=0.03)
     assert made.std() > 0.5
@@ -103,13 +103,12 @@ def test_lower_quality_is_further_from_the_picture() -> None:
 
 
 def test_photographs_are_compressed_before_or_after_they_are_reduced() -> None:
-    degrade = build_degradation(
-        Degradations(kind="photo", scale=2, blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(40, 40))
-    )
-    plain = build_degradation(Degradations(kind="bicubic", scale=2))
+    recipe = Degradations(kind="photo", scale=2, blur=(0.0, 0.0), noise=(0.0, 0.0), quality=(40, 40))
+    plain = Degradations(kind="bicubic", scale=2)
     random = np.random.default_rng(7)
     x = draw(128, 128, 9)
-    errors = [np.abs(degrade(x, 64, 64, random).astype(int) - plain(x, 64, 64, random)).mean() for _ in range(30)]
+    reduced = degrade(x, 64, 64, plain, random)
+    errors = [np.abs(degrade(x, 64, 64, recipe, random).astype(int) - reduced).mean() for _ in range(30)]
     assert min(errors) > 0
     assert max(errors) > 1.5 * min(errors)
 
@@ -117,17 +116,17 @@ def test_photographs_are_compressed_before_or_after_they_are_reduced() -> None:
 def test_dark_pictures_need_not_be_blurred() -> None:
     random = np.random.default_rng(7)
     for blur in ((0.0, 0.0), (0.0, 0.3)):  # a third of them would be blurred
-        degrade = build_degradation(Degradations(kind="dark", exposure=(0.0, 0.0), blur=blur))
-        made = [degrade(draw(64, 64, 5), 64, 64, random) for _ in range(12)]
+        recipe = Degradations(kind="dark", exposure=(0.0, 0.0), blur=blur)
+        made = [degrade(draw(64, 64, 5), 64, 64, recipe, random) for _ in range(12)]
         assert all(picture.shape == (64, 64, 3) for picture in made)
 
 
 def test_weak_noise_is_drawn_most(monkeypatch: pytest.MonkeyPatch) -> None:
     levels: list[float] = []
     monkeypatch.setattr(degradations, "noisy", lambda x, level, random: levels.append(level))
-    degrade, random = build_degradation(Degradations(kind="noise", noise=(0, 50))), np.random.default_rng(8)
+    recipe, random = Degradations(kind="noise", noise=(0, 50)), np.random.default_rng(8)
     for _ in range(3000):
-        degrade(flat(128), 128, 128, random)
+        degrade(flat(128), 128, 128, recipe, random)
     assert np.mean(levels) == pytest.approx(20, abs=1)  # where all were drawn as often, it would be 25
     assert 0 <= min(levels) < 1
     assert 49 < max(levels) <= 50
@@ -141,9 +140,9 @@ def test_most_jpegs_have_colours_of_half_the_resolution(monkeypatch: pytest.Monk
         save(image, file, format, **options)
 
     monkeypatch.setattr(Image.Image, "save", look)
-    degrade, random = build_degradation(Degradations(kind="jpeg")), np.random.default_rng(9)
+    recipe, random = Degradations(kind="jpeg"), np.random.default_rng(9)
     for _ in range(600):
-        degrade(flat(128)[:8, :8], 8, 8, random)
+        degrade(flat(128)[:8, :8], 8, 8, recipe, random)
     assert set(drawn) == {0, 2}
     assert np.mean(np.array(drawn) == 2) == pytest.approx(0.7, abs=0.06)
 
@@ -154,9 +153,9 @@ def test_dark_pictures_that_are_blurred_are_so_visibly(
 ) -> None:
     deviations: list[float] = []
     monkeypatch.setattr(degradations, "blurred", lambda x, deviation: deviations.append(deviation) or x)
-    degrade, random = build_degradation(Degradations(kind="dark", blur=blur)), np.random.default_rng(10)
+    recipe, random = Degradations(kind="dark", blur=blur), np.random.default_rng(10)
     for _ in range(600):
-        degrade(flat(128)[:8, :8], 8, 8, random)
+        degrade(flat(128)[:8, :8], 8, 8, recipe, random)
     assert len(deviations) / 600 == pytest.approx(0.3, abs=0.06)
     assert least <= min(deviations) < least + 0.05
     assert max(deviations) <= blur[1]
@@ -166,10 +165,10 @@ def test_photographs_are_blurred_before_or_after_they_become_noisy(monkeypatch: 
     steps: list[str] = []
     monkeypatch.setattr(degradations, "blurred", lambda x, deviation: steps.append("blur") or x)
     monkeypatch.setattr(degradations, "noisy", lambda x, level, random: steps.append("noise") or x)
-    degrade, random = build_degradation(Degradations(kind="photo", scale=2)), np.random.default_rng(11)
+    recipe, random = Degradations(kind="photo", scale=2), np.random.default_rng(11)
     orders = set()
     for _ in range(20):
         steps.clear()
-        degrade(flat(128)[:16, :16], 8, 8, random)
+        degrade(flat(128)[:16, :16], 8, 8, recipe, random)
         orders.add(tuple(steps))
     assert orders == {("blur", "noise"), ("noise", "blur")}

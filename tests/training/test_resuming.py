@@ -91,6 +91,8 @@ def test_a_run_keeps_the_start_that_it_began_with(
     assert f"began with {start}, not with {output}" in capsys.readouterr().err
     assert train(start, "--steps", "3", "--resume", "--start", str(output)) == 2
     assert f"began with new weights, not with {output}" in capsys.readouterr().err
+    assert train(start, "--steps", "3", "--resume", "--start", "none") == 2
+    assert "began with new weights, not with none" in capsys.readouterr().err
     (tmp_path / "link").symlink_to(tmp_path)
     monkeypatch.chdir(tmp_path)
     for steps, spelling in (("3", "./start.safetensors"), ("4", "link/start.safetensors")):
@@ -168,15 +170,6 @@ def test_the_best_of_another_validation_does_not_count(
     assert train(output, "--steps", "3", "--resume", "--validation", str(photographs / "more")) == 0
     assert metadata_of(output)["steps"] == "3"
     assert torch.load(checkpoint, weights_only=True)["best"] < 99
-
-
-def test_checkpoints_of_earlier_versions_are_gone_on_with(train: Train, tmp_path: Path) -> None:
-    output, checkpoint = tmp_path / "w.safetensors", tmp_path / "w.checkpoint"
-    assert train(output, "--steps", "2") == 0
-    state = torch.load(checkpoint, weights_only=True)
-    torch.save({key: state[key] for key in ("learner", "history", "seconds")}, checkpoint)
-    assert train(output, "--steps", "30", "--resume", "--start", "safmn-x4") == 0
-    assert metadata_of(output)["steps"] == "30"
 
 
 def test_a_start_that_hardly_fits_is_told_of(

@@ -49,12 +49,6 @@ def test_drawings_are_the_same_whenever_they_are_first_asked_for() -> None:
         assert one.input.equal(other.input)
 
 
-def test_inputs_of_pairs_are_left_aside_where_the_size_changes() -> None:
-    pair = Example(draw(40, 48, 1), input=draw(40, 48, 2))
-    (batch,) = batches(sampler("", pair), 1)
-    assert batch.target.shape[2] == 2 * batch.input.shape[2]
-
-
 def test_a_range_of_scales_need_not_hold_a_whole_one() -> None:
     recipe = parse_recipe(TINY.replace("scale = 2", "scales = [1.2, 1.8]", 1), "tiny")
     of = Sampler(recipe, Collection((FLAT,), ()))

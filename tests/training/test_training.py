@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -19,7 +20,7 @@ from restore_cli.networks import build_network
 from restore_cli.networks.safmn import SAFMN
 from restore_cli.training.recipe import recipe_names
 
-from .conftest import TINY, Train, interrupted_after, reports
+from .conftest import TINY, Train, draw, interrupted_after, reports
 
 
 def test_a_short_run_lowers_the_loss(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +86,14 @@ def test_minutes_end_a_run_too(train: Train, tmp_path: Path, capsys: pytest.Capt
     assert train(tmp_path / "w.safetensors", "--minutes", "0.03", "--json") == 0
     assert time.perf_counter() - since < 30
     assert reports(capsys)[-1]["seconds"] >= 1.8
+
+
+def test_inputs_of_pairs_are_left_aside_where_the_size_changes(train: Train, tmp_path: Path) -> None:
+    for name, side in (("low", 20), ("high", 40)):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+        for index in range(2):
+            Image.fromarray(draw(side, side, index)).save(tmp_path / "pairs" / name / f"{index}.png")
+    assert train(tmp_path / "w.safetensors", "--steps", "1", data=tmp_path / "pairs") == 0
 
 
 def test_weights_start_from_others(

@@ -13,6 +13,7 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
+from restore_cli.tasks.grey import with_channels, without_tint
 from restore_cli.tasks.light import check_strength, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
@@ -27,7 +28,7 @@ class PreparedPicture:
 
     picture: Picture
     plain: Planes
-    """h, w, c; colours below full transparency are bled under it."""
+    """h, w, c, one where the picture is grey; colours below full transparency are bled under it."""
     seen: Planes
     """The same with its margin."""
     margin: Margin
@@ -129,7 +130,7 @@ class Enhancer:
         return result if isinstance(result, RestoreError) else self._complete(prepared, *result)
 
     def _prepare(self, picture: Picture) -> PreparedPicture:
-        plain = to_unit(picture.pixels)
+        plain = to_unit(without_tint(picture.pixels, picture.storage))
         transparency = self._transparency_of(picture)
         strength, notes = self.choose_strength(picture, plain)
         size, seen = (picture.height, picture.width), plain
@@ -159,7 +160,7 @@ class Enhancer:
         beyond = picture.beyond_srgb if self.keeps_gamut else None
         if beyond is None and picture.exceeds_srgb:
             notes += ("colours outside sRGB were clipped",)
-        pixels = to_samples(restored, 8 * picture.pixels.itemsize)
+        pixels = with_channels(to_samples(restored, 8 * picture.pixels.itemsize), picture.pixels.shape[2])
         transparency = self._transparency_of(picture)
         if transparency is not None:
             hidden = transparency == 0  # nobody sees it, but in a game it may have a meaning of its own

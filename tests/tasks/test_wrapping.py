@@ -221,3 +221,13 @@ def test_what_lies_around_a_picture_does_not_count_for_its_brightness(wrap: Wrap
     pixels = np.full((20, 16, 3), 20, np.uint8)
     pixels[5:7] = 118  # mean luminance 0.024, with 8 rows above and below 0.026
     assert Brightener(Restorer(Framing(), CPU), wrap=wrap)(Picture(pixels))[1].notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_hidden_edges_meet_a_reflection_too(dtype: type[np.unsignedinteger[Any]]) -> None:
+    alpha = np.full((16, 24), np.iinfo(dtype).max, dtype)
+    alpha[:, :5] = 0
+    pixels = np.where(alpha[..., None] > 0, 90, 200).astype(dtype).repeat(3, axis=2)
+    for strength in (1.0, 0.5):
+        result, _ = Cleaner(Restorer(Framing(), CPU), strength=strength)(Picture(pixels, alpha))
+        assert (result.pixels == pixels).all()

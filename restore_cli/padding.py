@@ -16,8 +16,11 @@ def pad_to_grid(picture: Tensor, grid: int) -> Tensor:
     return picture[..., rows, :][..., columns]
 
 
-def reflected(length: int, padded: int) -> Tensor:
-    """Return the indices 0 .. length-1 .. 0 .. of a reflection that repeats no edge; `padded` of them."""
+def reflected(length: int, padded: int, before: int = 0) -> Tensor:
+    """Return the indices 0 .. length-1 .. 0 .. of a reflection that repeats no edge: `padded`, and some `before` them.
+
+    A reflection shorter than that is reflected in turn, and a single pixel repeated.
+    """
     period = max(2 * (length - 1), 1)
-    folded = torch.arange(padded) % period
+    folded = torch.arange(-before, padded) % period
     return torch.minimum(folded, period - folded)

@@ -72,6 +72,8 @@ class Restorer:
         self.is_continuous = isinstance(network, ContinuousNetwork)
         self.is_stepped = isinstance(network, SteppedNetwork)
         self.grid = network.grid
+        self.margin = network.margin
+        """Pixels of its reflection that a task puts around a picture; see `Network.margin`."""
         self.reach = WHOLE_PICTURE_REACH if self.is_stepped else network.halo
         """Input pixels around a pixel beyond which little changes its result."""
         allowed = network.half_precisions if network.auto_reduces or precision != "auto" else frozenset()
@@ -121,7 +123,7 @@ class Restorer:
     def restore(
         self, picture: Tensor, progress: Progress = lambda share: None, *, size: tuple[int, int] | None = None
     ) -> tuple[Tensor, Run]:
-        """Put `picture` (3, h, w float32 on the host, 0 to 1) through the network.
+        """Put `picture` (3, h, w float32 on the host, 0 to 1) through the network, as it is, without a margin.
 
         `size` is the height and width that a continuous network shall make; others take h·scale, w·scale, which is also
         what None means. Returns 3, height, width float32 on the host, and how it was done. Tiles that are not finite in

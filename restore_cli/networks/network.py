@@ -58,6 +58,9 @@ class Network(nn.Module, ABC):
     is_recordable: ClassVar[bool] = True
     """Whether all that it computes with lies on its device, and nothing it does depends on values there, so that what
     it does can be recorded (`passes/cuda_graphs.py`). Not asked of one that sees its place."""
+    margin: int = 0
+    """Pixels of a picture's reflection that are to be put around it, and cut off its result, since the network draws a
+    frame along the edges: it was trained inside pictures, and meets zeros there. It does not do so by itself."""
     sees_place: bool = False
     """Whether it looks at `Part.box`; tiles of such a network never go through together."""
 

@@ -195,7 +195,7 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
     `turned_by_exif` says that the EXIF block counts more than what libvips takes for the orientation.
     """
     exif, orientation, density = said.metadata.exif, said.orientation, said.metadata.pixels_per_mm
-    metadata = replace(said.metadata, exif=None, xmp=said.metadata.xmp and upright_xmp(said.metadata.xmp))
+    metadata = replace(said.metadata, exif=None)
     try:
         if exif and turned_by_exif:
             orientation = orientation_of(exif)
@@ -204,6 +204,9 @@ def _made_upright(said: FileMetadata, stored: tuple[int, int], *, turned_by_exif
             metadata = _with_exif(metadata, exif, turned, turn_axes(stored, orientation))
     except ValueError:
         said = _noting(said, DAMAGED_EXIF)
+    if metadata.xmp:
+        turned = orientation if said.turned == 1 else said.turned
+        metadata = replace(metadata, xmp=upright_xmp(metadata.xmp, turned))
     if density is not None:
         metadata = replace(metadata, pixels_per_mm=turn_axes(density, orientation))
     return replace(said, metadata=replace(metadata, size=turn_axes(stored, orientation)), orientation=orientation)

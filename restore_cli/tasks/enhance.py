@@ -11,8 +11,10 @@ from restore_cli.errors import RestoreError, UsageError
 from restore_cli.picture.depth import to_samples, to_unit
 from restore_cli.picture.picture import Picture, Samples
 from restore_cli.restorer import Restorer, Run
+from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
+from restore_cli.tasks.grey import with_channels, without_tint
 from restore_cli.tasks.light import check_strength, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
@@ -27,7 +29,10 @@ class PreparedPicture:
 
     picture: Picture
     plain: Planes
-    """h, w, c; colours below full transparency are bled under it."""
+    """h, w, c, one where the picture is grey; colours below full transparency are bled under it."""
+    seen: Planes
+    """The same with its margin."""
+    margin: Margin
     strength: float
     """0 leaves the picture as it is."""
     notes: tuple[str, ...]
@@ -94,23 +99,17 @@ class Enhancer:
         Raises:
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
-        if self.wrap is None:
-            return self._restore(picture, progress)
-        size = picture.height, picture.width
-        margin = Margin.around(self.wrap, size, size, self.restorer.reach)
-        restored, run = self._restore(margin.extend(picture), progress)
-        return margin.cut(restored), run
-
-    def _restore(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
         prepared = self._prepare(picture)
         if prepared.strength == 0:
             return self._leave(prepared)
         restorer = self._restorer_for(picture.depth)
-        return self._complete(prepared, *restore_once(restorer, prepared.plain, progress, tta=self.tta))
+        return self._complete(prepared, *restore_once(restorer, prepared.seen, progress, tta=self.tta))
 
     def group_size(self, height: int, width: int) -> int:
         """Return how many pictures of this size are best restored together; 1 where there is nothing to gain."""
-        return 1 if self.tta or self.wrap is not None else self.restorer.stack_size(height, width)
+        around = 2 * self.restorer.margin
+        alone = self.tta or self.wrap is not None
+        return 1 if alone else self.restorer.stack_size(height + around, width + around)
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
         """Restore pictures of equal height, width and depth together; each becomes what it becomes alone.
@@ -118,7 +117,7 @@ class Enhancer:
         An error stands in the place of one that could not be restored.
         """
         group = [self._prepare(picture) for picture in pictures]
-        stack = [to_colour(prepared.plain) for prepared in group if prepared.strength > 0]
+        stack = [to_colour(prepared.seen) for prepared in group if prepared.strength > 0]
         results = iter(self._restorer_for(pictures[0].depth).restore_stack(stack))
         return [self._outcome(prepared, results) for prepared in group]
 
@@ -132,12 +131,17 @@ class Enhancer:
         return result if isinstance(result, RestoreError) else self._complete(prepared, *result)
 
     def _prepare(self, picture: Picture) -> PreparedPicture:
-        plain = to_unit(picture.pixels)
+        plain = to_unit(without_tint(picture.pixels, picture.storage))
         transparency = self._transparency_of(picture)
         strength, notes = self.choose_strength(picture, plain)
-        if strength > 0 and transparency is not None:
-            plain = bleed_colour(plain, transparency)
-        return PreparedPicture(picture, plain, strength, notes)
+        size, seen = (picture.height, picture.width), plain
+        margin = Margin.around(self.wrap, size, size, self.restorer.reach, reflected=self.restorer.margin)
+        if strength > 0:
+            seen = margin.extend_array(plain, ArrayStorage())
+            if transparency is not None:
+                seen = bleed_colour(seen, margin.extend_array(transparency, ArrayStorage()))
+            plain = seen[margin.inside]
+        return PreparedPicture(picture, plain, seen, margin, strength, notes)
 
     def _transparency_of(self, picture: Picture) -> Samples | None:
         return picture.alpha if self.alpha is Alpha.TRANSPARENCY else None
@@ -149,15 +153,15 @@ class Enhancer:
         return self.restorer if self.reduces_deep else self.restorer.for_depth(depth)
 
     def _complete(self, prepared: PreparedPicture, x: Tensor, run: Run) -> tuple[Picture, Run]:
-        """Mix the network's result (3, h, w) with the picture, and round it."""
+        """Mix the network's result (3, h, w, with the margin) with the picture, and round it."""
         picture, plain, notes = prepared.picture, prepared.plain, prepared.notes
-        restored = self.finish(plain, from_colour(x, plain.shape[2]))
+        restored = self.finish(plain, from_colour(x[:, *prepared.margin.inside], plain.shape[2]))
         if prepared.strength < 1:
             restored = self.blend(plain, restored, prepared.strength)
         beyond = picture.beyond_srgb if self.keeps_gamut else None
         if beyond is None and picture.exceeds_srgb:
             notes += ("colours outside sRGB were clipped",)
-        pixels = to_samples(restored, 8 * picture.pixels.itemsize)
+        pixels = with_channels(to_samples(restored, 8 * picture.pixels.itemsize), picture.pixels.shape[2])
         transparency = self._transparency_of(picture)
         if transparency is not None:
             hidden = transparency == 0  # nobody sees it, but in a game it may have a meaning of its own

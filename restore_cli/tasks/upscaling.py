@@ -20,6 +20,7 @@ from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import rows_in_bands
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import Colour, from_colour, restore_onto, to_levels
+from restore_cli.tasks.grey import with_channels, without_tint
 from restore_cli.tasks.resampling import Planes, UnitValues, Values, resize
 from restore_cli.tasks.row_buffer import RowBuffer
 from restore_cli.tasks.row_resizer import RowResizer
@@ -63,7 +64,9 @@ class Upscaling:
         self.alpha = alpha
         self.whole_bytes = whole_bytes
         self.storage = picture.storage
-        self.plain: Values = UnitValues(picture.pixels)
+        pixels = without_tint(picture.pixels, picture.storage)
+        self.channels = pixels.shape[2]
+        self.plain: Values = UnitValues(pixels)
         self.beyond_srgb: Values | None = picture.beyond_srgb
         self.restored_alpha: Samples | None = None
         hides = picture.alpha is not None and alpha is Alpha.TRANSPARENCY
@@ -99,7 +102,7 @@ class Upscaling:
 
     def complete(self, x: Tensor) -> None:
         """Make the result of what the network made of the whole picture in one pass: 3, h, w."""
-        self._finisher((x.shape[1], x.shape[2]))(0, from_colour(x, self.picture.pixels.shape[2]))
+        self._finisher((x.shape[1], x.shape[2]))(0, from_colour(x, self.channels))
 
     def _restore_alpha(self, sizes: Sequence[Size], progress: Progress) -> Samples:
         """Return what the network makes of the alpha, taken for a grey picture: height, width."""
@@ -125,7 +128,7 @@ class Upscaling:
         No whole canvas is needed. Where nothing else is to be done, samples are rounded where they are: in less than
         half the time, and of what comes from a graphics card a quarter of the bytes has to be copied.
         """
-        channels, depth = self.picture.pixels.shape[2], 8 * self.picture.pixels.itemsize
+        channels, depth = self.channels, 8 * self.picture.pixels.itemsize
         resizes = size != (self.height, self.width)
         is_ready = self.strength == 1 and (channels, depth) == (3, 8) and not resizes
         rows = RowBuffer(size[1], self._finisher(size) if resizes else self._emit)
@@ -174,10 +177,10 @@ class Upscaling:
     def _emit_canvas(self, canvas: Planes) -> None:
         """Make the samples of the result from those of the network, in bands where they are many."""
         height, width = canvas.shape[:2]
-        take, channels = self._finisher((height, width)), self.picture.pixels.shape[2]
+        take = self._finisher((height, width))
         for rows in self._bands(0, height, canvas[0].nbytes):
             band = torch.from_numpy(canvas[rows]).permute(2, 0, 1)
-            take(rows.start, from_colour(band, channels))
+            take(rows.start, from_colour(band, self.channels))
 
     def _finish(self, restored: Planes, box: Box) -> Samples:
         """Mix the network's result (h, w, c) at `box` with the plainly resized picture, and round it."""
@@ -189,7 +192,7 @@ class Upscaling:
     def _emit(self, top: int, pixels: NDArray[Any]) -> None:
         """Hand rows of the result on, with what belongs to them."""
         picture = self.picture
-        for rows in self._bands(top, top + len(pixels), pixels[0].nbytes):
+        for rows in self._bands(top, top + len(pixels), self.width * picture.pixels[0, 0].nbytes):
             box = Box(rows.start, 0, rows.stop - rows.start, self.width)
             alpha, beyond = picture.alpha, None
             if self.restored_alpha is not None:
@@ -199,7 +202,7 @@ class Upscaling:
                 alpha = to_samples(resized[..., 0], 8 * picture.pixels.itemsize)
             if self.beyond_srgb is not None:
                 beyond = np.rint(resize(self.beyond_srgb, self.height, self.width, box)).astype(np.int32)
-            band = pixels[rows.start - top : rows.stop - top]
+            band = with_channels(pixels[rows.start - top : rows.stop - top], picture.pixels.shape[2])
             if picture.alpha is not None and self.keeps_hidden:
                 band = np.where(picture.alpha[rows, :, None] == 0, picture.pixels[rows], band)
             self.receive(replace(picture, pixels=band, alpha=alpha, beyond_srgb=beyond, compression=None))

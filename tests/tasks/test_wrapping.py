@@ -1,16 +1,23 @@
-"""Pictures whose edges meet stay so: what is moved around them comes out moved."""
+"""Pictures whose edges meet stay so: what is moved around them comes out moved. Others get no frame."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from restore_cli.device import Device
-from restore_cli.networks import Network
+from restore_cli.networks import Network, Part
+from restore_cli.networks.darkir import DarkIR
+from restore_cli.networks.part import cut_core
 from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer
-from restore_cli.tasks.enhancers import Cleaner
+from restore_cli.tasks.enhance import Enhancer
+from restore_cli.tasks.enhancers import Brightener, Cleaner
 from restore_cli.tasks.sizing import Sizing
 from restore_cli.tasks.traits import Alpha, Wrap
 from restore_cli.tasks.upscale import Upscaler
@@ -19,6 +26,25 @@ from restore_cli.weights import build, load
 
 HEIGHT, WIDTH = 32, 48
 CPU = Device(torch.device("cpu"), has_bf16=False)
+
+
+class Framing(Network):
+    """Blurs, and meets zeros at the edges."""
+
+    architecture = "framing"
+    signature = frozenset()
+    margin = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.grid, self.halo, self.receptive_field, self.bytes_per_pixel = 1, 8, 8, 8, 100
+
+    @classmethod
+    def hyperparameters(cls, state: Any) -> dict[str, Any]:
+        return {}
+
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        return cut_core(F.avg_pool2d(x, 5, 1, 2), part, 1)
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +174,60 @@ def test_colours_under_an_alpha_that_is_data_are_restored(cleaning_network: Netw
     bare = Cleaner(Restorer(cleaning_network, CPU))(Picture(picture.pixels))[0].pixels
     assert (Cleaner(Restorer(cleaning_network, CPU), alpha=Alpha.DATA)(picture)[0].pixels == bare).all()
     assert (Cleaner(Restorer(cleaning_network, CPU))(picture)[0].pixels == picture.pixels).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(32, 48), (9, 13), (3, 1)])
+def test_a_network_that_draws_a_frame_meets_a_reflection(
+    shape: tuple[int, int], dtype: type[np.unsignedinteger[Any]]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype)
+    around = np.pad(pixels, ((2, 2), (2, 2), (0, 0)), "reflect")  # which repeats a single pixel
+    windows = np.lib.stride_tricks.sliding_window_view(around, (5, 5), (0, 1))
+    expected = windows.mean((-1, -2))
+    for tile in ("off", 16):
+        for tta in (False, True):
+            enhance = Enhancer(Restorer(Framing(), CPU, tile=tile), tta=tta)
+            result, _ = enhance(Picture(pixels))
+            assert np.abs(result.pixels - expected).max() <= 0.51
+    (grouped,) = enhance.restore_group([Picture(pixels)])
+    assert isinstance(grouped, tuple)
+    assert np.abs(grouped[0].pixels - expected).max() <= 0.51
+
+
+def test_edges_that_meet_see_no_reflection() -> None:
+    pixels = np.zeros((16, 24, 3), np.uint8)
+    pixels[:, -2:] = pixels[-2:] = 200
+    result = {wrap: Enhancer(Restorer(Framing(), CPU), wrap=wrap)(Picture(pixels))[0].pixels for wrap in Wrap}
+    assert [int(result[wrap][8, 0, 0]) for wrap in Wrap] == [80, 0, 80]
+    assert [int(result[wrap][0, 8, 0]) for wrap in Wrap] == [0, 80, 80]
+
+
+def test_bands_leave_no_trace_behind_a_reflection() -> None:
+    torch.manual_seed(0)
+    network = DarkIR(4, enc_blk_nums=[1], middle_blk_num_enc=1, middle_blk_num_dec=1, dec_blk_nums=[1]).eval()
+    network.requires_grad_(False)
+    pixels = np.random.default_rng(0).integers(0, 256, (21, 30, 3), np.uint8)
+    reflected = np.pad(pixels, ((8, 8), (8, 8), (0, 0)), "reflect")
+    bare, _ = Restorer(network, CPU, tile="off").restore(torch.from_numpy(reflected / np.float32(255)).permute(2, 0, 1))
+    expected = 255 * bare[:, 8:-8, 8:-8].permute(1, 2, 0).numpy().clip(0, 1)
+    for tile in ("off", 16):
+        result, _ = Enhancer(Restorer(network, CPU, tile=tile))(Picture(pixels))
+        assert np.abs(result.pixels - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("wrap", [None, Wrap.XY])
+def test_what_lies_around_a_picture_does_not_count_for_its_brightness(wrap: Wrap | None) -> None:
+    pixels = np.full((20, 16, 3), 20, np.uint8)
+    pixels[5:7] = 118  # mean luminance 0.024, with 8 rows above and below 0.026
+    assert Brightener(Restorer(Framing(), CPU), wrap=wrap)(Picture(pixels))[1].notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_hidden_edges_meet_a_reflection_too(dtype: type[np.unsignedinteger[Any]]) -> None:
+    alpha = np.full((16, 24), np.iinfo(dtype).max, dtype)
+    alpha[:, :5] = 0
+    pixels = np.where(alpha[..., None] > 0, 90, 200).astype(dtype).repeat(3, axis=2)
+    for strength in (1.0, 0.5):
+        result, _ = Cleaner(Restorer(Framing(), CPU), strength=strength)(Picture(pixels, alpha))
+        assert (result.pixels == pixels).all()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from restore_cli.picture.metadata.xmp_regions import size_regions, turn_regions
+
 ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""")
 WIDTH = re.compile(rb"""((?:tiff:ImageWidth|exif:PixelXDimension)\s*(?:=\s*["']|>)\s*)\d+""")
 HEIGHT = re.compile(rb"""((?:tiff:ImageLength|exif:PixelYDimension)\s*(?:=\s*["']|>)\s*)\d+""")
@@ -25,9 +27,12 @@ LEFT_BEHIND = re.compile(
 """Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""
 
 
-def upright_xmp(packet: bytes) -> bytes:
-    """Set the orientation to upright, and take out thumbnails and mentions of what is not copied with the picture."""
-    return ORIENTATION.sub(rb"\g<1>1", LEFT_BEHIND.sub(b"", packet))
+def upright_xmp(packet: bytes, orientation: int = 1) -> bytes:
+    """Set the orientation to upright, and take out thumbnails and mentions of what is not copied with the picture.
+
+    Regions are turned by the `orientation` that the picture was turned by.
+    """
+    return turn_regions(ORIENTATION.sub(rb"\g<1>1", LEFT_BEHIND.sub(b"", packet)), orientation)
 
 
 def sized_xmp(packet: bytes, size: tuple[int, int], before: tuple[int, int] | None = None) -> bytes:
@@ -38,7 +43,7 @@ def sized_xmp(packet: bytes, size: tuple[int, int], before: tuple[int, int] | No
     packet = HEIGHT.sub(b"\\g<1>%d" % size[1], WIDTH.sub(b"\\g<1>%d" % size[0], packet))
     for numbers, new, old in zip(PANORAMA, size, before or size, strict=True):
         packet = _scaled(packet, numbers, Fraction(new, old))
-    return packet
+    return size_regions(packet, size)
 
 
 def _scaled(packet: bytes, numbers: re.Pattern[bytes], factor: Fraction) -> bytes:

@@ -17,6 +17,8 @@ def without_tint(pixels: Samples, storage: ArrayStorage) -> Samples:
 
     They are looked at in small bands, up to the first that is coloured; `storage` is where they lie.
     """
+    if pixels.shape[2] == 1:
+        return pixels
     most = ROUNDED[pixels.itemsize]
     for rows in rows_in_bands(len(pixels), pixels[0].nbytes, MEBIBYTE):
         band = pixels[rows].astype(np.int32)

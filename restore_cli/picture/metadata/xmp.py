@@ -27,7 +27,7 @@ LEFT_BEHIND = re.compile(
 """Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""
 
 
-def upright_xmp(packet: bytes, orientation: int = 1) -> bytes:
+def upright_xmp(packet: bytes, orientation: int) -> bytes:
     """Set the orientation to upright, and take out thumbnails and mentions of what is not copied with the picture.
 
     Regions are turned by the `orientation` that the picture was turned by.

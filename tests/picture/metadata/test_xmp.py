@@ -24,7 +24,7 @@ from restore_cli.picture.metadata.xmp import sized_xmp, upright_xmp
     ],
 )
 def test_xmp_is_made_upright(before: bytes, after: bytes) -> None:
-    assert upright_xmp(before) == after
+    assert upright_xmp(before, 1) == after
 
 
 def test_xmp_gets_the_new_size() -> None:

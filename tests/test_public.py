@@ -17,6 +17,7 @@ from PIL import Image
 
 import restore_cli
 from restore_cli import (
+    Alpha,
     Brightener,
     Cleaner,
     Decompressor,
@@ -25,6 +26,7 @@ from restore_cli import (
     Restorer,
     Sizing,
     Upscaler,
+    Wrap,
     encode_picture,
     read_picture,
     write_picture,
@@ -104,6 +106,29 @@ def test_a_strength_is_a_share(strength: Any) -> None:
         Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=strength)
     with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength!r}"):
         Cleaner(Restorer.load("denoise", device="cpu"), strength=strength)
+
+
+def test_traits_are_taken_by_name() -> None:
+    upscale = Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2), wrap="xy", alpha="data")
+    assert (upscale.wrap, upscale.alpha) == (Wrap.XY, Alpha.DATA)
+    clean = Cleaner(Restorer.load("dejpeg-s", device="cpu"), wrap="y", alpha="transparency")
+    assert clean.wrap is Wrap.Y
+    assert clean.alpha is Alpha.TRANSPARENCY
+
+
+@pytest.mark.parametrize(
+    ("traits", "message"),
+    [
+        ({"wrap": "diagonal"}, "no Wrap is called 'diagonal'"),
+        ({"alpha": "zzz"}, "no Alpha is called 'zzz'"),
+        ({"alpha": None}, "no Alpha is called None"),
+    ],
+)
+def test_traits_that_there_are_not_are_refused(traits: dict[str, Any], message: str) -> None:
+    with pytest.raises(RestoreError, match=message):
+        Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2), **traits)
+    with pytest.raises(RestoreError, match=message):
+        Brightener(Restorer.load("darkir-s", device="cpu"), **traits)
 
 
 def test_an_upscaler_has_a_strength() -> None:

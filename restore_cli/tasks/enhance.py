@@ -15,7 +15,7 @@ from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
 from restore_cli.tasks.light import check_strength, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
-from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.traits import Alpha, Wrap, find_trait
 from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
 
@@ -49,15 +49,16 @@ class Enhancer:
         model: str = "",
         strength: float | None = None,
         tta: bool = False,
-        wrap: Wrap | None = None,
-        alpha: Alpha = Alpha.TRANSPARENCY,
+        wrap: Wrap | str | None = None,
+        alpha: Alpha | str = Alpha.TRANSPARENCY,
     ) -> None:
         """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
 
         Edges that meet by `wrap` do so in the result, too. Colours under full transparency stay, unless alpha is data.
 
         Raises:
-            UsageError: the network is one that changes the size, or the strength is none from 0 to 1.
+            UsageError: the network is one that changes the size, the strength is none from 0 to 1, or there is no such
+                `Wrap` or `Alpha`.
         """
         if strength is not None:
             check_strength(strength)
@@ -68,8 +69,8 @@ class Enhancer:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
-        self.wrap = wrap
-        self.alpha = alpha
+        self.wrap = None if wrap is None else find_trait(Wrap, wrap)
+        self.alpha = find_trait(Alpha, alpha)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a picture, which stay."""

@@ -12,7 +12,7 @@ from restore_cli.picture.picture import Picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.light import check_strength
 from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
-from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.traits import Alpha, Wrap, find_trait
 from restore_cli.tasks.upscaling import Upscaling
 from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
@@ -35,8 +35,8 @@ class Upscaler:
         model: str = "",
         strength: float = 1.0,
         tta: bool = False,
-        wrap: Wrap | None = None,
-        alpha: Alpha = Alpha.TRANSPARENCY,
+        wrap: Wrap | str | None = None,
+        alpha: Alpha | str = Alpha.TRANSPARENCY,
         restore_alpha: bool = False,
         whole_bytes: int = LARGEST_BAND,
     ) -> None:
@@ -48,7 +48,7 @@ class Upscaler:
         whose samples are more than `whole_bytes` is handed on in bands.
 
         Raises:
-            UsageError: the strength is none from 0 to 1.
+            UsageError: the strength is none from 0 to 1, or there is no such `Wrap` or `Alpha`.
         """
         check_strength(strength)
         self.restorer = restorer
@@ -57,8 +57,8 @@ class Upscaler:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
-        self.wrap = wrap
-        self.alpha = alpha
+        self.wrap = None if wrap is None else find_trait(Wrap, wrap)
+        self.alpha = find_trait(Alpha, alpha)
         self.restore_alpha = restore_alpha
         self.whole_bytes = whole_bytes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import shutil
@@ -106,6 +107,29 @@ def test_a_strength_is_a_share(strength: Any) -> None:
         Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=strength)
     with pytest.raises(RestoreError, match=f"a strength is from 0 to 1, not {strength!r}"):
         Cleaner(Restorer.load("denoise", device="cpu"), strength=strength)
+
+
+@pytest.mark.parametrize("tunes", [False, True])
+def test_loading_leaves_the_memory_of_the_process_alone_unless_asked(
+    tunes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("restore_cli.device.glibc_function", asked.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that it is restored
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    Restorer.load("safmn-x4", device="cpu", tunes_process=tunes)
+    assert asked == (["mallopt"] if tunes else [])
+    assert ("THP_MEM_ALLOC_ENABLE" in os.environ) == tunes
+    assert torch.backends.cudnn.allow_tf32 != tunes
+
+
+def test_threads_of_the_process_are_as_many_as_loading_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    Restorer.load("safmn-x4", device="cpu", threads=3)
+    assert told[-1] == 3
 
 
 def test_traits_are_taken_by_name() -> None:

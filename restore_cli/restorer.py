@@ -29,6 +29,7 @@ from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
+from restore_cli.passes.input import as_picture, blaming, check_size
 from restore_cli.passes.padded_picture import ColourSource
 from restore_cli.passes.stacks import plan_stack, restore_together
 from restore_cli.passes.step_pass import StepPass, measure_effort
@@ -130,19 +131,29 @@ class Restorer:
     def restore(
         self, picture: Tensor, progress: Progress = lambda share: None, *, size: tuple[int, int] | None = None
     ) -> tuple[Tensor, Run]:
-        """Put `picture` (3, h, w float32 on the host, 0 to 1) through the network.
+        """Put `picture` (3, h, w floats, 0 to 1) through the network.
 
         `size` is the height and width that a continuous network shall make; others take h·scale, w·scale, which is also
         what None means. Returns 3, height, width float32 on the host, and how it was done. Tiles that are not finite in
         reduced precision are done again in float32, and so is what comes after them.
 
         Raises:
-            PictureError: it is no picture of three channels.
+            PictureError: it is no picture of three channels in floats.
+            UsageError: the network does not make that size.
             DeviceError: the device is out of memory even with the smallest tile.
-            NotFiniteError: the result is not finite in float32 either.
+            NotFiniteError: the result is not finite in float32 either, or the picture is not.
         """
-        if picture.ndim != 3 or picture.shape[0] != 3 or not picture.numel():
-            raise PictureError(f"a tensor of shape {tuple(picture.shape)} is no picture of shape 3, h, w")
+        picture = self._checked(picture, size)
+        with blaming(picture):
+            return self._restore(picture, progress, size)
+
+    def _checked(self, picture: Tensor, size: tuple[int, int] | None) -> Tensor:
+        picture = as_picture(picture)
+        if not self.is_continuous:
+            check_size(picture, size, self.scale)
+        return picture
+
+    def _restore(self, picture: Tensor, progress: Progress, size: tuple[int, int] | None) -> tuple[Tensor, Run]:
         if isinstance(self._network, SteppedNetwork):
             return self._in_precisions(lambda network, precision: self._step_alone(picture, network, progress))
         tiles = self._tile(picture, size)
@@ -198,14 +209,20 @@ class Restorer:
     def restore_stack(
         self, pictures: Sequence[Tensor], *, size: tuple[int, int] | None = None
     ) -> list[tuple[Tensor, Run] | RestoreError]:
-        """Put `pictures` (3, h, w float32 on the host, all of one size) through the network together.
+        """Put `pictures` (3, h, w floats, 0 to 1, all of one size) through the network together.
 
         `size` is as in `restore`, and so is what each becomes. Where memory runs out, fewer go together, and in the end
         each alone. One whose result is not finite is done again alone, so that it does the others no harm; what
         `restore` would raise stands in its place.
+
+        Raises:
+            PictureError, UsageError: as `restore` does; or the sizes differ.
         """
+        pictures = [self._checked(picture, size) for picture in pictures]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise PictureError("pictures of unlike sizes do not go through a network together", "restore each alone")
         if len(pictures) > 1:
-            if restored := attempt(self._together, torch.stack(list(pictures)), size):
+            if restored := attempt(self._together, torch.stack(pictures), size):
                 return [
                     (result, Run(self.precision, None)) if all_finite(result) else self._alone(picture, size)
                     for picture, result in zip(pictures, restored[0], strict=True)

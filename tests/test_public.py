@@ -166,6 +166,41 @@ def test_a_tensor_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
         Restorer.load("safmn-x4", device="cpu").restore(torch.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((3, 8, 8), np.float32), "a tensor of shape 3, h, w, not a ndarray"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), "a tensor of torch.uint8 is none of floats from 0 to 1"),
+        (torch.full((3, 8, 8), torch.nan), "the picture holds NaN or infinite values"),
+        (torch.full((3, 8, 8), torch.inf), "the picture holds NaN or infinite values"),
+    ],
+)
+def test_values_that_are_no_picture_are_refused(picture: Any, message: str) -> None:
+    for model in ("safmn-x2", "darkir-s"):
+        with pytest.raises(RestoreError, match=message):
+            Restorer.load(model, device="cpu").restore(picture)
+
+
+def test_pictures_that_do_not_go_together_are_refused() -> None:
+    restorer = Restorer.load("safmn-x2", device="cpu")
+    with pytest.raises(RestoreError, match="pictures of unlike sizes"):
+        restorer.restore_stack([torch.zeros(3, 8, 8), torch.zeros(3, 8, 9)])
+    with pytest.raises(RestoreError, match="is none of floats"):
+        restorer.restore_stack([torch.zeros(3, 8, 8, dtype=torch.uint8)] * 2)
+    with pytest.raises(RestoreError, match="a network for x2 makes 16x18 of this picture, not 20x20"):
+        restorer.restore(torch.zeros(3, 9, 8), size=(20, 20))
+
+
+def test_floats_of_any_kind_become_float32() -> None:
+    restorer = Restorer.load("safmn-x2", device="cpu", precision="fp32")
+    picture = torch.rand(3, 8, 8)
+    alone, _ = restorer.restore(picture.double())
+    assert torch.equal(alone, restorer.restore(picture)[0])
+    for result in restorer.restore_stack([picture.double()] * 2):
+        assert not isinstance(result, RestoreError)
+        assert result[0].dtype == torch.float32
+
+
 def test_a_model_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "weights" / "safmn-x2.safetensors", tmp_path / "mine")
     monkeypatch.chdir(tmp_path)

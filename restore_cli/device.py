@@ -165,6 +165,18 @@ def keep_float32() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
+@contextmanager
+def usual_defaults() -> Iterator[None]:
+    """Let tensors be made in float32 and on the host, unless told otherwise, whatever the program has chosen."""
+    chosen = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(chosen)
+
+
 def host_threads() -> int:
     """Return how many threads a network on the processor uses: what `set_threads` said, or all a container leaves."""
     _heed_quota()

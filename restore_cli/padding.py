@@ -19,5 +19,5 @@ def pad_to_grid(picture: Tensor, grid: int) -> Tensor:
 def reflected(length: int, padded: int) -> Tensor:
     """Return the indices 0 .. length-1 .. 0 .. of a reflection that repeats no edge; `padded` of them."""
     period = max(2 * (length - 1), 1)
-    folded = torch.arange(padded) % period
+    folded = torch.arange(padded, device="cpu") % period
     return torch.minimum(folded, period - folded)

@@ -23,6 +23,7 @@ from restore_cli.device import (
     keep_float32,
     prepare_host,
     set_threads,
+    usual_defaults,
 )
 from restore_cli.errors import NotFiniteError, PictureError, RestoreError, UsageError
 from restore_cli.layers.hardware import memory_format
@@ -118,7 +119,8 @@ class Restorer:
         found = find_device(device)
         if found.torch_device.type == "cuda":
             keep_float32()
-        return cls(build(load(model)).fold(), found, precision=precision, tile=tile)
+        with usual_defaults():
+            return cls(build(load(model)).fold(), found, precision=precision, tile=tile)
 
     def for_depth(self, bits: int) -> Restorer:
         """Return the restorer for pictures of `bits` per sample.

@@ -201,6 +201,22 @@ def test_floats_of_any_kind_become_float32() -> None:
         assert result[0].dtype == torch.float32
 
 
+@pytest.mark.parametrize("model", ["safmn-any", "darkir-s"])
+def test_defaults_that_a_program_has_chosen_change_nothing(model: str) -> None:
+    picture = torch.rand(3, 24, 20)
+    expected, _ = Restorer.load(model, device="cpu", precision="fp32").restore(picture)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            restorer = Restorer.load(model, device="cpu", precision="fp32", tile=16)
+            restored, _ = restorer.restore(picture)
+        assert torch.get_default_dtype() is torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (restored.dtype, restored.device.type) == (torch.float32, "cpu")
+    assert torch.allclose(restored, expected, atol=1e-3)
+
+
 def test_a_model_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "weights" / "safmn-x2.safetensors", tmp_path / "mine")
     monkeypatch.chdir(tmp_path)

@@ -68,10 +68,11 @@ class Restorer:
             UsageError: there is no such precision or tile.
             DeviceError: the network is wrong in that precision, or does not fit the device.
         """
-        if tile not in ("auto", "off") and (not isinstance(tile, int) or tile < 1):
+        is_number = isinstance(tile, Integral) and not isinstance(tile, bool)
+        if tile not in ("auto", "off") and (not is_number or int(tile) < 1):
             raise UsageError(f"a tile is auto, off or a number of pixels, not {tile!r}")
         self.device = device
-        self.tile = tile
+        self.tile: TilePolicy = int(tile) if is_number else tile
         self.scale = network.scale
         self.is_continuous = isinstance(network, ContinuousNetwork)
         self.is_stepped = isinstance(network, SteppedNetwork)
@@ -107,10 +108,12 @@ class Restorer:
 
         Raises:
             UnknownModelError: it is the name of nothing.
-            UsageError: there is no such precision or tile, or no thread.
+            UsageError: there is no such precision or tile, or no thread, or it is neither name nor path.
             WeightsError: the weights are missing, wrong, or of no known architecture.
             DeviceError: the device is absent, or the precision does not suit the network.
         """
+        if not isinstance(model, str | Path):
+            raise UsageError(f"a model is a name or the path of a file, not {model!r}")
         if threads is not None and (not isinstance(threads, Integral) or threads < 1):
             raise UsageError(
                 f"threads are a whole number from 1 up, not {threads!r}", "leave threads away for all there are"

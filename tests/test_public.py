@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import re
@@ -91,6 +92,7 @@ def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener])
         ({"tile": "32"}, "not '32'"),
         ({"tile": None}, "not None"),
         ({"tile": 16.5}, "not 16.5"),
+        ({"tile": True}, "not True"),
         ({"threads": 0}, "threads are a whole number from 1 up, not 0"),
         ({"threads": 1.5}, "threads are a whole number from 1 up, not 1.5"),
         ({"device": None}, "no device is called None"),
@@ -326,6 +328,54 @@ def test_reading_leaves_the_limits_of_pillow_alone(tmp_path: Path) -> None:
     read_picture(tmp_path / "small.bmp")
     assert limit == Image.MAX_IMAGE_PIXELS
     assert limit is not None
+
+
+def test_pictures_are_read_from_whatever_holds_bytes(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8)
+    content = encode_picture(Picture(pixels), "png")
+    (tmp_path / "picture.png").write_bytes(content)
+    with open(tmp_path / "picture.png", "rb") as file:
+        for source in (content, bytearray(content), memoryview(content), io.BytesIO(content), file):
+            assert (read_picture(source).pixels == pixels).all()
+    with pytest.raises(RestoreError, match="cannot read the bytes given: it is of no known"):
+        read_picture(io.BytesIO(b"abc"))
+
+
+def test_wrong_kinds_of_arguments_are_told_of(tmp_path: Path) -> None:
+    array: Any = np.zeros((8, 8, 3), np.uint8)
+    other: Any = io.StringIO("photo.jpg")
+    upscale = Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2))
+    clean = Cleaner(Restorer.load("dejpeg-s", device="cpu"))
+    for task in (upscale, clean):
+        with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+            task(array)
+    with pytest.raises(RestoreError, match="a Picture is wanted, not str"):
+        upscale.stream("photo.jpg", print)  # type: ignore[arg-type]
+    with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+        write_picture(array, tmp_path / "picture.png")
+    with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+        encode_picture(array, "png")
+    with pytest.raises(RestoreError, match="a target is a path, not StringIO"):
+        write_picture(Picture(array), other)
+    for source in (None, other, array):
+        with pytest.raises(RestoreError, match=f"a file open for reading them, not {type(source).__name__}"):
+            read_picture(source)
+    with pytest.raises(RestoreError, match="a Sizing is wanted, not 4"):
+        Upscaler(upscale.restorer, 4)  # type: ignore[arg-type]
+    with pytest.raises(RestoreError, match="a model is a name or the path of a file, not None"):
+        Restorer.load(None)  # type: ignore[arg-type]
+    assert upscale.restore_group([]) == clean.restore_group([]) == []
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (2,), (3,), (4,)])
+def test_arrays_are_taken_as_they_come(channels: tuple[int, ...]) -> None:
+    array = np.random.default_rng(1).integers(0, 255, (5, 7, *channels), np.uint8)
+    picture = Picture.from_array(array)
+    assert (picture.alpha is not None) == (channels in ((2,), (4,)))
+    assert (picture.to_array() == (array[..., 0] if channels == (1,) else array)).all()
+    assert (read_picture(encode_picture(picture, "png")).to_array() == picture.to_array()).all()
+    with pytest.raises(RestoreError, match="are none of uint8 or uint16"):
+        Picture.from_array(array[..., None, None])
 
 
 def test_mistakes_are_errors_with_a_hint(tmp_path: Path) -> None:

@@ -219,7 +219,13 @@ class Worker:
 
         source = job.source or _read_standard_input()
         try:
-            picture = read_picture(source, max_pixels=self.config.max_pixels, storage=storage, check=check)
+            picture = read_picture(
+                source,
+                max_pixels=self.config.max_pixels,
+                storage=storage,
+                check=check,
+                called="standard input",
+            )
         except _LargeEnoughError as found:
             if job.target is None:
                 hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from restore_cli.errors import RestoreError, UsageError
-from restore_cli.picture.picture import Picture, Samples, to_samples, to_unit
+from restore_cli.picture.picture import Picture, Samples, check_picture, to_samples, to_unit
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.bleeding import bleed_colour
 from restore_cli.tasks.ensemble import from_colour, restore_once, to_colour
@@ -94,6 +94,7 @@ class Enhancer:
         Raises:
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
+        check_picture(picture)
         if self.wrap is None:
             return self._restore(picture, progress)
         size = picture.height, picture.width
@@ -117,6 +118,8 @@ class Enhancer:
 
         An error stands in the place of one that could not be restored.
         """
+        if not pictures:
+            return []
         group = [self._prepare(picture) for picture in pictures]
         stack = [to_colour(prepared.plain) for prepared in group if prepared.strength > 0]
         results = iter(self._restorer_for(pictures[0].depth).restore_stack(stack))

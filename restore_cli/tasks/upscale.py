@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from restore_cli.errors import RestoreError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.assembling import PictureAssembler
-from restore_cli.picture.picture import Picture
+from restore_cli.picture.picture import Picture, check_picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.light import check_strength
 from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
@@ -48,8 +48,10 @@ class Upscaler:
         whose samples are more than `whole_bytes` is handed on in bands.
 
         Raises:
-            UsageError: the strength is none from 0 to 1, or there is no such `Wrap` or `Alpha`.
+            UsageError: `sizing` is none, the strength is none from 0 to 1, or there is no such `Wrap` or `Alpha`.
         """
+        if not isinstance(sizing, Sizing):
+            raise UsageError(f"a Sizing is wanted, not {sizing!r}", "for example Sizing(scale=2)")
         check_strength(strength)
         self.restorer = restorer
         self.sizing = sizing
@@ -77,6 +79,7 @@ class Upscaler:
             PictureError: the picture would have to grow too much.
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
+        check_picture(picture)
         assembler = PictureAssembler(self.sizing.target(picture.height, picture.width)[0])
         run = self.stream(picture, assembler.add, progress)
         return assembler.picture, run
@@ -92,6 +95,7 @@ class Upscaler:
         Raises:
             PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
         """
+        check_picture(picture)
         have = picture.height, picture.width
         size = self.sizing.target(*have)
         if self.wrap is not None:
@@ -126,6 +130,8 @@ class Upscaler:
         Raises:
             PictureError: a picture would have to grow too much.
         """
+        if not pictures:
+            return []
         have = pictures[0].height, pictures[0].width
         size = self.sizing.target(*have)
         assemblers = [PictureAssembler(size[0]) for _ in pictures]

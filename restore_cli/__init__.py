@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from restore_cli.tasks.enhance import Enhancer
     from restore_cli.tasks.enhancers import Brightener, Cleaner, Decompressor
     from restore_cli.tasks.sizing import Sizing
+    from restore_cli.tasks.traits import Alpha, Wrap
     from restore_cli.tasks.upscale import Upscaler
 
 __version__ = "0.1.0"
 __all__ = [
+    "Alpha",
     "Brightener",
     "Cleaner",
     "Decompressor",
@@ -31,6 +33,7 @@ __all__ = [
     "Run",
     "Sizing",
     "Upscaler",
+    "Wrap",
     "__version__",
     "encode_picture",
     "read_picture",
@@ -45,6 +48,7 @@ MODULES = {
     "tasks.enhance": ("Enhancer",),
     "tasks.enhancers": ("Brightener", "Cleaner", "Decompressor"),
     "tasks.sizing": ("Sizing",),
+    "tasks.traits": ("Alpha", "Wrap"),
     "tasks.upscale": ("Upscaler",),
 }
 """Where the public names come from: PyTorch takes a second to load, and `restore --help` needs none of it."""

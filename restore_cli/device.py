@@ -142,10 +142,8 @@ def prepare_host(threads: int | None = None) -> None:
     By default glibc maps every large tensor anew, and more than half of the time goes into page faults. Large pages are
     asked for by PyTorch's allocator alone; it looks once, so this must come before the first tensor.
     """
-    _heed_quota()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # in which convolutions keep 10 of float32's 23 bits
+    set_threads(threads)
+    keep_float32()
     if sys.platform == "linux":
         os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = glibc_function("mallopt")
@@ -155,8 +153,32 @@ def prepare_host(threads: int | None = None) -> None:
         mallopt(trim_threshold, 2**31 - 1)
 
 
+def set_threads(threads: int | None) -> None:
+    """Let this process compute in so many threads; None leaves them, but takes those off that a container has not."""
+    _heed_quota()
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def keep_float32() -> None:
+    """Let no convolution on NVIDIA's cards, in this process, keep 10 of float32's 23 bits, as PyTorch lets them."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def usual_defaults() -> Iterator[None]:
+    """Let tensors be made in float32 and on the host, unless told otherwise, whatever the program has chosen."""
+    chosen = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(chosen)
+
+
 def host_threads() -> int:
-    """Return how many threads a network on the processor uses: what `prepare_host` said, or all a container leaves."""
+    """Return how many threads a network on the processor uses: what `set_threads` said, or all a container leaves."""
     _heed_quota()
     return torch.get_num_threads()
 

@@ -22,5 +22,5 @@ def reflected(length: int, padded: int, before: int = 0) -> Tensor:
     A reflection shorter than that is reflected in turn, and a single pixel repeated.
     """
     period = max(2 * (length - 1), 1)
-    folded = torch.arange(-before, padded) % period
+    folded = torch.arange(-before, padded, device="cpu") % period
     return torch.minimum(folded, period - folded)

@@ -20,13 +20,17 @@ from restore_cli.device import (
     choose_precision,
     explaining_lack_of_memory,
     find_device,
+    keep_float32,
     prepare_host,
+    set_threads,
+    usual_defaults,
 )
 from restore_cli.errors import NotFiniteError, PictureError, RestoreError, UsageError
 from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network, SteppedNetwork
 from restore_cli.passes.cuda_graphs import open_calls
 from restore_cli.passes.finite import all_finite, check_finite
+from restore_cli.passes.input import as_picture, blaming, check_size
 from restore_cli.passes.padded_picture import ColourSource
 from restore_cli.passes.stacks import plan_stack, restore_together
 from restore_cli.passes.step_pass import StepPass, measure_effort
@@ -64,10 +68,11 @@ class Restorer:
             UsageError: there is no such precision or tile.
             DeviceError: the network is wrong in that precision, or does not fit the device.
         """
-        if tile not in ("auto", "off") and (not isinstance(tile, int) or tile < 1):
+        is_number = isinstance(tile, Integral) and not isinstance(tile, bool)
+        if tile not in ("auto", "off") and (not is_number or int(tile) < 1):
             raise UsageError(f"a tile is auto, off or a number of pixels, not {tile!r}")
         self.device = device
-        self.tile = tile
+        self.tile: TilePolicy = int(tile) if is_number else tile
         self.scale = network.scale
         self.is_continuous = isinstance(network, ContinuousNetwork)
         self.is_stepped = isinstance(network, SteppedNetwork)
@@ -93,24 +98,34 @@ class Restorer:
         precision: str = "auto",
         tile: TilePolicy = "auto",
         threads: int | None = None,
+        tunes_process: bool = False,
     ) -> Restorer:
         """Load a model, by its name in the catalogue or from a weights file, onto a device.
 
         `device` is auto, cpu, cuda, cuda:N, mps or xpu; `tile` is auto, off or the pixels a side of a tile; `threads`
-        is the number for the whole process, None leaves it as it is: all, at first. What is not at hand is fetched.
+        is the number for the whole process, None leaves it as it is: all, at first, but no more than a container has.
+        On cards of NVIDIA's TF32 is switched off for the whole process. `tunes_process` makes it faster on Linux, at
+        best before the first tensor: from then on the process keeps memory that it has freed, and PyTorch asks for
+        large pages. What is not at hand is fetched.
 
         Raises:
             UnknownModelError: it is the name of nothing.
-            UsageError: there is no such precision or tile, or no thread.
+            UsageError: there is no such precision or tile, or no thread, or it is neither name nor path.
             WeightsError: the weights are missing, wrong, or of no known architecture.
             DeviceError: the device is absent, or the precision does not suit the network.
         """
+        if not isinstance(model, str | Path):
+            raise UsageError(f"a model is a name or the path of a file, not {model!r}")
         if threads is not None and (not isinstance(threads, Integral) or threads < 1):
             raise UsageError(
                 f"threads are a whole number from 1 up, not {threads!r}", "leave threads away for all there are"
             )
-        prepare_host(threads)
-        return cls(build(load(model)).fold(), find_device(device), precision=precision, tile=tile)
+        (prepare_host if tunes_process else set_threads)(threads)
+        found = find_device(device)
+        if found.torch_device.type == "cuda":
+            keep_float32()
+        with usual_defaults():
+            return cls(build(load(model)).fold(), found, precision=precision, tile=tile)
 
     def for_depth(self, bits: int) -> Restorer:
         """Return the restorer for pictures of `bits` per sample.
@@ -123,19 +138,29 @@ class Restorer:
     def restore(
         self, picture: Tensor, progress: Progress = lambda share: None, *, size: tuple[int, int] | None = None
     ) -> tuple[Tensor, Run]:
-        """Put `picture` (3, h, w float32 on the host, 0 to 1) through the network, as it is, without a margin.
+        """Put `picture` (3, h, w floats, 0 to 1) through the network, as it is, without a margin.
 
         `size` is the height and width that a continuous network shall make; others take h·scale, w·scale, which is also
         what None means. Returns 3, height, width float32 on the host, and how it was done. Tiles that are not finite in
         reduced precision are done again in float32, and so is what comes after them.
 
         Raises:
-            PictureError: it is no picture of three channels.
+            PictureError: it is no picture of three channels in floats.
+            UsageError: the network does not make that size.
             DeviceError: the device is out of memory even with the smallest tile.
-            NotFiniteError: the result is not finite in float32 either.
+            NotFiniteError: the result is not finite in float32 either, or the picture is not.
         """
-        if picture.ndim != 3 or picture.shape[0] != 3 or not picture.numel():
-            raise PictureError(f"a tensor of shape {tuple(picture.shape)} is no picture of shape 3, h, w")
+        picture = self._checked(picture, size)
+        with blaming(picture):
+            return self._restore(picture, progress, size)
+
+    def _checked(self, picture: Tensor, size: tuple[int, int] | None) -> Tensor:
+        picture = as_picture(picture)
+        if not self.is_continuous:
+            check_size(picture, size, self.scale)
+        return picture
+
+    def _restore(self, picture: Tensor, progress: Progress, size: tuple[int, int] | None) -> tuple[Tensor, Run]:
         if isinstance(self._network, SteppedNetwork):
             return self._in_precisions(lambda network: self._step_alone(picture, network, progress))
         tiles = self._tile(picture, size)
@@ -191,14 +216,20 @@ class Restorer:
     def restore_stack(
         self, pictures: Sequence[Tensor], *, size: tuple[int, int] | None = None
     ) -> list[tuple[Tensor, Run] | RestoreError]:
-        """Put `pictures` (3, h, w float32 on the host, all of one size) through the network together.
+        """Put `pictures` (3, h, w floats, 0 to 1, all of one size) through the network together.
 
         `size` is as in `restore`, and so is what each becomes. Where memory runs out, fewer go together, and in the end
         each alone. One whose result is not finite is done again alone, so that it does the others no harm; what
         `restore` would raise stands in its place.
+
+        Raises:
+            PictureError, UsageError: as `restore` does; or the sizes differ.
         """
+        pictures = [self._checked(picture, size) for picture in pictures]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise PictureError("pictures of unlike sizes do not go through a network together", "restore each alone")
         if len(pictures) > 1:
-            if restored := attempt(self._together, torch.stack(list(pictures)), size):
+            if restored := attempt(self._together, torch.stack(pictures), size):
                 return [
                     (result, Run(self.precision, None)) if all_finite(result) else self._alone(picture, size)
                     for picture, result in zip(pictures, restored[0], strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
 import re
 import shutil
@@ -17,6 +19,7 @@ from PIL import Image
 
 import restore_cli
 from restore_cli import (
+    Alpha,
     Brightener,
     Cleaner,
     Decompressor,
@@ -25,6 +28,7 @@ from restore_cli import (
     Restorer,
     Sizing,
     Upscaler,
+    Wrap,
     encode_picture,
     read_picture,
     write_picture,
@@ -88,6 +92,7 @@ def test_a_network_that_enlarges_keeps_no_size(task: type[Cleaner | Brightener])
         ({"tile": "32"}, "not '32'"),
         ({"tile": None}, "not None"),
         ({"tile": 16.5}, "not 16.5"),
+        ({"tile": True}, "not True"),
         ({"threads": 0}, "threads are a whole number from 1 up, not 0"),
         ({"threads": 1.5}, "threads are a whole number from 1 up, not 1.5"),
         ({"device": None}, "no device is called None"),
@@ -106,6 +111,52 @@ def test_a_strength_is_a_share(strength: Any) -> None:
         Cleaner(Restorer.load("denoise", device="cpu"), strength=strength)
 
 
+@pytest.mark.parametrize("tunes", [False, True])
+def test_loading_leaves_the_memory_of_the_process_alone_unless_asked(
+    tunes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("restore_cli.device.glibc_function", asked.append)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "")  # so that it is restored
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE")
+    Restorer.load("safmn-x4", device="cpu", tunes_process=tunes)
+    assert asked == (["mallopt"] if tunes else [])
+    assert ("THP_MEM_ALLOC_ENABLE" in os.environ) == tunes
+    assert torch.backends.cudnn.allow_tf32 != tunes
+
+
+def test_threads_of_the_process_are_as_many_as_loading_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    Restorer.load("safmn-x4", device="cpu", threads=3)
+    assert told[-1] == 3
+
+
+def test_traits_are_taken_by_name() -> None:
+    upscale = Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2), wrap="xy", alpha="data")
+    assert (upscale.wrap, upscale.alpha) == (Wrap.XY, Alpha.DATA)
+    clean = Cleaner(Restorer.load("dejpeg-s", device="cpu"), wrap="y", alpha="transparency")
+    assert clean.wrap is Wrap.Y
+    assert clean.alpha is Alpha.TRANSPARENCY
+
+
+@pytest.mark.parametrize(
+    ("traits", "message"),
+    [
+        ({"wrap": "diagonal"}, "no Wrap is called 'diagonal'"),
+        ({"alpha": "zzz"}, "no Alpha is called 'zzz'"),
+        ({"alpha": None}, "no Alpha is called None"),
+    ],
+)
+def test_traits_that_there_are_not_are_refused(traits: dict[str, Any], message: str) -> None:
+    with pytest.raises(RestoreError, match=message):
+        Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2), **traits)
+    with pytest.raises(RestoreError, match=message):
+        Brightener(Restorer.load("darkir-s", device="cpu"), **traits)
+
+
 def test_an_upscaler_has_a_strength() -> None:
     with pytest.raises(RestoreError, match="a strength is from 0 to 1, not None"):
         Upscaler(Restorer.load("safmn-x4", device="cpu"), Sizing(scale=4), strength=None)  # type: ignore[arg-type]
@@ -115,6 +166,57 @@ def test_an_upscaler_has_a_strength() -> None:
 def test_a_tensor_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(RestoreError, match=re.escape(f"a tensor of shape {shape} is no picture of shape 3, h, w")):
         Restorer.load("safmn-x4", device="cpu").restore(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((3, 8, 8), np.float32), "a tensor of shape 3, h, w, not a ndarray"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), "a tensor of torch.uint8 is none of floats from 0 to 1"),
+        (torch.full((3, 8, 8), torch.nan), "the picture holds NaN or infinite values"),
+        (torch.full((3, 8, 8), torch.inf), "the picture holds NaN or infinite values"),
+    ],
+)
+def test_values_that_are_no_picture_are_refused(picture: Any, message: str) -> None:
+    for model in ("safmn-x2", "darkir-s"):
+        with pytest.raises(RestoreError, match=message):
+            Restorer.load(model, device="cpu").restore(picture)
+
+
+def test_pictures_that_do_not_go_together_are_refused() -> None:
+    restorer = Restorer.load("safmn-x2", device="cpu")
+    with pytest.raises(RestoreError, match="pictures of unlike sizes"):
+        restorer.restore_stack([torch.zeros(3, 8, 8), torch.zeros(3, 8, 9)])
+    with pytest.raises(RestoreError, match="is none of floats"):
+        restorer.restore_stack([torch.zeros(3, 8, 8, dtype=torch.uint8)] * 2)
+    with pytest.raises(RestoreError, match="a network for x2 makes 16x18 of this picture, not 20x20"):
+        restorer.restore(torch.zeros(3, 9, 8), size=(20, 20))
+
+
+def test_floats_of_any_kind_become_float32() -> None:
+    restorer = Restorer.load("safmn-x2", device="cpu", precision="fp32")
+    picture = torch.rand(3, 8, 8)
+    alone, _ = restorer.restore(picture.double())
+    assert torch.equal(alone, restorer.restore(picture)[0])
+    for result in restorer.restore_stack([picture.double()] * 2):
+        assert not isinstance(result, RestoreError)
+        assert result[0].dtype == torch.float32
+
+
+@pytest.mark.parametrize("model", ["safmn-any", "darkir-s"])
+def test_defaults_that_a_program_has_chosen_change_nothing(model: str) -> None:
+    picture = torch.rand(3, 24, 20)
+    expected, _ = Restorer.load(model, device="cpu", precision="fp32").restore(picture)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            restorer = Restorer.load(model, device="cpu", precision="fp32", tile=16)
+            restored, _ = restorer.restore(picture)
+        assert torch.get_default_dtype() is torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (restored.dtype, restored.device.type) == (torch.float32, "cpu")
+    assert torch.allclose(restored, expected, atol=1e-3)
 
 
 def test_a_model_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,6 +328,54 @@ def test_reading_leaves_the_limits_of_pillow_alone(tmp_path: Path) -> None:
     read_picture(tmp_path / "small.bmp")
     assert limit == Image.MAX_IMAGE_PIXELS
     assert limit is not None
+
+
+def test_pictures_are_read_from_whatever_holds_bytes(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (5, 7, 3), np.uint8)
+    content = encode_picture(Picture(pixels), "png")
+    (tmp_path / "picture.png").write_bytes(content)
+    with open(tmp_path / "picture.png", "rb") as file:
+        for source in (content, bytearray(content), memoryview(content), io.BytesIO(content), file):
+            assert (read_picture(source).pixels == pixels).all()
+    with pytest.raises(RestoreError, match="cannot read the bytes given: it is of no known"):
+        read_picture(io.BytesIO(b"abc"))
+
+
+def test_wrong_kinds_of_arguments_are_told_of(tmp_path: Path) -> None:
+    array: Any = np.zeros((8, 8, 3), np.uint8)
+    other: Any = io.StringIO("photo.jpg")
+    upscale = Upscaler(Restorer.load("safmn-x2", device="cpu"), Sizing(scale=2))
+    clean = Cleaner(Restorer.load("dejpeg-s", device="cpu"))
+    for task in (upscale, clean):
+        with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+            task(array)
+    with pytest.raises(RestoreError, match="a Picture is wanted, not str"):
+        upscale.stream("photo.jpg", print)  # type: ignore[arg-type]
+    with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+        write_picture(array, tmp_path / "picture.png")
+    with pytest.raises(RestoreError, match="a Picture is wanted, not ndarray"):
+        encode_picture(array, "png")
+    with pytest.raises(RestoreError, match="a target is a path, not StringIO"):
+        write_picture(Picture(array), other)
+    for source in (None, other, array):
+        with pytest.raises(RestoreError, match=f"a file open for reading them, not {type(source).__name__}"):
+            read_picture(source)
+    with pytest.raises(RestoreError, match="a Sizing is wanted, not 4"):
+        Upscaler(upscale.restorer, 4)  # type: ignore[arg-type]
+    with pytest.raises(RestoreError, match="a model is a name or the path of a file, not None"):
+        Restorer.load(None)  # type: ignore[arg-type]
+    assert upscale.restore_group([]) == clean.restore_group([]) == []
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (2,), (3,), (4,)])
+def test_arrays_are_taken_as_they_come(channels: tuple[int, ...]) -> None:
+    array = np.random.default_rng(1).integers(0, 255, (5, 7, *channels), np.uint8)
+    picture = Picture.from_array(array)
+    assert (picture.alpha is not None) == (channels in ((2,), (4,)))
+    assert (picture.to_array() == (array[..., 0] if channels == (1,) else array)).all()
+    assert (read_picture(encode_picture(picture, "png")).to_array() == picture.to_array()).all()
+    with pytest.raises(RestoreError, match="are none of uint8 or uint16"):
+        Picture.from_array(array[..., None, None])
 
 
 def test_mistakes_are_errors_with_a_hint(tmp_path: Path) -> None:

@@ -205,7 +205,13 @@ class Worker:
 
         source = job.source or sys.stdin.buffer.read()
         try:
-            picture = read_picture(source, max_pixels=self.config.max_pixels, storage=storage, check=check)
+            picture = read_picture(
+                source,
+                max_pixels=self.config.max_pixels,
+                storage=storage,
+                check=check,
+                called="standard input",
+            )
         except _LargeEnoughError as found:
             if job.target is None:
                 hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)

@@ -85,11 +85,11 @@ class DySample(nn.Module):
 
     def _pixels(self, length: int) -> Centres:
         """Place every point at the centre of the pixel that it is made of."""
-        pixel = torch.arange(length).repeat_interleave(self.scale)
-        return Centres(pixel, torch.zeros(len(pixel)), 1 / self.scale)
+        pixel = torch.arange(length, device="cpu").repeat_interleave(self.scale)
+        return Centres(pixel, torch.zeros_like(pixel, dtype=torch.float32), 1 / self.scale)
 
     def _evenly_spaced(self) -> Tensor:
         """Return the offsets of points that fill a pixel evenly: 1, 2 · groups · scale², 1, 1 float32."""
-        along = (torch.arange(self.scale) - (self.scale - 1) / 2) / self.scale
+        along = (torch.arange(self.scale, dtype=torch.float32, device="cpu") - (self.scale - 1) / 2) / self.scale
         down, right = torch.meshgrid(along, along, indexing="ij")
         return torch.stack([right, down])[:, None].expand(-1, self.groups, -1, -1).reshape(1, -1, 1, 1)

@@ -63,7 +63,7 @@ def place_centres(have: int, wanted: int, *, start: int = 0, stop: int | None = 
     The centre of output pixel i is at (i + 0.5) · have / wanted - 0.5, here in whole numbers: nothing is rounded but
     the fraction at the end.
     """
-    i = torch.arange(start, wanted if stop is None else stop)
+    i = torch.arange(start, wanted if stop is None else stop, device="cpu")
     position = (2 * i + 1) * have - wanted  # in units of 1 / (2 · wanted)
     pixel = torch.div(position, 2 * wanted, rounding_mode="floor")
     fraction = (position - 2 * wanted * pixel).double() / (2 * wanted)

@@ -199,7 +199,7 @@ def by_channel(x: Tensor, into: Tensor) -> None:
 
     A product with the identity, which is exact for finite values: on several cores no copy is as fast.
     """
-    identity = torch.eye(x.shape[1], device=x.device)
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     for picture, planes in zip(x.permute(0, 2, 3, 1).flatten(1, 2), into, strict=True):  # h·w, c; c, h·w
         planes.copy_(identity @ picture.t())
 
@@ -207,5 +207,5 @@ def by_channel(x: Tensor, into: Tensor) -> None:
 def by_pixel(planes: Tensor, width: int) -> Tensor:
     """Turn planes (n, c, h·w float32) back into n, c, h, w in channels_last layout; finite values alone stay exact."""
     n, c, m = planes.shape
-    pixels = planes.transpose(1, 2) @ torch.eye(c, device=planes.device)  # n, h·w, c
+    pixels = planes.transpose(1, 2) @ torch.eye(c, dtype=planes.dtype, device=planes.device)  # n, h·w, c
     return pixels.view(n, m // width, width, c).permute(0, 3, 1, 2)

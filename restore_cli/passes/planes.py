@@ -44,7 +44,7 @@ class PlanePool:
         count = math.prod(size)
         wanted = count * dtype.itemsize
         if wanted < (OWN_MAPPING if self._budget.limit is None else OWN_MAPPING_IF_LIMITED):
-            return torch.empty(size, dtype=dtype)
+            return torch.empty(size, dtype=dtype, device="cpu")
         self._free = [memory for memory in self._free if len(memory) == wanted]  # the rest goes back to the system
         if self._free:
             return self._lent(self._free.pop(), dtype).view(size)

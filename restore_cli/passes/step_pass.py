@@ -125,5 +125,6 @@ def measure_effort(network: SteppedNetwork, device: Device) -> float:
     """Return the effort that a pixel costs `network` on `device`, as bands count it, by a picture of a few pixels."""
     side = 4 * network.grid
     probe = InBands(device, home=device.torch_device, pixels=side**2)
-    network.restore(torch.zeros(1, 3, side, side, device=device.torch_device), probe)
+    x = torch.zeros(1, 3, side, side, dtype=torch.float32, device=device.torch_device)
+    network.restore(x, probe)
     return probe.effort / side**2

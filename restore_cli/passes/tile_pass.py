@@ -88,7 +88,7 @@ class TilePass:
         """
         if self._canvas is None:
             self._check_canvas()
-            self._canvas = torch.empty(3, *self.size)
+            self._canvas = torch.empty(3, *self.size, dtype=torch.float32, device="cpu")
         canvas = self._canvas
 
         def take(tile: Tensor, kept: Box) -> None:

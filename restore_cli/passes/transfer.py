@@ -51,7 +51,7 @@ class CudaTransfer(Transfer):
         whole = [result.contiguous() for result in results]
         self._down.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._down):
-            there = [torch.empty(result.shape, dtype=result.dtype, pin_memory=True) for result in whole]
+            there = [torch.empty(result.shape, dtype=result.dtype, device="cpu", pin_memory=True) for result in whole]
             for host, result in zip(there, whole, strict=True):
                 host.copy_(result, non_blocking=True)
                 result.record_stream(self._down)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import IO
 
 import pyvips
 
-from restore_cli.errors import UnreadablePictureError
+from restore_cli.errors import UnreadablePictureError, UsageError
 from restore_cli.files.naming import shown
 from restore_cli.picture import vips
 from restore_cli.picture.formats import INSTALL_HEIC
 
+Source = Path | str | bytes | bytearray | memoryview | IO[bytes]
+"""Where a picture may be read from: a path, the content of a file, or a file that is open."""
 UNREADABLE_HINT = "see whether another program opens it; if not, copy or download it again"
 """The hint for a file that cannot be read, where nothing better is known."""
 
@@ -33,15 +36,13 @@ NOT_SUPPORTED = (
 
 
 @contextmanager
-def explained(source: Path | bytes) -> Iterator[None]:
-    """Turn what goes wrong with reading `source` into an error that names it.
-
-    Bytes are called standard input, from which the command line has them, whoever gives them.
+def explained(source: Path | bytes, called: str = "the bytes given") -> Iterator[None]:
+    """Turn what goes wrong with reading `source` into an error that names it; bytes are `called` so.
 
     Raises:
         UnreadablePictureError: of the kind that was raised.
     """
-    name = shown(source) if isinstance(source, Path) else "standard input"
+    name = shown(source) if isinstance(source, Path) else called
     try:
         yield
     except UnreadablePictureError as error:
@@ -55,6 +56,24 @@ def explained(source: Path | bytes) -> Iterator[None]:
     except OSError as error:
         hint = HINTS.get(error.errno or 0, "")
         raise UnreadablePictureError(f"cannot read {name}: {error.strerror or error}", hint) from error
+
+
+def as_source(source: Source) -> Path | bytes:
+    """Return a path, or the content of what holds one.
+
+    Raises:
+        UsageError: it is none of these.
+        OSError: an open file cannot be read.
+    """
+    if isinstance(source, str | os.PathLike):
+        return Path(source)
+    read = None if isinstance(source, io.TextIOBase) else getattr(source, "read", None)
+    content = source if read is None else read()
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise UsageError(
+            f"a picture is read from a path, bytes, or a file open for reading them, not {type(source).__name__}"
+        )
+    return bytes(content)
 
 
 def open_picture(source: Path | bytes) -> IO[bytes]:

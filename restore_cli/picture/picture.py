@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.errors import PictureError
+from restore_cli.errors import PictureError, UsageError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.exif_geometry import WidthHeight
 from restore_cli.picture.metadata.texts import Text
@@ -96,6 +96,25 @@ class Picture:
         if not self.depth:
             object.__setattr__(self, "depth", 8 * pixels.itemsize)
 
+    @classmethod
+    def from_array(cls, array: Samples) -> Picture:
+        """Make a picture of h, w (grey), or h, w, c: 1 or 3, or 2 or 4, of which the last is alpha.
+
+        Raises:
+            PictureError: it is no such array, or not of uint8 or uint16.
+        """
+        if isinstance(array, np.ndarray) and array.ndim == 2:
+            array = array[..., None]
+        if isinstance(array, np.ndarray) and array.ndim == 3 and array.shape[2] in (2, 4):
+            return cls(np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1]))
+        return cls(array)
+
+    def to_array(self) -> Samples:
+        """Return what `from_array` takes: h, w (grey) or h, w, 3; with alpha, which is the last, h, w, 2 or 4."""
+        if self.alpha is not None:
+            return np.dstack([self.pixels, self.alpha])
+        return self.pixels[..., 0] if self.pixels.shape[2] == 1 else self.pixels
+
     @property
     def is_opaque(self) -> bool:
         """Whether no pixel is transparent."""
@@ -135,6 +154,19 @@ class Picture:
     def band(self, rows: slice) -> Picture:
         """Return the picture of some of its rows, as views."""
         return self.with_each(lambda array: array[rows])
+
+
+def check_picture(picture: object) -> None:
+    """Refuse what is no `Picture`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(picture, Picture):
+        raise UsageError(
+            f"a Picture is wanted, not {type(picture).__name__}",
+            "read_picture reads one from a file, and Picture.from_array makes one of an array",
+        )
 
 
 def _in_native_order(samples: Samples) -> Samples:

@@ -23,7 +23,7 @@ from restore_cli.picture.file_metadata import (
 from restore_cli.picture.formats import HAS_HEIC, HEIC, MAX_PIXELS
 from restore_cli.picture.heif import HeicImage
 from restore_cli.picture.metadata.tiff_samples import TiffSamples, read_samples_kind
-from restore_cli.picture.opening import explained, open_picture
+from restore_cli.picture.opening import Source, as_source, explained, open_picture
 from restore_cli.picture.orientation import turn_axes, turn_upright
 from restore_cli.picture.picture import Metadata, Picture, Samples
 from restore_cli.picture.pillow import PillowImage
@@ -46,23 +46,26 @@ Opened = tuple[int, int, Callable[[], Picture]]
 
 
 def read_picture(
-    source: Path | str | bytes,
+    source: Source,
     *,
     max_pixels: int = MAX_PIXELS,
     storage: ArrayStorage | None = None,
     check: Check = lambda height, width: None,
+    called: str = "the bytes given",
 ) -> Picture:
-    """Read the first picture of a file, or of the bytes of one.
+    """Read the first picture of a file, or of the bytes of one, which an error says are `called` so.
 
     Its arrays lie in `storage`, in memory if None; but what Pillow or pillow-heif decodes (BMP, DDS, HEIC, JPEG 2000,
     TGA and rarer formats) stays in memory. A large one is decoded in bands, all of it before it is returned: so damage
     is found before any work is done, and its parts can be read in any order and orientation.
 
     Raises:
+        UsageError: `source` is nothing to read from.
         UnreadablePictureError: the file is missing, empty, damaged, of no known format, or has too many pixels.
     """
-    source = Path(source) if isinstance(source, str) else source
-    with explained(source), open_picture(source) as file:
+    with explained(b"", called):  # an open file may fail
+        source = as_source(source)
+    with explained(source, called), open_picture(source) as file:
         height, width, decode = _open(file, storage or ArrayStorage(), max_pixels)
         check(height, width)
         return decode()

@@ -15,6 +15,7 @@ import pyvips
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.layout import LONG, LONG8, SHORT, Layout
 from restore_cli.picture.picture import Samples
+from restore_cli.picture.vips import check_process
 
 ROWS_PER_STRIP = 16
 
@@ -43,6 +44,7 @@ class RowPipe:
 
     def open(self) -> Any:
         """Return the `pyvips.Image`, which must be read from the top down."""
+        check_process()
         self._source = pyvips.SourceCustom()  # kept: libvips does not keep what Python knows of it
         self._source.on_read(self._read)
         self._source.on_seek(self._seek)

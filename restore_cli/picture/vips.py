@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
 import pyvips
 
-from restore_cli.errors import UnreadablePictureError
+from restore_cli.errors import RestoreError, UnreadablePictureError
 from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.picture import Metadata, Samples
 from restore_cli.scratch import ArrayStorage, rows_in_bands
@@ -35,6 +37,25 @@ DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 BLOBS = {"icc": "icc-profile-data", "exif": "exif-data", "xmp": "xmp-data", "iptc": "iptc-data"}
 
 
+def check_process() -> None:
+    """Refuse to use libvips where it would hang: its threads do not live on in a process that is forked.
+
+    Raises:
+        RestoreError: the process from which this one was forked had used libvips.
+    """
+    if _first_user() != os.getpid():
+        raise RestoreError(
+            "this process was forked after pictures were read or written",
+            "start processes with spawn or forkserver, as multiprocessing.get_context('spawn') does",
+        )
+
+
+@cache
+def _first_user() -> int:
+    """Return the number of the process that was the first to ask."""
+    return os.getpid()
+
+
 def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: Any) -> Any:
     """Open a file as a `pyvips.Image`; its samples are not yet decoded, and `file` must live until they are.
 
@@ -43,6 +64,7 @@ def open_image(file: IO[bytes], format: str, fail_on: str = "error", **options: 
     Raises:
         pyvips.Error: the header is damaged.
     """
+    check_process()
     file.seek(0)
     try:
         source = pyvips.Source.new_from_descriptor(file.fileno())
@@ -138,6 +160,7 @@ def pages_of(image: Any) -> int:
 
 def image_of(samples: Samples) -> Any:
     """Return samples (h, w, 1 to 4; alpha last) as an image."""
+    check_process()
     return pyvips.Image.new_from_array(np.ascontiguousarray(samples))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, find_format, format_of_path
-from restore_cli.picture.picture import Picture
+from restore_cli.picture.picture import Picture, check_picture
 from restore_cli.picture.unwritable import OTHER_PLACE_HINT, told_as
 
 OTHER_FORMAT_HINT = "choose TIFF or PNG with --format"
@@ -92,9 +93,12 @@ def write_picture(
     `format` may be the name of one, such as png; None is the one for which the name of `target` stands.
 
     Raises:
-        UsageError: there is no such format or quality.
+        UsageError: there is no such format or quality, or it is no picture or path.
         UnwritablePictureError: as `writing` does; or the name stands for no format.
     """
+    check_picture(picture)
+    if not isinstance(target, str | os.PathLike):
+        raise UsageError(f"a target is a path, not {type(target).__name__}", "encode_picture returns a file's bytes")
     target = Path(target)
     format = find_format(format) if isinstance(format, str) else format or format_of_path(target)
     if format is None:
@@ -112,6 +116,7 @@ def encode_picture(
         UsageError: there is no such format or quality, or the format is many files.
         UnwritablePictureError: the format cannot hold the picture.
     """
+    check_picture(picture)
     format = find_format(format) if isinstance(format, str) else format
     if format is DEEP_ZOOM:
         raise UsageError("a Deep Zoom picture is many files, which are not the bytes of one", "use write_picture")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from restore_cli.errors import RestoreError, UsageError
 from restore_cli.picture.depth import to_samples, to_unit
-from restore_cli.picture.picture import Picture, Samples
+from restore_cli.picture.picture import Picture, Samples, check_picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.scratch import ArrayStorage
 from restore_cli.tasks.bleeding import bleed_colour
@@ -18,7 +18,7 @@ from restore_cli.tasks.grey import with_channels, without_tint
 from restore_cli.tasks.light import check_strength, mix
 from restore_cli.tasks.resampling import Planes
 from restore_cli.tasks.sizing import same_size
-from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.traits import Alpha, Wrap, find_trait
 from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
 
@@ -55,15 +55,16 @@ class Enhancer:
         model: str = "",
         strength: float | None = None,
         tta: bool = False,
-        wrap: Wrap | None = None,
-        alpha: Alpha = Alpha.TRANSPARENCY,
+        wrap: Wrap | str | None = None,
+        alpha: Alpha | str = Alpha.TRANSPARENCY,
     ) -> None:
         """`model` is what outcomes call it. `strength` is the share of the network's result, 0 to 1; None is all.
 
         Edges that meet by `wrap` do so in the result, too. Colours under full transparency stay, unless alpha is data.
 
         Raises:
-            UsageError: the network is one that changes the size, or the strength is none from 0 to 1.
+            UsageError: the network is one that changes the size, the strength is none from 0 to 1, or there is no such
+                `Wrap` or `Alpha`.
         """
         if strength is not None:
             check_strength(strength)
@@ -74,8 +75,8 @@ class Enhancer:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
-        self.wrap = wrap
-        self.alpha = alpha
+        self.wrap = None if wrap is None else find_trait(Wrap, wrap)
+        self.alpha = find_trait(Alpha, alpha)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a picture, which stay."""
@@ -99,6 +100,7 @@ class Enhancer:
         Raises:
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
+        check_picture(picture)
         prepared = self._prepare(picture)
         if prepared.strength == 0:
             return self._leave(prepared)
@@ -116,6 +118,8 @@ class Enhancer:
 
         An error stands in the place of one that could not be restored.
         """
+        if not pictures:
+            return []
         group = [self._prepare(picture) for picture in pictures]
         stack = [to_colour(prepared.seen) for prepared in group if prepared.strength > 0]
         results = iter(self._restorer_for(pictures[0].depth).restore_stack(stack))

@@ -68,8 +68,8 @@ class Brightener(Enhancer):
         model: str = "",
         strength: float | None = None,
         tta: bool = False,
-        wrap: Wrap | None = None,
-        alpha: Alpha = Alpha.TRANSPARENCY,
+        wrap: Wrap | str | None = None,
+        alpha: Alpha | str = Alpha.TRANSPARENCY,
         preserve_highlights: bool = True,
     ) -> None:
         """`strength` None takes it from the picture's mean luminance, see DARK and BRIGHT."""

@@ -38,7 +38,7 @@ class RowResizer:
         count = sum(taps.stop <= window.bottom for taps in self._rows)
         made, self._rows = self._rows[:count], self._rows[count:]
         stop = self.wanted[0] if not self._rows else self.reached + ROWS * count
-        result = torch.empty(stop - self.reached, self.wanted[1], rows.shape[2])
+        result = torch.empty(stop - self.reached, self.wanted[1], rows.shape[2], dtype=torch.float32, device="cpu")
         for index, taps in enumerate(made):
             self._make(window, taps, result[ROWS * index : ROWS * (index + 1)])
         self.reached = stop

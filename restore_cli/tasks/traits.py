@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
+
+from restore_cli.errors import UsageError
+
+Trait = TypeVar("Trait", "Wrap", "Alpha")
 
 
 class Wrap(StrEnum):
@@ -28,3 +33,15 @@ class Alpha(StrEnum):
     """Colours under it do not show where it is 0."""
     DATA = "data"
     """Colours show everywhere."""
+
+
+def find_trait(kind: type[Trait], name: str) -> Trait:
+    """Return the member of `kind` that is called `name`; a member is its own name.
+
+    Raises:
+        UsageError: none is.
+    """
+    try:
+        return kind(name)
+    except ValueError as error:
+        raise UsageError(f"no {kind.__name__} is called {name!r}", f"use {' or '.join(kind)}") from error

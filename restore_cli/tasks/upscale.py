@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from restore_cli.errors import RestoreError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.passes.tile_plan import LARGEST_BAND
 from restore_cli.picture.assembling import PictureAssembler
-from restore_cli.picture.picture import Picture
+from restore_cli.picture.picture import Picture, check_picture
 from restore_cli.restorer import Restorer, Run
 from restore_cli.tasks.light import check_strength
 from restore_cli.tasks.sizing import Size, Sizing, plan_sizes
-from restore_cli.tasks.traits import Alpha, Wrap
+from restore_cli.tasks.traits import Alpha, Wrap, find_trait
 from restore_cli.tasks.upscaling import Upscaling
 from restore_cli.tasks.wrapping import Margin
 from restore_cli.telling import Progress
@@ -35,8 +35,8 @@ class Upscaler:
         model: str = "",
         strength: float = 1.0,
         tta: bool = False,
-        wrap: Wrap | None = None,
-        alpha: Alpha = Alpha.TRANSPARENCY,
+        wrap: Wrap | str | None = None,
+        alpha: Alpha | str = Alpha.TRANSPARENCY,
         restore_alpha: bool = False,
         whole_bytes: int = LARGEST_BAND,
     ) -> None:
@@ -48,8 +48,10 @@ class Upscaler:
         whose samples are more than `whole_bytes` is handed on in bands.
 
         Raises:
-            UsageError: the strength is none from 0 to 1.
+            UsageError: `sizing` is none, the strength is none from 0 to 1, or there is no such `Wrap` or `Alpha`.
         """
+        if not isinstance(sizing, Sizing):
+            raise UsageError(f"a Sizing is wanted, not {sizing!r}", "for example Sizing(scale=2)")
         check_strength(strength)
         self.restorer = restorer
         self.sizing = sizing
@@ -57,8 +59,8 @@ class Upscaler:
         self.device = restorer.device.name
         self.strength = strength
         self.tta = tta
-        self.wrap = wrap
-        self.alpha = alpha
+        self.wrap = None if wrap is None else find_trait(Wrap, wrap)
+        self.alpha = find_trait(Alpha, alpha)
         self.restore_alpha = restore_alpha
         self.whole_bytes = whole_bytes
 
@@ -77,6 +79,7 @@ class Upscaler:
             PictureError: the picture would have to grow too much.
             DeviceError, NotFiniteError: as `Restorer.restore` does.
         """
+        check_picture(picture)
         assembler = PictureAssembler(self.sizing.target(picture.height, picture.width)[0])
         run = self.stream(picture, assembler.add, progress)
         return assembler.picture, run
@@ -92,6 +95,7 @@ class Upscaler:
         Raises:
             PictureError, DeviceError, NotFiniteError: as above, and whatever `receive` raises.
         """
+        check_picture(picture)
         have = picture.height, picture.width
         size = self.sizing.target(*have)
         if self.wrap is not None:
@@ -126,6 +130,8 @@ class Upscaler:
         Raises:
             PictureError: a picture would have to grow too much.
         """
+        if not pictures:
+            return []
         have = pictures[0].height, pictures[0].width
         size = self.sizing.target(*have)
         assemblers = [PictureAssembler(size[0]) for _ in pictures]

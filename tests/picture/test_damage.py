@@ -43,7 +43,7 @@ def refused(content: bytes, **options: int) -> bool:
         message = error.message
     else:
         return False
-    return message.startswith("cannot read standard input: ") and message.isprintable()
+    return message.startswith("cannot read the bytes given: ") and message.isprintable()
 
 
 def is_same(one: Picture, other: Picture) -> bool:

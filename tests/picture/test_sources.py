@@ -112,6 +112,35 @@ def test_heic_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, encoded_avi
     assert measure_picture(encoded_avif), "of other files nothing is decoded"
 
 
+FORK = """
+import os, sys
+import numpy as np
+from restore_cli import Picture, RestoreError, encode_picture, read_picture
+
+picture = Picture(np.zeros((9, 9, 3), np.uint8))
+if sys.argv[1] == "used":
+    content = encode_picture(picture, "png")
+child = os.fork()
+if child == 0:
+    try:
+        read_picture(encode_picture(picture, "png"))
+    except RestoreError as error:
+        print(error, "|", error.hint, flush=True)
+    os._exit(0)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no system that forks")
+@pytest.mark.parametrize("before", ["used", "unused"])
+def test_a_process_that_is_forked_never_hangs(before: str) -> None:
+    program = [sys.executable, "-c", FORK, before]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = "this process was forked after pictures were read or written | start processes with spawn"
+    assert done.stdout.startswith(told) if before == "used" else not done.stdout
+
+
 class FailingDisk(io.RawIOBase):
     """A file of which bytes from a place on cannot be read."""
 

@@ -178,7 +178,7 @@ def test_orientation_is_applied_in_a_scratch_file(orientation: int) -> None:
 def test_a_cut_file_is_told_in_one_line(name: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (600, 400, 3), np.uint8)
     content = encode_picture(Picture(noise), format_by_name(name))
-    with pytest.raises(UnreadablePictureError, match="cannot read standard input: it is cut"):
+    with pytest.raises(UnreadablePictureError, match="cannot read the bytes given: it is cut"):
         read_picture(content[: len(content) * 2 // 3], storage=ArrayStorage(0))
 
 

@@ -16,7 +16,7 @@ from restore_cli.picture.formats import Format
 from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import OTHER_FORMAT_HINT, Add, check_size, encoding, writing
+from restore_cli.picture.writing import OTHER_FORMAT_HINT, Add, check_size, copy_picture, encoding, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, open_scratch
 
 WHOLE_BYTES_PER_PIXEL = 10
@@ -95,11 +95,19 @@ def hand_on(source: Path | bytes, format: Format | None, *, max_pixels: int, **o
     """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
     picture = read_picture(source, max_pixels=max_pixels)
     if format is None or picture.format == format.name:
-        with open_picture(source) as file:
-            copy_to_standard_output(file)
+        copy_result(source, None)
         return
     with writing_standard_output(picture.height, picture.width, format, **options) as add:
         add(picture)
+
+
+def copy_result(source: Path | bytes, target: Path | None) -> None:
+    """Let a copy of a picture's file be its result, at `target` or, where that is None, on standard output."""
+    if target is not None:
+        copy_picture(source, target)
+        return
+    with open_picture(source) as file:
+        copy_to_standard_output(file)
 
 
 def copy_to_standard_output(file: IO[bytes]) -> None:

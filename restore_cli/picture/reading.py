@@ -141,7 +141,12 @@ def _read_with_vips(file: IO[bytes], format: str, max_pixels: int, storage: Arra
         metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
     upright = turn_upright(samples, said.orientation)
     picture = _finish(upright, metadata, format, notes, storage, colours=colours)
-    return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
+    return replace(
+        picture,
+        compression=compression,
+        lossless=format == "webp" and compression is None,
+        as_stored=not warnings and said.orientation == said.turned == 1,
+    )
 
 
 def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: Check) -> Picture:
@@ -152,7 +157,8 @@ def _read_heic(file: IO[bytes], max_pixels: int, storage: ArrayStorage, check: C
     samples, notes = image.decode(), image.notes + said.notes
     if is_image_sequence(file):
         notes += (FIRST_FRAME,)
-    return _finish(samples, said.metadata, HEIC.name, notes, storage, colours=1 if samples.shape[2] < 3 else 3)
+    picture = _finish(samples, said.metadata, HEIC.name, notes, storage, colours=1 if samples.shape[2] < 3 else 3)
+    return replace(picture, as_stored=said.turned == 1)
 
 
 def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes]:

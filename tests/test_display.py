@@ -45,6 +45,22 @@ def test_a_bar_on_a_terminal_unless_quiet(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
+def test_the_bar_of_a_single_picture_tells_no_share_until_a_part_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with Display().progress(1) as progress:
+        progress.part(0.0)
+    assert "%" not in capsys.readouterr().err
+    with Display().progress(1) as progress:
+        progress.part(0.25)
+    assert "25 %" in capsys.readouterr().err
+    with Display().progress(1) as progress:
+        progress.picture_done()
+    assert "100 %" in capsys.readouterr().err
+
+
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal
-from restore_cli.errors import DeviceError, FullDiskError, RestoreError
+from restore_cli.errors import NO_THREADS, NO_THREADS_HINT, DeviceError, FullDiskError, RestoreError
 
 Status = Literal["done", "skipped", "failed"]
 CONTESTED_PAUSE = 0.5
@@ -135,6 +135,8 @@ def as_restore_error(error: Exception) -> RestoreError:
         return error
     if isinstance(error, MemoryError):
         return DeviceError("out of host memory", "close other programs, or ask for a smaller result")
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return DeviceError(NO_THREADS, NO_THREADS_HINT)
     return RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug")
 
 

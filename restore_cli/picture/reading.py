@@ -166,6 +166,8 @@ def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes
     try:
         return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), storage), ()
     except pyvips.Error as error:
+        if vips.lacks_threads(error):
+            raise
         warning = error
     try:
         samples = vips.decode(vips.open_image(file, "jpeg"), storage)

@@ -208,6 +208,11 @@ def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
         outcomes_of(worker(Failing(ZeroDivisionError("odd")), debug=True), job(photo))
 
 
+def test_a_lack_of_threads_is_no_internal_error(photo: Path) -> None:
+    (outcome,) = outcomes_of(worker(Failing(RuntimeError("can't start new thread"))), job(photo))
+    assert (outcome.reason, outcome.exit_code) == ("the system gives no more threads", 4)
+
+
 def test_the_traceback_of_an_error_is_printed_where_the_user_debugs(
     photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

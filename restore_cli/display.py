@@ -98,7 +98,7 @@ class Display:
         if self._is_plain:
             self.say(summary.line())
         else:
-            self.console.print(_table_of(summary.rows()))
+            self.console.print(_table_of(summary.rows(names_folder=not self.json)))
         if totals.failed > FEW_FAILURES:
             for name in totals.first_failed:
                 self.say(f"failed: {name}")

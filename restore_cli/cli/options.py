@@ -70,7 +70,11 @@ class FileOptions:
     ] = None
     suffix: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Put TEXT at the end of names of results, instead of _x4 and such."),
+        typer.Option(
+            metavar="TEXT",
+            help="Put TEXT at the end of names of results, instead of _x4 and such; without it names in a folder of -o "
+            "stay as they are.",
+        ),
     ] = None
     format: Annotated[
         str | None,

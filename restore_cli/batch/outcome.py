@@ -117,8 +117,11 @@ def skipped_if_there(job: Job, *, overwrite: bool, began: float) -> Outcome | No
     return skipped(job, "its target exists (--overwrite replaces it)")
 
 
-def left_alone(job: Job, height: int, width: int) -> Outcome:
-    """Return the outcome of a job whose picture need not be made larger."""
+def left_alone(job: Job, height: int, width: int, *, is_copied: bool = False) -> Outcome:
+    """Return the outcome of a job whose picture need not be made larger; one that was copied has a result."""
+    if is_copied and job.target is not None:
+        size = height, width
+        return done(job, size, size, notes=("it is large enough already, and was copied",))
     handed_on = "" if job.target else ", and is handed on as it is"
     reason = f"it is large enough already ({width}x{height}){handed_on}"
     return Outcome(name_of_source(job), None, "skipped", reason, input_size=(width, height))

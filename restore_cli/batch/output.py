@@ -12,7 +12,7 @@ from typing import IO, Any
 from restore_cli.batch.outcome import Stopwatch
 from restore_cli.errors import DeviceError, UnwritablePictureError
 from restore_cli.memory import GIBIBYTE, MemoryBudget
-from restore_cli.picture.formats import Format
+from restore_cli.picture.formats import PNG, Format, format_by_name
 from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
@@ -91,13 +91,19 @@ def writing_standard_output(height: int, width: int, format: Format, **options: 
         copy_to_standard_output(file)
 
 
-def hand_on(source: Path | bytes, format: Format | None, *, max_pixels: int, **options: Any) -> None:
-    """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
+def hand_on(
+    source: Path | bytes, target: Path | None, format: Format | None, *, max_pixels: int, **options: Any
+) -> None:
+    """Write a picture that is left alone to `target`, or to standard output where that is None.
+
+    A file that is of the format is copied, unless the `options` strip metadata.
+    """
     picture = read_picture(source, max_pixels=max_pixels)
-    if format is None or picture.format == format.name:
-        copy_result(source, None)
+    if (format is None or picture.format == format.name) and not options["strip_metadata"]:
+        copy_result(source, target)
         return
-    with writing_standard_output(picture.height, picture.width, format, **options) as add:
+    format = format or format_by_name(picture.format) or PNG
+    with writing_result(target, picture.height, picture.width, format, **options) as add:
         add(picture)
 
 

@@ -211,9 +211,9 @@ class Worker:
         try:
             picture = read_picture(source, max_pixels=self.config.max_pixels, storage=storage, check=check)
         except _LargeEnoughError as found:
-            if job.target is None:
-                hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)
-            return left_alone(job, *found.args)
+            if job.target is None or self.config.copy_rest:
+                hand_on(source, job.target, job.format, max_pixels=self.config.max_pixels, **self._encoding)
+            return left_alone(job, *found.args, is_copied=self.config.copy_rest)
         size = self.task.output_size(picture.height, picture.width)
         assert size is not None
         format = job.format or format_by_name(picture.format) or PNG

@@ -189,6 +189,19 @@ def test_a_picture_whose_pixels_stay_is_made_upright_and_gets_the_format_of_its_
             assert (image.format, image.size) == ("JPEG" if target.suffix == ".jpg" else "PNG", (8, 9))
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_picture_to_be_left_alone_is_copied_on_request(ending: str, tmp_path: Path) -> None:
+    Image.new("L", (99, 5)).save(tmp_path / "wide.png")
+    target = tmp_path / "out" / f"wide.{ending}"
+    config = WorkerConfig(load_task=lambda device, tell: Inverting(), max_pixels=999, copy_rest=True)  # type: ignore[arg-type]
+    outcome = Worker(config, print)(Job(tmp_path / "wide.png", target, format_by_name(ending)), no_progress)
+    assert (outcome.status, outcome.target, outcome.output_size) == ("done", str(target), (99, 5))
+    assert outcome.notes == ("it is large enough already, and was copied",)
+    assert (target.read_bytes() == (tmp_path / "wide.png").read_bytes()) is (ending == "png")
+    with Image.open(target) as image:
+        assert (image.format, image.size) == ("PNG" if ending == "png" else "JPEG", (99, 5))
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(PictureError("no", "try"), 1), (DeviceError("full"), 4), (MemoryError(), 4)],

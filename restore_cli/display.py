@@ -98,7 +98,7 @@ class Display:
         if self._is_plain:
             self.say(summary.line())
         else:
-            self.console.print(_table_of(summary.rows()))
+            self.console.print(_table_of(summary.rows(names_folder=not self.json)))
         if totals.failed > FEW_FAILURES:
             for name in totals.first_failed:
                 self.say(f"failed: {name}")
@@ -109,13 +109,15 @@ class Display:
     def progress(self, pictures: int | None) -> Iterator[PictureProgress]:
         """Show a bar for the pictures of a batch, or for the tiles of a single one, while the context lasts.
 
-        `pictures` None says that nobody knows how many there will be.
+        That of a single one goes to and fro until a part is done, since a picture may be restored whole. `pictures`
+        None says that nobody knows how many there will be.
         """
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             Progress,
             SpinnerColumn,
+            TaskProgressColumn,
             TextColumn,
             TimeRemainingColumn,
         )
@@ -124,14 +126,15 @@ class Display:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn() if pictures != 1 else TextColumn("{task.percentage:>3.0f} %"),
+            MofNCompleteColumn() if pictures != 1 else TaskProgressColumn("{task.percentage:>3.0f} %"),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
             disable=self.quiet or not self.console.is_terminal or pictures == 0,
         )
         with bar:
-            yield PictureProgress(bar, bar.add_task("restoring", total=pictures))
+            total = None if pictures == 1 else pictures
+            yield PictureProgress(bar, bar.add_task("restoring", total=total), pictures)
 
     @property
     def _is_plain(self) -> bool:
@@ -157,19 +160,21 @@ class Display:
 class PictureProgress:
     """Moves a bar by pictures and by parts of pictures."""
 
-    def __init__(self, bar: Progress, task: TaskID) -> None:
+    def __init__(self, bar: Progress, task: TaskID, pictures: int | None) -> None:
         self._bar = bar
         self._task = task
+        self._pictures = pictures
         self._done = 0
 
     def part(self, share: float) -> None:
         """Show that `share` (0 to 1) of the current picture is done."""
-        self._bar.update(self._task, completed=self._done + share)
+        if share > 0:
+            self._bar.update(self._task, total=self._pictures, completed=self._done + share)
 
     def picture_done(self) -> None:
         """Show that the current picture is done."""
         self._done += 1
-        self._bar.update(self._task, completed=self._done)
+        self._bar.update(self._task, total=self._pictures, completed=self._done)
 
 
 def _give_up(stream: TextIO) -> None:

@@ -24,6 +24,8 @@ An error is raised where it is understood and worded once, at the edge: `message
 
 from __future__ import annotations
 
+NO_THREADS = "the system gives no more threads"
+NO_THREADS_HINT = "give fewer --threads or --workers, or start the same command again, which skips what is done"
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it; that is nobody's error."""
 

@@ -56,6 +56,8 @@ class Run:
     notes: tuple[str, ...] = ()
     model: str | None = None
     """Name of the checkpoint where the task has more than one."""
+    untouched: bool = False
+    """Whether the pixels stay as they were, since the network had no part in the result."""
 
 
 class Restorer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from restore_cli.batch.totals import MEGAPIXEL, Totals
+from restore_cli.files.naming import shown
 
 SLOW = 0.01
 """Megapixels a second below which the number of pictures says more."""
@@ -40,12 +42,16 @@ class Summary:
         end = f" ({self._speed})" if self._speed else ""
         return f"{'interrupted: ' if self.interrupted else ''}{', '.join(parts)} in {self.seconds:.1f} s{end}"
 
-    def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Yield the label, the words and the style of each row of a table."""
+    def rows(self, *, names_folder: bool = True) -> Iterator[tuple[str, str, str]]:
+        """Yield the label, the words and the style of each row of a table.
+
+        It `names_folder` where all results lie in one, other than the current one.
+        """
         totals = self.totals
         if self.interrupted:
             yield "", "interrupted", "yellow"
-        yield "done", f"{totals.done:,}", "green" if totals.done else ""
+        where = f" in {shown(os.path.join(totals.folder, ''))}" if names_folder and totals.folder else ""
+        yield "done", f"{totals.done:,}{where}", "green" if totals.done else ""
         if totals.skipped:
             yield "skipped", f"{totals.skipped:,}", ""
         if totals.failed:

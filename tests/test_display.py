@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,22 @@ def test_a_bar_on_a_terminal_unless_quiet(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
+def test_the_bar_of_a_single_picture_tells_no_share_until_a_part_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with Display().progress(1) as progress:
+        progress.part(0.0)
+    assert "%" not in capsys.readouterr().err
+    with Display().progress(1) as progress:
+        progress.part(0.25)
+    assert "25 %" in capsys.readouterr().err
+    with Display().progress(1) as progress:
+        progress.picture_done()
+    assert "100 %" in capsys.readouterr().err
+
+
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
@@ -65,7 +82,7 @@ def outcomes_of(done: int, failed: int) -> list[Outcome]:
 
 
 def told(capsys: pytest.CaptureFixture[str], outcomes: list[Outcome], seconds: float, **options: Any) -> str:
-    display = Display(quiet=options.pop("quiet", False))
+    display = Display(quiet=options.pop("quiet", False), json=options.pop("json", False))
     display.summary(Summary(add_up(outcomes), seconds, **{"passed_over": 0, "left": 0, "interrupted": False} | options))
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -109,6 +126,16 @@ def test_a_summary_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) 
         ("time", "0:06:40"),
         ("spent on", "read 10%, run 70%, write 20%"),
     ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_table_names_the_folder_of_all_results(capsys: pytest.CaptureFixture[str]) -> None:
+    (outcome,) = outcomes_of(1, 0)
+    first, second = replace(outcome, target="few_x2/a.png"), replace(outcome, target="few_x2/b.png")
+    in_other = replace(second, target="few_x2/more/b.png")
+    assert f"2 in few_x2{os.sep} " in told(capsys, [first, second], 1.0)
+    assert "few_x2" not in told(capsys, [first, second], 1.0, json=True)
+    assert "few_x2" not in told(capsys, [first, in_other, second], 1.0)
 
 
 @pytest.mark.usefixtures("terminal")

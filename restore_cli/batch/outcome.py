@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal
-from restore_cli.errors import DeviceError, FullDiskError, RestoreError
+from restore_cli.errors import NO_THREADS, NO_THREADS_HINT, DeviceError, FullDiskError, RestoreError
 
 Status = Literal["done", "skipped", "failed"]
 CONTESTED_PAUSE = 0.5
@@ -117,8 +117,11 @@ def skipped_if_there(job: Job, *, overwrite: bool, began: float) -> Outcome | No
     return skipped(job, "its target exists (--overwrite replaces it)")
 
 
-def left_alone(job: Job, height: int, width: int) -> Outcome:
-    """Return the outcome of a job whose picture need not be made larger."""
+def left_alone(job: Job, height: int, width: int, *, is_copied: bool = False) -> Outcome:
+    """Return the outcome of a job whose picture need not be made larger; one that was copied has a result."""
+    if is_copied and job.target is not None:
+        size = height, width
+        return done(job, size, size, notes=("it is large enough already, and was copied",))
     handed_on = "" if job.target else ", and is handed on as it is"
     reason = f"it is large enough already ({width}x{height}){handed_on}"
     return Outcome(name_of_source(job), None, "skipped", reason, input_size=(width, height))
@@ -135,6 +138,8 @@ def as_restore_error(error: Exception) -> RestoreError:
         return error
     if isinstance(error, MemoryError):
         return DeviceError("out of host memory", "close other programs, or ask for a smaller result")
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return DeviceError(NO_THREADS, NO_THREADS_HINT)
     return RestoreError(f"internal error: {type(error).__name__}: {error}", "see it with --debug")
 
 

@@ -12,11 +12,11 @@ from typing import IO, Any
 from restore_cli.batch.outcome import Stopwatch
 from restore_cli.errors import DeviceError, UnwritablePictureError
 from restore_cli.memory import GIBIBYTE, MemoryBudget
-from restore_cli.picture.formats import Format
+from restore_cli.picture.formats import PNG, Format, format_by_name
 from restore_cli.picture.opening import open_picture
 from restore_cli.picture.picture import Picture
 from restore_cli.picture.reading import read_picture
-from restore_cli.picture.writing import OTHER_FORMAT_HINT, Add, check_size, encoding, writing
+from restore_cli.picture.writing import OTHER_FORMAT_HINT, Add, check_size, copy_picture, encoding, writing
 from restore_cli.scratch import LARGEST_IN_MEMORY, open_scratch
 
 WHOLE_BYTES_PER_PIXEL = 10
@@ -91,15 +91,29 @@ def writing_standard_output(height: int, width: int, format: Format, **options: 
         copy_to_standard_output(file)
 
 
-def hand_on(source: Path | bytes, format: Format | None, *, max_pixels: int, **options: Any) -> None:
-    """Write a picture that is left alone to standard output: the file itself, if that is of the format."""
+def hand_on(
+    source: Path | bytes, target: Path | None, format: Format | None, *, max_pixels: int, **options: Any
+) -> None:
+    """Write a picture that is left alone to `target`, or to standard output where that is None.
+
+    A file that is of the format is copied, unless the `options` strip metadata.
+    """
     picture = read_picture(source, max_pixels=max_pixels)
-    if format is None or picture.format == format.name:
-        with open_picture(source) as file:
-            copy_to_standard_output(file)
+    if (format is None or picture.format == format.name) and not options["strip_metadata"]:
+        copy_result(source, target)
         return
-    with writing_standard_output(picture.height, picture.width, format, **options) as add:
+    format = format or format_by_name(picture.format) or PNG
+    with writing_result(target, picture.height, picture.width, format, **options) as add:
         add(picture)
+
+
+def copy_result(source: Path | bytes, target: Path | None) -> None:
+    """Let a copy of a picture's file be its result, at `target` or, where that is None, on standard output."""
+    if target is not None:
+        copy_picture(source, target)
+        return
+    with open_picture(source) as file:
+        copy_to_standard_output(file)
 
 
 def copy_to_standard_output(file: IO[bytes]) -> None:

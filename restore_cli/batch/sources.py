@@ -176,6 +176,8 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
     Raises:
         UsageError: the list cannot be read.
     """
+    if file == STANDARD_STREAM and sys.__stdin__ is None:
+        raise UsageError("standard input is closed, and the list should come from there", "pipe it in, or name a file")
     try:
         content = sys.stdin.buffer.read() if file == STANDARD_STREAM else Path(file).read_bytes()
         if content.startswith(UTF_16_MARKS) and b"\0" in content and not null:  # no name alone that begins so

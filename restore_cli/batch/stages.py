@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from restore_cli.batch.outcome import Seconds
 from restore_cli.batch.planning import Job
@@ -18,6 +19,8 @@ class OpenedPicture:
     """A picture that was read and is claimed for this worker; give it up once it is written or has failed."""
 
     job: Job
+    source: Path | bytes
+    """Its file, or the bytes of one that came by standard input."""
     picture: Picture
     size: tuple[int, int]
     """Height and width of the result."""
@@ -32,6 +35,13 @@ class OpenedPicture:
         height, width = self.size
         result: int = height * width * picture.pixels.shape[2] * picture.pixels.itemsize
         return sum(array.nbytes for array in picture.arrays) + min(result, LARGEST_BAND)
+
+    @property
+    def may_be_copied(self) -> bool:
+        """Whether a copy of its file is as good a result as a new one, where its pixels stay as they are."""
+        suffixes = {path.suffix.lower() for path in (self.job.source, self.job.target) if path is not None}
+        is_there = isinstance(self.source, bytes) or self.source.is_file()  # a pipe gives it once
+        return is_there and self.picture.as_stored and self.picture.format == self.format.name and len(suffixes) < 2
 
     def goes_with(self, other: OpenedPicture) -> bool:
         """Tell whether both pictures are of one size and depth, so that they can be restored together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,8 @@ class Totals:
     pixels_read: int = 0
     """Of the pictures that were done."""
     pixels_written: int = 0
+    folder: str | None = None
+    """The one in which all results lie; empty where there are several, None where there are no results."""
     seconds: Seconds = field(default_factory=Seconds)
     """To read, run and write them, added up; with several workers at once that is more than passes on a clock."""
     _failed: dict[str, int] = field(default_factory=dict)
@@ -40,6 +43,8 @@ class Totals:
                 self.done += 1
                 self.pixels_read += _pixels(outcome.input_size)
                 self.pixels_written += _pixels(outcome.output_size)
+                folder = os.path.dirname(outcome.target or "")
+                self.folder = folder if self.folder in (None, folder) else ""
                 before, more = self.seconds, outcome.seconds
                 self.seconds = Seconds(before.read + more.read, before.run + more.run, before.write + more.write)
 

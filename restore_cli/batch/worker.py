@@ -24,7 +24,7 @@ from restore_cli.batch.outcome import (
     skipped,
     skipped_if_there,
 )
-from restore_cli.batch.output import Output, check_result, hand_on, writing_result
+from restore_cli.batch.output import Output, check_result, copy_result, hand_on, writing_result
 from restore_cli.batch.planning import Job
 from restore_cli.batch.stages import OpenedPicture, RestoredPicture
 from restore_cli.batch.worker_config import WorkerConfig
@@ -42,6 +42,8 @@ from restore_cli.telling import Progress, Tell
 
 SHARE_IN_MEMORY = 1 / 8
 """Of free memory, in which a picture's arrays may lie; larger ones lie in scratch files."""
+KEEPING: dict[str, Any] = {"quality": None, "strip_metadata": False}
+"""How results are encoded where the user asks for nothing that would change a file."""
 Reserve = Callable[[int], None]
 """Called before a picture is decoded with the bytes that it and its result will take; returns when there is room."""
 
@@ -167,13 +169,15 @@ class Worker:
             UnwritablePictureError: it cannot be written.
         """
         watch, opened, seconds = Stopwatch(), restored.opened, restored.seconds
-        if not restored.is_written:
-            with self._target(opened) as add:
-                add(restored.result)
         picture = opened.picture
-        lost = losses(
-            restored.result, opened.format, opaque=picture.is_opaque, strip_metadata=self.config.strip_metadata
-        )
+        if restored.run.untouched and opened.may_be_copied and self._encoding == KEEPING:
+            copy_result(opened.source, opened.job.target)
+            notes = (*restored.run.notes, "its file was copied")
+        else:
+            if not restored.is_written:
+                with self._target(opened) as add:
+                    add(restored.result)
+            notes = picture.notes + restored.run.notes + self._losses(restored)
         return done(
             opened.job,
             (picture.height, picture.width),
@@ -184,7 +188,7 @@ class Worker:
             precision=str(restored.run.precision),
             tile=restored.run.tile,
             seconds=Seconds(seconds.read, seconds.run, seconds.write + watch.lap()),
-            notes=picture.notes + restored.run.notes + lost,
+            notes=notes,
         )
 
     def _skipped(self, job: Job) -> Outcome | None:
@@ -213,14 +217,23 @@ class Worker:
                 called="standard input",
             )
         except _LargeEnoughError as found:
-            if job.target is None:
-                hand_on(source, job.format, max_pixels=self.config.max_pixels, **self._encoding)
-            return left_alone(job, *found.args)
+            if job.target is None or self.config.copy_rest:
+                hand_on(source, job.target, job.format, max_pixels=self.config.max_pixels, **self._encoding)
+            return left_alone(job, *found.args, is_copied=self.config.copy_rest)
         size = self.task.output_size(picture.height, picture.width)
         assert size is not None
         format = job.format or format_by_name(picture.format) or PNG
         check_result(*size, format, self._memory)
-        return OpenedPicture(job, picture, size, format, watch.lap(), ExitStack())
+        return OpenedPicture(job, source, picture, size, format, watch.lap(), ExitStack())
+
+    def _losses(self, restored: RestoredPicture) -> tuple[str, ...]:
+        """Say what of a picture its new file does not hold."""
+        format, picture, strip = restored.opened.format, restored.opened.picture, self.config.strip_metadata
+        lost = losses(restored.result, format, opaque=picture.is_opaque, strip_metadata=strip)
+        quality = self.config.quality or format.default_quality
+        if restored.run.untouched and format.takes_quality and quality is not None and not picture.lossless:
+            lost = (f"it was stored again, as {format.name.upper()} of quality {quality}", *lost)
+        return lost
 
     def _target(self, opened: OpenedPicture) -> AbstractContextManager[Add]:
         return writing_result(opened.job.target, *opened.size, opened.format, **self._encoding)

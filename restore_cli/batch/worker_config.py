@@ -27,6 +27,8 @@ class WorkerConfig:
     overwrite: bool = False
     quality: int | None = None
     strip_metadata: bool = False
+    copy_rest: bool = False
+    """Whether pictures that are left alone are copied to where their results would lie."""
     began: float = 0.0
     """When the run began, in seconds since 1970."""
     threads: int | None = None

@@ -49,6 +49,8 @@ def check_key(key: str | None, models: Iterable[str | None]) -> None:
 def check_streams(request: Request, plan: Plan) -> None:
     """Refuse standard input and output that cannot be what the jobs make of them."""
     report = request.report
+    if report.json and sys.__stdout__ is None:
+        raise UsageError("standard output is closed, and the records of --json go there", "redirect it to a file")
     if report.dry_run:
         return
     if any(job.source is None for job in plan.jobs) and sys.stdin.isatty():

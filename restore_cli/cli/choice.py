@@ -95,7 +95,7 @@ def choose_enhancer(model: str | None, task: TaskName, option: str = "--model FI
         return None
     card = find_card(model)
     if card.task != task:
-        raise UsageError(f"{card.name} is made for {card.task}, not for {task}", f"restore {card.task} runs it")
+        raise UsageError(f"{card.name} is made for {card.task}, not for {task}", f"'restore {card.task}' runs it")
     return card
 
 

@@ -34,7 +34,7 @@ Inputs = Annotated[
 
 Device = Annotated[str, typer.Option(parser=parse_device, metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Processor threads for the network; all by default.")
+    int | None, typer.Option(min=1, max=1024, metavar="N", help="Processor threads for the network; all by default.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -70,7 +70,11 @@ class FileOptions:
     ] = None
     suffix: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Put TEXT at the end of names of results, instead of _x4 and such."),
+        typer.Option(
+            metavar="TEXT",
+            help="Put TEXT at the end of names of results, instead of _x4 and such; without it names in a folder of -o "
+            "stay as they are.",
+        ),
     ] = None
     format: Annotated[
         str | None,

@@ -22,6 +22,8 @@ class Request:
     batch: BatchOptions
     engine: EngineOptions
     report: ReportOptions
+    copy_rest: bool = False
+    """Whether pictures that are left alone are copied."""
 
     @cached_property
     def display(self) -> Display:

@@ -33,6 +33,10 @@ def upscale(
     long_edge: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Grow until the longer side has this many pixels.")
     ] = None,
+    copy_rest: Annotated[
+        bool,
+        typer.Option("--copy-rest", help="Copy pictures that are large enough already, so that none lacks."),
+    ] = False,
     speed: Annotated[
         Speed | None,
         typer.Option(
@@ -69,7 +73,7 @@ def upscale(
     check_key(engine.key, [engine.model])
     choice = choose_upscaler(engine.settings, parse_sizing(scale, size, width, height, long_edge), speed)
     sizing = choice.sizing
-    request = Request(inputs, files, batch, engine, report)
+    request = Request(inputs, files, batch, engine, report, copy_rest)
     if choice.note:
         request.display.note(choice.note)
     facts = {
@@ -87,5 +91,5 @@ def upscale(
         ),
         suffix=sizing.suffix,
         facts=facts,
-        output_size=sizing.output_size,
+        output_size=lambda *size: sizing.output_size(*size) or (size if copy_rest else None),
     )

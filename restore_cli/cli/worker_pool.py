@@ -108,6 +108,7 @@ class WorkerPool:
                 overwrite=files.overwrite,
                 quality=files.quality,
                 strip_metadata=files.strip_metadata,
+                copy_rest=self._request.copy_rest,
                 began=self._began,
                 threads=threads,
                 device=devices[index % len(devices)],

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ SECONDS_TO_REPLACE = 60.0
 def replacing(target: Path) -> Iterator[BufferedRandom]:
     """Open a new file beside `target`; once it is whole and on the disk it takes the target's place.
 
-    Until then it has no name where the system has such files, so that nothing is left of a process that is killed.
+    Until then it has no name where the system has such files, so that nothing is left of a process that is killed. It
+    has the permissions of a file that it replaces, and where that may be, its owner.
 
     Raises:
         OSError: something else than a file has the target's name, the folder cannot be written, or the disk is full.
@@ -50,6 +52,7 @@ def replacing(target: Path) -> Iterator[BufferedRandom]:
         descriptor = _open_with_name(temporary)
     try:
         with open(descriptor, "w+b") as file:
+            _make_like(descriptor, target)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -192,6 +195,17 @@ def _lock(descriptor: int) -> None:
     if fcntl is not None:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _make_like(descriptor: int, replaced: Path) -> None:
+    """Give an open file the owner and the permissions of another, if there is one, as far as the system lets us."""
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError):
+        there = replaced.stat()
+        with contextlib.suppress(OSError):  # most users cannot give files away
+            os.fchown(descriptor, there.st_uid, there.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(there.st_mode))
 
 
 def _give_name(descriptor: int, name: Path) -> None:

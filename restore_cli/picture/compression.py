@@ -49,6 +49,8 @@ def _jpeg_quality(file: IO[bytes]) -> int | None:
     steps = read_quantisation(file, LUMINANCE)
     if steps is None:
         return None
+    if max(steps) == 1:  # the finest there are, which are coarser than those of 100 would be
+        return 100
     factor = sum(steps) / LUMINANCE_TABLE_SUM
     return max(1, round(100 - 50 * factor if factor <= 1 else 50 / factor))
 

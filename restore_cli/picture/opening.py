@@ -12,7 +12,7 @@ from typing import IO
 
 import pyvips
 
-from restore_cli.errors import UnreadablePictureError, UsageError
+from restore_cli.errors import NO_THREADS, NO_THREADS_HINT, DeviceError, UnreadablePictureError, UsageError
 from restore_cli.files.naming import shown
 from restore_cli.picture import vips
 from restore_cli.picture.formats import INSTALL_HEIC
@@ -41,6 +41,7 @@ def explained(source: Path | bytes, called: str = "the bytes given") -> Iterator
 
     Raises:
         UnreadablePictureError: of the kind that was raised.
+        DeviceError: the system gives no more threads.
     """
     name = shown(source) if isinstance(source, Path) else called
     try:
@@ -48,6 +49,8 @@ def explained(source: Path | bytes, called: str = "the bytes given") -> Iterator
     except UnreadablePictureError as error:
         raise type(error)(f"cannot read {name}: {error.message}", error.hint or UNREADABLE_HINT) from error
     except pyvips.Error as error:
+        if vips.lacks_threads(error):
+            raise DeviceError(f"cannot read {name}: {NO_THREADS}", NO_THREADS_HINT) from error
         what, hint = f"it is cut, damaged or of a kind that is not supported ({vips.reason(error)})", UNREADABLE_HINT
         for sign, *better in NOT_SUPPORTED:
             if sign in str(error):

@@ -58,6 +58,8 @@ class Picture:
     """How the file gave up detail; None where it did not, or nothing is known of it."""
     lossless: bool = False
     """Whether the file was lossless though its format often is not; then that of the result is, too."""
+    as_stored: bool = True
+    """Whether its file is whole and holds it upright, so that a copy of the file is as good as a new one."""
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     """What was changed or left out on reading, for the user."""

@@ -143,7 +143,12 @@ def _open_with_vips(file: IO[bytes], format: str, storage: ArrayStorage) -> Open
             metadata, notes = replace(metadata, icc=None), (*notes, "L*a*b* is converted to sRGB")
         upright = turn_upright(samples, said.orientation)
         picture = _finish(upright, metadata, format, notes, storage, colours=colours)
-        return replace(picture, compression=compression, lossless=format == "webp" and compression is None)
+        return replace(
+            picture,
+            compression=compression,
+            lossless=format == "webp" and compression is None,
+            as_stored=not warnings and said.orientation == said.turned == 1,
+        )
 
     return height, width, decode
 
@@ -151,8 +156,13 @@ def _open_with_vips(file: IO[bytes], format: str, storage: ArrayStorage) -> Open
 def _open_heic(file: IO[bytes], storage: ArrayStorage) -> Opened:
     image = HeicImage(file)
     said = gather_heic_metadata(image.metadata(), file, image.colours, (image.width, image.height))
-    notes = image.notes + said.notes + ((FIRST_FRAME,) if is_image_sequence(file) else ())
-    return image.height, image.width, lambda: _finish(image.decode(), said.metadata, HEIC.name, notes, storage)
+
+    def decode() -> Picture:
+        notes = image.notes + said.notes + ((FIRST_FRAME,) if is_image_sequence(file) else ())
+        picture = _finish(image.decode(), said.metadata, HEIC.name, notes, storage)
+        return replace(picture, as_stored=said.turned == 1)
+
+    return image.height, image.width, decode
 
 
 def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes]:
@@ -160,6 +170,8 @@ def _decode_jpeg(file: IO[bytes], storage: ArrayStorage) -> tuple[Samples, Notes
     try:
         return vips.decode(vips.open_image(file, "jpeg", fail_on="warning"), storage), ()
     except pyvips.Error as error:
+        if vips.lacks_threads(error):
+            raise
         warning = error
     try:
         samples = vips.decode(vips.open_image(file, "jpeg"), storage)

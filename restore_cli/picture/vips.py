@@ -170,6 +170,11 @@ def in_kind(image: Any) -> Any:
     return image.copy(interpretation=kinds[image.format == "ushort"])
 
 
+def lacks_threads(error: pyvips.Error) -> bool:
+    """Tell whether libvips got no thread from the system, so that it is no picture's fault."""
+    return any(words in str(error) for words in ("create thread", "creating thread"))
+
+
 def reason(error: pyvips.Error) -> str:
     """Return the first line of what libvips says went wrong, without the names of its parts.
 

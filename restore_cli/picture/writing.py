@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from restore_cli.files.replacing import folders_for, replacing
 from restore_cli.picture.deep_zoom import replacing_pyramid
 from restore_cli.picture.encoding import Encoder
 from restore_cli.picture.formats import DEEP_ZOOM, Format, find_format, format_of_path
+from restore_cli.picture.opening import explained, open_picture
 from restore_cli.picture.picture import Picture, check_picture
 from restore_cli.picture.unwritable import OTHER_PLACE_HINT, told_as
 
@@ -78,6 +80,23 @@ def encoding(
     encoder = Encoder(file, height, width, format, format.suffixes[0], quality, strip=strip_metadata)
     with told_as("cannot encode the picture"), _finished(encoder) as add:
         yield add
+
+
+def copy_picture(source: Path | bytes, target: Path) -> None:
+    """Write a copy of a picture's file to `target`, as safely as `writing` does.
+
+    Raises:
+        UnreadablePictureError: the file cannot be opened.
+        FullDiskError, UnwritablePictureError: as `writing` does.
+    """
+    with (
+        explained(source),
+        open_picture(source) as original,
+        told_as(f"cannot write {shown(target)}", OTHER_PLACE_HINT),
+        folders_for(target),
+        replacing(target) as file,
+    ):
+        shutil.copyfileobj(original, file)
 
 
 def write_picture(

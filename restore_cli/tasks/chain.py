@@ -60,4 +60,5 @@ def join_runs(runs: Sequence[Run]) -> Run:
     tiles = [run.tile for run in runs if run.tile is not None]
     notes = tuple(note for run in runs for note in run.notes)
     models = [run.model for run in runs if run.model is not None]
-    return Run("+".join(precisions), min(tiles, default=None), notes, "+".join(models) or None)
+    untouched = all(run.untouched for run in runs)
+    return Run("+".join(precisions), min(tiles, default=None), notes, "+".join(models) or None, untouched)

@@ -151,7 +151,8 @@ class Enhancer:
         return picture.alpha if self.alpha is Alpha.TRANSPARENCY else None
 
     def _leave(self, prepared: PreparedPicture) -> tuple[Picture, Run]:
-        return prepared.picture, Run(self._restorer_for(prepared.picture.depth).precision, None, prepared.notes)
+        precision = self._restorer_for(prepared.picture.depth).precision
+        return prepared.picture, Run(precision, None, prepared.notes, untouched=True)
 
     def _restorer_for(self, depth: int) -> Restorer:
         return self.restorer if self.reduces_deep else self.restorer.for_depth(depth)

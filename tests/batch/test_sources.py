@@ -41,6 +41,14 @@ def test_names_are_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_list("-") == ["a.png", "b.png"]
 
 
+def test_a_list_from_a_standard_input_that_is_closed_is_not_taken_for_an_empty_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "__stdin__", None)
+    with pytest.raises(UsageError, match="standard input is closed"):
+        read_list("-")
+
+
 @pytest.mark.parametrize("name", ["nosuch", ".", "a\0b"])
 def test_a_list_that_cannot_be_read_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -41,6 +41,13 @@ class Inverting:
         return replace(picture, pixels=255 - picture.pixels), Run(Precision.FP32, 64, ("turned",))
 
 
+class Leaving(Inverting):
+    """A task that finds nothing to do."""
+
+    def __call__(self, picture: Picture, progress: Progress) -> tuple[Picture, Run]:
+        return picture, Run(Precision.FP32, None, ("left as it is",), untouched=True)
+
+
 class Failing(Inverting):
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -156,6 +163,45 @@ def test_a_picture_to_be_left_alone_is_skipped(tmp_path: Path) -> None:
     assert not (tmp_path / "result.png").exists()
 
 
+@pytest.mark.parametrize(("quality", "copied"), [(None, True), (95, False)])
+def test_a_picture_whose_pixels_stay_is_copied_unless_its_file_shall_change(
+    quality: int | None, copied: bool, tmp_path: Path
+) -> None:
+    photo, target = tmp_path / "photo.jpg", tmp_path / "out" / "photo.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 9, 3), np.uint8)).save(photo, quality=60)
+    config = WorkerConfig(load_task=lambda device, tell: Leaving(), max_pixels=99, quality=quality)  # type: ignore[arg-type]
+    outcome = Worker(config, print)(Job(photo, target, format_by_name("jpeg")), no_progress)
+    assert (outcome.status, outcome.output_size) == ("done", (9, 8))
+    assert (target.read_bytes() == photo.read_bytes()) is copied
+    said = "its file was copied" if copied else "it was stored again, as JPEG of quality 95"
+    assert outcome.notes == ("left as it is", said)
+
+
+def test_a_picture_whose_pixels_stay_is_made_upright_and_gets_the_format_of_its_name(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    turned = Image.Exif()
+    turned[274] = 6
+    Image.new("RGB", (9, 8), "grey").save(photo, exif=turned)
+    work = worker(Leaving())
+    for target in (tmp_path / "upright.jpg", tmp_path / "other.png"):
+        assert work(Job(photo, target, format_by_name(target.suffix[1:])), no_progress).status == "done"
+        with Image.open(target) as image:
+            assert (image.format, image.size) == ("JPEG" if target.suffix == ".jpg" else "PNG", (8, 9))
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_picture_to_be_left_alone_is_copied_on_request(ending: str, tmp_path: Path) -> None:
+    Image.new("L", (99, 5)).save(tmp_path / "wide.png")
+    target = tmp_path / "out" / f"wide.{ending}"
+    config = WorkerConfig(load_task=lambda device, tell: Inverting(), max_pixels=999, copy_rest=True)  # type: ignore[arg-type]
+    outcome = Worker(config, print)(Job(tmp_path / "wide.png", target, format_by_name(ending)), no_progress)
+    assert (outcome.status, outcome.target, outcome.output_size) == ("done", str(target), (99, 5))
+    assert outcome.notes == ("it is large enough already, and was copied",)
+    assert (target.read_bytes() == (tmp_path / "wide.png").read_bytes()) is (ending == "png")
+    with Image.open(target) as image:
+        assert (image.format, image.size) == ("PNG" if ending == "png" else "JPEG", (99, 5))
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [(PictureError("no", "try"), 1), (DeviceError("full"), 4), (MemoryError(), 4)],
@@ -173,6 +219,11 @@ def test_an_unforeseen_error_fails_its_picture_alone(photo: Path) -> None:
     assert [outcome.reason for outcome in outcomes] == ["internal error: ZeroDivisionError: odd"] * 2
     with pytest.raises(ZeroDivisionError):
         outcomes_of(worker(Failing(ZeroDivisionError("odd")), debug=True), job(photo))
+
+
+def test_a_lack_of_threads_is_no_internal_error(photo: Path) -> None:
+    (outcome,) = outcomes_of(worker(Failing(RuntimeError("can't start new thread"))), job(photo))
+    assert (outcome.reason, outcome.exit_code) == ("the system gives no more threads", 4)
 
 
 def test_the_traceback_of_an_error_is_printed_where_the_user_debugs(

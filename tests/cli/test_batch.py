@@ -531,8 +531,11 @@ def test_streams_that_are_closed_are_no_errors(many: Path, tmp_path: Path) -> No
         assert done.stderr == b""
         assert done.returncode == (2 if words.startswith("status") else 0)
     assert (tmp_path / "out" / "00.png").exists()
-    done = subprocess.run(
-        ["bash", "-c", f"{command} denoise many/0/00.png -o - >&-"], cwd=tmp_path, capture_output=True
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith(b"error: standard output is closed")
+    for words, stream in (
+        ("many/0/00.png -o - >&-", "output"),
+        ("many/0/00.png --json --dry-run >&-", "output"),
+        ("--from-file - <&-", "input"),
+    ):
+        done = subprocess.run(["bash", "-c", f"{command} denoise {words}"], cwd=tmp_path, capture_output=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: standard {stream} is closed".encode())

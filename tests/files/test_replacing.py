@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,29 @@ def test_where_names_change_in_spite_of_those_who_look_nothing_is_tried_again(
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it waited"))
     with pytest.raises(PermissionError):
         patiently(looked_at(1), tmp_path / "a", tmp_path / "b")
+
+
+def test_a_private_file_stays_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fcntl")
+    target = tmp_path / "a.png"
+    for open_without_name in (module._open_without_name, lambda folder: None):
+        monkeypatch.setattr(module, "_open_without_name", open_without_name)
+        target.write_bytes(b"old")
+        target.chmod(0o640)
+        before = target.stat()
+        with replacing(target) as file:
+            assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o640  # from the first byte on
+            file.write(b"new")
+        after = target.stat()
+        assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+        assert target.read_bytes() == b"new"
+
+
+def test_a_new_file_has_the_permissions_of_all_new_ones(tmp_path: Path) -> None:
+    (tmp_path / "b.png").write_bytes(b"")
+    with replacing(tmp_path / "a.png") as file:
+        file.write(b"new")
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b.png").stat().st_mode
 
 
 def test_without_locks_a_file_that_is_to_take_its_place_is_no_leftover(

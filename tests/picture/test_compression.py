@@ -13,7 +13,7 @@ from restore_cli.picture.compression import Compression, compression_of
 from restore_cli.picture.reading import read_picture
 
 
-@pytest.mark.parametrize("quality", [20, 35, 50, 75, 92, 95, 99])
+@pytest.mark.parametrize("quality", [20, 35, 50, 75, 92, 95, 99, 100])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
 def test_the_quality_of_a_jpeg_is_that_it_was_made_with(
     quality: int, options: dict[str, Any], samples: np.ndarray, save: Any

@@ -10,7 +10,7 @@ import pytest
 import pyvips
 from PIL import Image, PngImagePlugin
 
-from restore_cli.errors import UnreadablePictureError
+from restore_cli.errors import DeviceError, UnreadablePictureError
 from restore_cli.picture.compression import Compression
 from restore_cli.picture.metadata.directory import read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
@@ -49,6 +49,19 @@ def test_every_kind_of_file_shows_the_picture(encoded: Any, samples: np.ndarray)
     else:
         assert set(np.unique(picture.pixels)) == {0, 255}
         assert abs(float(picture.pixels.mean()) - float(expected.mean())) < 4
+
+
+def test_a_system_without_threads_is_not_told_as_a_damaged_file(
+    save: Any, samples: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise pyvips.Error("unable to call", detail="GThread: Error creating thread: Resource temporarily unavailable")
+
+    file = save(samples, "jpeg")
+    monkeypatch.setattr("restore_cli.picture.vips.decode", refuse)
+    with pytest.raises(DeviceError, match=r"cannot read .*: the system gives no more threads") as caught:
+        read_picture(file)
+    assert "--threads" in caught.value.hint
 
 
 def test_only_the_first_of_several_frames_is_used_and_that_is_said(encoded: Any) -> None:

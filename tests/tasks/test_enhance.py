@@ -138,6 +138,7 @@ def test_of_a_jpeg_of_high_quality_less_is_taken_out(quality: int, strength: flo
     assert (result.pixels == 100 + round(20 * strength)).all()
     said = {0.5: "it was cleaned with strength 0.50", 0: "it was left as it is"}.get(strength)
     assert [said in note and f"JPEG of quality {quality}" in note for note in run.notes] == ([True] if said else [])
+    assert run.untouched is (strength == 0)
     asked, run = Decompressor(restorer(1.2), strength=1)(picture)
     assert (asked.pixels == 120).all()
     assert run.notes == ()
@@ -154,6 +155,7 @@ def test_a_bright_picture_is_left_as_it_is_and_never_meets_the_network() -> None
     task = Brightener(restorer(2), model="m")
     result, run = task(picture)
     assert result is picture
+    assert run.untouched
     assert task.restorer._network.runs == 0
     assert "not dark (mean luminance 0.456), so it was left as it is" in run.notes[0]
 

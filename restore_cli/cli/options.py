@@ -12,6 +12,7 @@ from restore_cli.batch.sources import Shard
 from restore_cli.cli.engine_settings import EngineSettings
 from restore_cli.cli.values import (
     PrecisionChoice,
+    check_threads,
     complete_format,
     complete_model,
     parse_device,
@@ -34,7 +35,8 @@ Inputs = Annotated[
 
 Device = Annotated[str, typer.Option(parser=parse_device, metavar="NAME", help="auto, cpu, cuda, cuda:N, mps or xpu.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, metavar="N", help="Processor threads for the network; all by default.")
+    int | None,
+    typer.Option(min=1, callback=check_threads, metavar="N", help="Processor threads for the network; all by default."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

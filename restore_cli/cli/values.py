@@ -12,6 +12,7 @@ from restore_cli.cards import CARDS
 from restore_cli.memory import MEBIBYTE
 from restore_cli.picture.formats import WRITTEN
 
+MOST_THREADS = 1024
 DEVICE = re.compile(r"auto|cpu|mps|(?:cuda|xpu)(?::\d+)?")
 
 
@@ -34,6 +35,17 @@ def parse_tile(value: str) -> str:
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
+
+
+def check_threads(threads: int | None) -> int | None:
+    """Return what `--threads` is given.
+
+    Raises:
+        typer.BadParameter: it is more than any machine has, of which PyTorch would crash.
+    """
+    if threads is not None and threads > MOST_THREADS:
+        raise typer.BadParameter(f"{threads} is more than {MOST_THREADS}")
+    return threads
 
 
 def parse_shard(value: str) -> Shard:

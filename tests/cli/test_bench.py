@@ -201,6 +201,11 @@ def test_a_precision_that_does_not_suit_is_told_with_its_case() -> None:
         benchmark.measure(benchmark.Case("dejpeg-s", 8, 9, precision="fp16"), 1)
 
 
+def test_more_threads_than_machines_have_are_refused(capsys: Capture) -> None:
+    assert run(["bench", "--threads", "1025"]) == 2
+    assert "'--threads': 1025 is more than 1024" in capsys.readouterr().err
+
+
 def test_the_help_names_its_values(capsys: Capture) -> None:
     assert run(["bench", "--help"]) == 0
     said = capsys.readouterr().out

@@ -58,20 +58,16 @@ class Margin:
         """Return `picture` with its margin; arrays lie in its storage."""
         return picture.with_each(lambda array: self.extend_array(array, picture.storage))
 
-    def cut(self, result: Picture) -> Picture:
-        """Return the result of the extended picture without the margin."""
-        return self._cut(result, self.inside[0])
-
     def cutting(self, receive: Callable[[Picture], None]) -> Callable[[Picture], None]:
         """Return what takes bands of the extended result, from the top down, and hands on those of the result."""
-        first, reached = self._result_rows, 0
+        first, columns, reached = self._result_rows, self.inside[1], 0
 
         def take(band: Picture) -> None:
             nonlocal reached
             top, reached = reached, reached + band.height
             rows = slice(max(first - top, 0), min(first + self.wanted[0] - top, band.height))
             if rows.start < rows.stop:
-                receive(self._cut(band, rows))
+                receive(band.with_each(lambda array: np.ascontiguousarray(array[rows, columns])))
 
         return take
 
@@ -99,10 +95,6 @@ class Margin:
     @property
     def _result_columns(self) -> int:
         return self.columns * self.wanted[1] // self.have[1]
-
-    def _cut(self, result: Picture, rows: slice) -> Picture:
-        columns = self.inside[1]
-        return result.with_each(lambda array: np.ascontiguousarray(array[rows, columns]))
 
 
 def _places_around(length: int, around: int, wraps: bool) -> NDArray[np.int64]:

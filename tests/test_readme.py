@@ -1,4 +1,4 @@
-"""README.md says what is true: its commands run, and its table is the catalogue's."""
+"""README.md and docs/ say what is true: their commands run, and their tables are the catalogue's."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from restore_cli.tasks.steps import describe_keys
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 
 
 def lines() -> list[tuple[str, str]]:
     """Return what is to be typed, and the comment on it."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    blocks = [block for text in (README, *GUIDES.values()) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
     parted = [line.partition(" #") for block in blocks for line in block.splitlines()]
-    return [(command.strip(), comment.strip()) for command, _, comment in parted]
+    return list(dict.fromkeys((command.strip(), comment.strip()) for command, _, comment in parted))
 
 
 def commands() -> list[str]:
-    return [command for command, _ in lines() if command.startswith("restore ")]
+    return list(dict.fromkeys(command for command, _ in lines() if command.startswith("restore ")))
 
 
 def results_of(command: str) -> list[str]:
@@ -42,7 +43,7 @@ def results_of(command: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files that README's commands speak of, small."""
+    """The files that the commands speak of, small."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "night").mkdir()
@@ -119,8 +120,22 @@ def test_the_test_command_is_the_one_that_is_run_for_every_change() -> None:
 
 def test_the_first_command_names_files_that_are_there() -> None:
     assert "pip install . && restore upscale docs/otter.png" in README
-    for path in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / path).exists(), path
+
+
+def test_links_lead_to_files_that_are_there() -> None:
+    for place, text in [(ROOT, README), *((ROOT / "docs", guide) for guide in GUIDES.values())]:
+        for path in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (place / path).exists(), path
+
+
+def test_every_guide_is_named_in_the_readme() -> None:
+    for guide in GUIDES:
+        assert f"(docs/{guide}.md)" in README
+
+
+def table(text: str, name: str) -> list[str]:
+    """Return the lines of the table between the marks `name`."""
+    return text.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0].strip().splitlines()
 
 
 def row(card: ModelCard) -> str:
@@ -128,14 +143,19 @@ def row(card: ModelCard) -> str:
     return f"| `{card.name}` | {card.task} | {card.scales} | {size} | {card.summary} | {card.licence} |"
 
 
-def test_the_table_of_models_is_the_catalogues() -> None:
-    table = README.split("<!-- models -->")[1].split("<!-- /models -->")[0].strip().splitlines()
-    assert table[0] == "| name | task | scale | parameters | | licence |"
-    assert table[2:] == [row(card) for card in CARDS]
+def test_the_tables_of_models_are_the_catalogues() -> None:
+    heading, _, *rows = table(GUIDES["models"], "models")
+    assert heading == "| name | task | scale | parameters | | licence |"
+    assert rows == [row(card) for card in CARDS]
+    _, _, *rows = table(README, "built-in models")
+    built_in = [card for card in CARDS if card.embedded]
+    assert rows == [f"| `{card.name}` | {card.task} | {card.scales} | {card.summary} |" for card in built_in]
 
 
 def test_the_table_of_speeds_is_the_catalogues() -> None:
-    rows = re.findall(r"^\| `(fast|balanced|best)` \| (.*?) \| (.*?) \| (.*?) \| .* \|$", README, flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(fast|balanced|best)` \| (.*?) \| (.*?) \| (.*?) \| .* \|$", GUIDES["models"], re.MULTILINE
+    )
     assert [row[0] for row in rows] == list(Speed)
     for speed, *cells in rows:
         for scale, cell in zip((2, 3, 4), cells, strict=True):
@@ -144,14 +164,14 @@ def test_the_table_of_speeds_is_the_catalogues() -> None:
 
 
 def test_keys_of_steps_are_those_that_are_read() -> None:
-    assert describe_keys() in " ".join(README.split())
+    assert describe_keys() in " ".join(GUIDES["tasks"].split())
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
     from restore_cli import errors
 
     codes = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type)}
-    stated = re.search(r"Exit codes: (.*?)\.\n", README, flags=re.DOTALL)
+    stated = re.search(r"Exit codes: (.*?)\.\n", GUIDES["batches"], flags=re.DOTALL)
     assert stated is not None
     assert codes | {0, 130} == {int(number) for number in re.findall(r"\b(\d+)\b", stated[1])}
 

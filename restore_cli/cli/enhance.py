@@ -21,7 +21,8 @@ from restore_cli.cli.tasks import load_enhancer
 PURPOSES: dict[TaskName, str] = {
     "deblur": "Make blurred pictures sharp.",
     "denoise": "Take the noise out of pictures. How strong it is, the network finds out by itself.",
-    "dejpeg": "Take the blocks and halos of JPEG compression out of pictures.",
+    "dejpeg": "Take the blocks and halos of JPEG compression out of pictures. Of JPEGs of high quality less is taken "
+    "out, of the best nothing, unless --strength is given.",
 }
 """The commands that differ in nothing but their model, and what each is for."""
 
@@ -88,8 +89,7 @@ def make_command(task: TaskName) -> Callable[..., None]:
                 min=0.0,
                 max=1.0,
                 metavar="0..1",
-                help="Share of the network's result; the rest is the picture as it is. By default all; for dejpeg less "
-                "the better the quality of a JPEG is.",
+                help="Share of the network's result; the rest is the picture as it is. All by default.",
             ),
         ] = None,
         tta: Tta = False,

@@ -280,7 +280,7 @@ def test_what_is_not_built_in_is_fetched(photo: Path, capsys: Capture, monkeypat
     [
         ("denoise", "the network finds out by itself. Without -o"),
         ("deblur", "No model for it is listed yet"),
-        ("dejpeg", "JPEG compression out of pictures. Without -o"),
+        ("dejpeg", "of the best nothing, unless --strength is given. Without -o"),
     ],
 )
 def test_help_says_where_the_model_comes_from(task: str, words: str, capsys: Capture) -> None:

@@ -45,6 +45,8 @@ CAMERA_STRENGTH = 0.6
 """By how much noise of cameras is weaker than white noise."""
 CAMERA_COMPRESSED = 0.7
 """Share of pictures with noise of cameras that were stored as JPEG."""
+CLEAN_COMPRESSED = 0.5
+"""Share of pictures without noise that were stored as JPEG."""
 SUBSAMPLED = 0.7
 """Share of compressed pictures whose colour has half the resolution, as most programs store it."""
 
@@ -140,10 +142,17 @@ def _darkened(x: Samples, recipe: Degradations, random: Generator) -> Samples:
 
 
 def _made_noisy(x: Samples, recipe: Degradations, random: Generator) -> Samples:
-    """Add noise of any strength, the same all over or growing with the light, white or as cameras leave it."""
+    """Add noise of any strength, the same all over or growing with the light, white or as cameras leave it, or none."""
+    if recipe.clean and random.random() < recipe.clean:
+        return _perhaps_compressed(x, CLEAN_COMPRESSED, recipe, random)
     least, most = recipe.noise
     level = least + (most - least) * random.random() ** WEAK_NOISE
     if not recipe.camera or random.random() >= recipe.camera:
         return noisy(x, level, random)
     made = noisy(x, CAMERA_STRENGTH * level, random, from_camera=True)
-    return compressed(made, recipe.quality, "JPEG", random) if random.random() < CAMERA_COMPRESSED else made
+    return _perhaps_compressed(made, CAMERA_COMPRESSED, recipe, random)
+
+
+def _perhaps_compressed(x: Samples, share: float, recipe: Degradations, random: Generator) -> Samples:
+    """Store `share` of all pictures as JPEG, and read them again."""
+    return compressed(x, recipe.quality, "JPEG", random) if random.random() < share else x

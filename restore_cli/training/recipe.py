@@ -33,6 +33,7 @@ RANGES: Mapping[str, Numbers] = {
     "degradations.blur": (0.0, 100.0),
     "degradations.noise": (0.0, 255.0),
     "degradations.camera": SHARE,
+    "degradations.clean": SHARE,
     "degradations.quality": (1, 100),
     "degradations.exposure": (-10.0, 10.0),
     "degradations.pairs": SHARE,
@@ -73,6 +74,9 @@ class Degradations:
     camera: float = 0.0
     """Share of noisy pictures whose noise is a camera's, which neighbouring pixels share, and most of which were stored
     as JPEG after it; of kind noise."""
+    clean: float = 0.0
+    """Share of pictures that get no noise, so that a network learns to leave such as they are; some of them were stored
+    as JPEG; of kind noise."""
     quality: tuple[int, int] = (40, 95)
     """Quality of JPEG and WebP; of kinds photo, jpeg and noise."""
     exposure: Numbers = (-1.3, -0.2)

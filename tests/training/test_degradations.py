@@ -63,6 +63,18 @@ def test_the_asked_share_of_noise_is_weaker_and_a_cameras(share: float, monkeypa
     assert abs(compressed_share - share * degradations.CAMERA_COMPRESSED) < 0.1
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_asked_share_of_pictures_gets_no_noise(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(degradations, "noisy", lambda x, level, random, *, from_camera=False: x + np.uint8(100))
+    recipe = Degradations(kind="noise", noise=(20, 20), clean=share, quality=(90, 90))
+    random, x = np.random.default_rng(7), draw(16, 16, 3) // 3
+    made = [degrade(x, 16, 16, recipe, random) for _ in range(200)]
+    noisy_share = np.mean([abs(each.mean() - x.mean() - 100) < 5 for each in made])
+    untouched_share = np.mean([np.array_equal(each, x) for each in made])
+    assert abs(1 - noisy_share - share) < 0.1
+    assert abs(untouched_share - share * (1 - degradations.CLEAN_COMPRESSED)) < 0.1
+
+
 @pytest.mark.parametrize("level", [5.0, 20.0])
 def test_noise_of_a_camera_has_the_level_asked_for(level: float) -> None:
     random = np.random.default_rng(1)

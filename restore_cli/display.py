@@ -76,16 +76,13 @@ class Display:
         if outcome.status == "done":
             self.say(_describe(outcome, self.verbose))
 
-    def planned(self, source: str, target: str | None, foreseen: Outcome | None) -> None:
-        """Tell, on standard output, what `--dry-run` foresees for one picture; None is that it would be restored."""
-        record = (foreseen or Outcome(source, target, "done")).record() | {"target": target}
-        if foreseen is None:
-            what = "restore"
-            record["status"] = "planned"
-        else:
-            what = f"skip, {foreseen.reason}" if foreseen.status == "skipped" else "fail"
-        way = " -> ".join(shown(name, escapes_bytes=False) for name in (source, target) if name is not None)
-        sys.stdout.write((json.dumps(record) if self.json else f"{way} ({what})") + "\n")
+    def planned(self, foreseen: Outcome, target: str | None) -> None:
+        """Tell, on standard output, what a dry run foresees for one picture whose result would be `target`."""
+        if self.json:
+            sys.stdout.write(json.dumps(foreseen.record() | {"target": target}) + "\n")
+            return
+        way = " -> ".join(shown(name, escapes_bytes=False) for name in (foreseen.source, target) if name is not None)
+        sys.stdout.write(f"{way} ({_intention(foreseen)})\n")
 
     def summary(self, summary: Summary) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
@@ -197,6 +194,15 @@ def _table_of(rows: Iterable[tuple[str, str, str]]) -> Table:
 
 def _source_of(outcome: Outcome) -> str:
     return "standard input" if outcome.source == STANDARD_STREAM else outcome.source
+
+
+def _intention(foreseen: Outcome) -> str:
+    if foreseen.status == "failed":
+        return "fail"
+    if foreseen.reason:
+        return f"{'copy' if foreseen.status == 'planned' else 'skip'}, {foreseen.reason}"
+    sizes = [f"{size[0]}x{size[1]}" for size in (foreseen.input_size, foreseen.output_size) if size is not None]
+    return f"restore, {' to '.join(dict.fromkeys(sizes))}" if sizes else "restore"
 
 
 def _describe(outcome: Outcome, verbose: bool) -> str:

@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from restore_cli.batch.planning import Job
 from restore_cli.batch.sources import STANDARD_STREAM, Refusal
 from restore_cli.errors import NO_THREADS, NO_THREADS_HINT, DeviceError, FullDiskError, RestoreError
 
-Status = Literal["done", "skipped", "failed"]
+Status = Literal["planned", "done", "skipped", "failed"]
+"""Nothing is planned but in a dry run."""
 CONTESTED_PAUSE = 0.5
 """Seconds until a picture is tried again that another run has in hand."""
 CLOCK_TOLERANCE = 2.0
@@ -91,6 +92,16 @@ def done(job: Job, before: tuple[int, int], after: tuple[int, int], **known: Any
         output_size=(columns, rows),
         **known,
     )
+
+
+def planned(job: Job, before: tuple[int, int] | None, after: tuple[int, int] | None, reason: str = "") -> Outcome:
+    """Return what a dry run tells of a job that would be done, copied for a `reason` or else restored.
+
+    The sizes are those of `done`, None where they are not known.
+    """
+    if before is None or after is None:
+        return Outcome(name_of_source(job), _name_of_target(job) or STANDARD_STREAM, "planned", reason)
+    return replace(done(job, before, after), status="planned", reason=reason)
 
 
 def skipped(job: Job, reason: str, hint: str = "") -> Outcome:

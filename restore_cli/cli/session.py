@@ -62,7 +62,7 @@ def run_session(
     with _open_manifest(request, settings) as manifest:
         _tell_of_plan(plan, request)
         if request.report.dry_run:
-            show_plan(plan, request.files, request.display, output_size, _judge_by(manifest, request))
+            show_plan(plan, request, output_size, _judge_by(manifest, request))
             return
         ledger = Ledger(request, manifest, alone=len(plan.jobs) == 1 and arrivals is None)
         interrupted = _carry_out(plan, arrivals, load_task, request, ledger)

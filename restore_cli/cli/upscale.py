@@ -91,5 +91,5 @@ def upscale(
         ),
         suffix=sizing.suffix,
         facts=facts,
-        output_size=lambda *size: sizing.output_size(*size) or (size if copy_rest else None),
+        output_size=sizing.output_size,
     )

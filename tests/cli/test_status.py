@@ -68,8 +68,8 @@ def test_each_option_that_changes_a_result_has_it_made_again(folder: Path, capsy
     def is_planned(*options: str) -> bool:
         assert run([*command, *options, "--dry-run"]) == 0
         plan = capsys.readouterr().out
-        assert ("(restore)" in plan) != ("(skip, it was done with these settings before" in plan)
-        return "(restore)" in plan
+        assert ("(restore, 12x10 to " in plan) != ("(skip, it was done with these settings before" in plan)
+        return "(restore, " in plan
 
     assert run([*command, "-q"]) == 0
     for same in ([], ["--tile", "64"], ["--threads", "1"], ["--workers", "2"]):

@@ -247,7 +247,7 @@ def test_json_tells_everything(photo: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["upscale", "folder", "-o", "out/", "--dry-run"]) == 0
-    assert "folder/a.png -> out/a.png (restore)" in capsys.readouterr().out
+    assert "folder/a.png -> out/a.png (restore, 45x37 to 180x148)" in capsys.readouterr().out
     assert not Path("out").exists()
     assert run(["upscale", "folder", "nosuch.png", "--dry-run", "--json"]) == 1
     told = records(capsys.readouterr().out)
@@ -256,6 +256,9 @@ def test_dry_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert {tuple(record) for record in told} == {tuple(told[0])}, "all have the same keys"
     assert {record["model"] for record in told} == {None}
     assert found["folder/a.png"] == ("planned", None)
+    assert [record["output_size"] for record in told if record["status"] == "planned"] == [
+        [180, 148]
+    ] * 3  # of the damaged one, too, as its header tells
     assert found["nosuch.png"] == ("failed", "there is no file nosuch.png")
 
 
@@ -301,9 +304,23 @@ def test_dry_run_tells_what_is_left_alone_and_why(photo: Path, capsys: pytest.Ca
         in capsys.readouterr().out
     )
     assert run([*arguments, "--format", "png", "--dry-run"]) == 0
-    assert "(restore)" in capsys.readouterr().out, "other settings, so it is done again"
+    assert "(restore, 45x37 to 180x148)" in capsys.readouterr().out, "other settings, so it is done again"
     assert run([*arguments[:4], "--dry-run"]) == 0
     assert "(skip, its target exists (--overwrite replaces it))" in capsys.readouterr().out
+
+
+def test_dry_run_tells_what_is_copied(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (20, 10)).save(photo.with_name("small.png"))
+    options = ["-o", "out", "--long-edge", "40", "--copy-rest"]
+    assert run(["upscale", str(photo), "small.png", *options, "--dry-run"]) == 0
+    told, counts = capsys.readouterr()
+    assert [line.partition(" (")[2] for line in told.splitlines()] == [
+        "copy, it is large enough already (45x37))",
+        "restore, 20x10 to 40x20)",
+    ]
+    assert counts == "1 to restore, 1 to copy, 0 to skip, 0 would fail\n"
+    assert run(["upscale", str(photo), "small.png", *options]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["photo.png", "small.png"]
 
 
 def test_a_name_too_long_for_its_result_fails_alone(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from restore_cli.card import ModelCard, Speed, TaskName
 from restore_cli.cards import CARDS
-from restore_cli.errors import UnknownModelError
+from restore_cli.errors import UnknownModelError, did_you_mean
 
 
 def names_file(model: str) -> bool:
@@ -24,8 +22,7 @@ def find_card(name: str) -> ModelCard:
     for card in CARDS:
         if card.name == folded:
             return card
-    near = difflib.get_close_matches(folded, [card.name for card in CARDS], n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
+    guess = did_you_mean(folded, (card.name for card in CARDS))
     raise UnknownModelError(f"no model is called {name!r}", f"{guess}'restore models list' shows all")
 
 

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
     from rich.table import Table
-
 FEW_FAILURES = 3
-"""Failures up to which nobody needs a list of them at the end."""
+"""Failures up to which nobody needs a list of them at the end, where all failed."""
 
 
 class Display:
@@ -87,7 +86,7 @@ class Display:
     def summary(self, summary: Summary) -> None:
         """Tell what became of the pictures of a batch: a table on a terminal, one line elsewhere.
 
-        Where more than a few failed, their names are told again.
+        Names of those that failed are told again, but for a few with nothing after them.
         """
         totals = summary.totals
         if self.quiet or not (summary.interrupted or summary.left or totals.pictures != 1 or summary.passed_over):
@@ -96,7 +95,7 @@ class Display:
             self.say(summary.line())
         else:
             self.console.print(_table_of(summary.rows(names_folder=not self.json)))
-        if totals.failed > FEW_FAILURES:
+        if totals.failed > FEW_FAILURES or 0 < totals.failed < totals.pictures:
             for name in totals.first_failed:
                 self.say(f"failed: {name}")
             if totals.failed > LISTED_FAILURES:
@@ -127,7 +126,7 @@ class Display:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=self.quiet or not self.console.is_terminal or pictures == 0,
+            disable=self.quiet or not self.console.is_interactive or pictures == 0,
         )
         with bar:
             total = None if pictures == 1 else pictures

@@ -47,7 +47,7 @@ def download(
         if variable is not None and os.environ[variable].upper() in ("1", "TRUE", "YES", "ON"):
             raise ConnectionError(f"{variable} is set")
         size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
-        tell(f"fetching {card.name}{size} from {card.address}")
+        tell(f"downloading {card.name}{size} from {card.address}")
         if card.host != "huggingface":
             return _fetch_from_github(card)
         return _fetch_from_hub(card, hub_folder()) if damaged is None else _replace_from_hub(card, damaged)
@@ -64,7 +64,7 @@ def verify_file(path: Path, card: ModelCard) -> None:
         HashMismatchError: they differ.
         WeightsError: the file cannot be read.
     """
-    hint = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' fetches it anew"
+    hint = "install restore-cli again" if card.embedded else f"'restore models pull {card.name}' downloads it again"
     _compare(_hash(path, hint), card, what=str(path), hint=hint)
 
 
@@ -157,7 +157,7 @@ def _failed(card: ModelCard, error: Exception, *, is_named: bool) -> DownloadErr
         hint = f"set {variable} to a folder that can be written"
     else:
         hint = f"download {card.address} by hand and save it as {put_path(card)}"
-    return DownloadError(f"cannot fetch {card.name}: {_reason(error)}", hint + instead)
+    return DownloadError(f"cannot download {card.name}: {_reason(error)}", hint + instead)
 
 
 def _concerns_a_folder(error: Exception) -> bool:

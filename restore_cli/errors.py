@@ -24,6 +24,9 @@ An error is raised where it is understood and worded once, at the edge: `message
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 NO_THREADS = "the system gives no more threads"
 NO_THREADS_HINT = "give fewer --threads or --workers, or start the same command again, which skips what is done"
 INTERRUPTED = 130
@@ -114,3 +117,9 @@ class DeviceError(RestoreError):
 
 class AbsentDeviceError(DeviceError):
     """There is no such device here."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the beginning of a hint that names the nearest of the `known` words; nothing where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from restore_cli.errors import UsageError
+from restore_cli.errors import PictureError, UsageError
 
 Channel = Literal["y", "rgb"]
 Values = NDArray[np.float64]
@@ -50,11 +50,12 @@ def compare(
     rgb2ycbcr rounds that of 8-bit samples. `rgb` compares all channels.
 
     Raises:
-        UsageError: sizes differ, or the border or the SSIM window leaves nothing.
+        PictureError: sizes differ.
+        UsageError: the border or the SSIM window leaves nothing.
     """
     if restored.shape[:2] != reference.shape[:2]:
         sizes = " and ".join(f"{array.shape[1]}x{array.shape[0]}" for array in (restored, reference))
-        raise UsageError(f"the pictures have different sizes: {sizes}", "compare pictures of one size")
+        raise PictureError(f"the pictures have different sizes: {sizes}", "compare pictures of one size")
     a, b = (_cut(_planes(samples, channel), border) for samples in (restored, reference))
     if a.shape[2] != b.shape[2]:
         a, b = (np.broadcast_to(planes, (*planes.shape[:2], 3)) for planes in (a, b))

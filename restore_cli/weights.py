@@ -89,7 +89,7 @@ def pull_card(card: ModelCard, tell: Tell = lambda line: None) -> Path:
             if published is not None:
                 verify_file(published, card)
         except WeightsError as error:
-            tell(f"{error.message}; it is fetched anew")
+            tell(f"{error.message}; it is downloaded again")
             _fetch(card, tell, damaged=published)
     return load_card(card, tell).path
 
@@ -120,7 +120,9 @@ def load_path(path: Path, key: str | None = None) -> Weights:
         WeightsError: the file is missing or damaged, wants to run code, or has no such key.
     """
     if not os.path.isfile(path):  # unlike Path.is_file, never raises
-        raise WeightsError(f"there is no weights file {path}", "'restore models list' shows the models known by name")
+        raise WeightsError(
+            f"there is no weights file {path}", "check its path; 'restore models list' shows what has a name"
+        )
     return Weights(read_checkpoint(path, key), path)
 
 

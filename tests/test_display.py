@@ -99,7 +99,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_summary_counts_and_tells_the_speed(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, outcomes_of(2, 1), 0.8, passed_over=4) == (
-        "2 done, 1 failed, 4 other files passed over in 0.8 s (5.0 MP/s)\n"
+        "2 done, 1 failed, 4 other files passed over in 0.8 s (5.0 MP/s)\nfailed: bad0.png\n"
     )
     assert told(capsys, outcomes_of(2, 0), 10.0) == "2 done in 10.0 s (0.4 MP/s)\n"
     assert told(capsys, outcomes_of(1, 0), 2.0) == ""
@@ -107,7 +107,7 @@ def test_a_summary_counts_and_tells_the_speed(capsys: pytest.CaptureFixture[str]
     assert told(capsys, outcomes_of(2, 9), 2.0, quiet=True) == ""
 
 
-def test_many_failures_are_named_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_named_again_unless_they_are_few_and_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(told(capsys, outcomes_of(0, 3), 1.0).splitlines()) == 1
     lines = told(capsys, outcomes_of(0, 4), 1.0).splitlines()
     assert lines[1:] == [f"failed: bad{number}.png" for number in range(4)]
@@ -125,6 +125,7 @@ def test_a_summary_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) 
         ("speed", "6.0 MP/s of input"),
         ("time", "0:06:40"),
         ("spent on", "read 10%, run 70%, write 20%"),
+        ("failed: bad0.png",),
     ]
 
 

@@ -206,7 +206,7 @@ def test_a_model_from_the_hub_is_fetched_once(
     output, words = process.communicate(timeout=120)
     assert (process.returncode, output) == (0, f"tiny\t{converted_path(card)}\n")
     assert words.splitlines() == [
-        f"note: fetching tiny (0.0 MB) from {card.address}",
+        f"note: downloading tiny (0.0 MB) from {card.address}",
         "note: tiny: A. Uthor, CC-BY-4.0",
     ]
     assert host.requests_for("tiny.pth") == ["HEAD", "HEAD", "GET"]
@@ -238,15 +238,15 @@ def test_what_can_go_wrong_at_the_hub(host: Host, make_card: MakeCard) -> None:
         f"what came from {cards['wrong'].address} is not the published wrong: its sha256 is "
     )
     expected = {
-        "absent": "cannot fetch absent: the server answered 404 Not Found",
-        "error": "cannot fetch error: the server answered 500 Internal Server Error",
+        "absent": "cannot download absent: the server answered 404 Not Found",
+        "error": "cannot download error: the server answered 500 Internal Server Error",
     }
     for name, message in expected.items():
         assert answers[name]["error"] == "DownloadError"
         assert answers[name]["message"] == message
         assert answers[name]["hint"] == f"download {cards[name].address} by hand and save it as {put_path(cards[name])}"
     assert answers["cut"]["error"] == "DownloadError"
-    assert answers["cut"]["message"].startswith("cannot fetch cut: ")
+    assert answers["cut"]["message"].startswith("cannot download cut: ")
     assert "\n" not in answers["cut"]["message"]
 
     assert host.requests_for("absent.pth") == ["HEAD", "HEAD"]
@@ -263,7 +263,7 @@ def test_no_route_to_the_hub_is_said_at_once(make_card: MakeCard) -> None:
         closed.bind(("127.0.0.1", 0))  # taken, but nobody listens
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         [answer] = download_from_hub(card, HF_ENDPOINT=address)
-    assert answer["message"] == "cannot fetch tiny: Connection refused"
+    assert answer["message"] == "cannot download tiny: Connection refused"
 
 
 def test_a_hub_cache_that_cannot_be_written(make_card: MakeCard, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_pull_fetches_anew_what_is_wrong(host: Host, make_card: MakeCard, checkp
         said: list[str] = []
         assert pull_card(card, said.append) == converted_path(card)
         assert said[0].startswith(f"{put_path(card)} is not the published tiny: its sha256 is ")
-        assert said[0].endswith("; it is fetched anew")
+        assert said[0].endswith("; it is downloaded again")
         assert put_path(card).read_bytes() == checkpoint
 
 
@@ -333,7 +333,7 @@ def test_a_file_from_github(kind: str, path: str, host: Host, make_card: MakeCar
     assert download(card, said.append) == put_path(card)
     assert put_path(card).read_bytes() == checkpoint
     assert host.requests == [f"GET {path}"]
-    assert said == [f"fetching tiny (0.0 MB) from {card.address}"]
+    assert said == [f"downloading tiny (0.0 MB) from {card.address}"]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_what_can_go_wrong_at_github(
         del host.files["tiny.pth"]
     with pytest.raises(DownloadError) as raised:
         download(card)
-    assert raised.value.message.startswith(f"cannot fetch tiny: {reason}")
+    assert raised.value.message.startswith(f"cannot download tiny: {reason}")
     assert raised.value.hint == (
         f"download {card.address} by hand and save it as {put_path(card)}; the model safmn-x2 needs no download"
     )
@@ -375,7 +375,7 @@ def test_a_server_that_refuses(make_card: MakeCard, monkeypatch: pytest.MonkeyPa
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setattr(card_module, "GITHUB", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        with pytest.raises(DownloadError, match="cannot fetch tiny: Connection refused"):
+        with pytest.raises(DownloadError, match="cannot download tiny: Connection refused"):
             download(make_card("tiny", host="github"))
 
 
@@ -394,7 +394,7 @@ def test_a_cache_that_cannot_be_written(
     monkeypatch.setenv("RESTORE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadError) as raised:
         download(make_card("tiny", host="github"))
-    assert raised.value.message == f"cannot fetch tiny: {tmp_path}/file/cache/published: Not a directory"
+    assert raised.value.message == f"cannot download tiny: {tmp_path}/file/cache/published: Not a directory"
     assert raised.value.hint == (
         "set RESTORE_CACHE to a folder that can be written; the model safmn-x2 needs no download"
     )
@@ -409,7 +409,7 @@ def test_offline_asks_nobody(
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", "0")
     monkeypatch.setenv(variable, "yes")
     said: list[str] = []
-    with pytest.raises(DownloadError, match=f"cannot fetch tiny: {variable} is set"):
+    with pytest.raises(DownloadError, match=f"cannot download tiny: {variable} is set"):
         download(make_card("tiny", host=kind), said.append)
     assert host.requests == said == []
 

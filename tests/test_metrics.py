@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from restore_cli.errors import UsageError
+from restore_cli.errors import PictureError, UsageError
 from restore_cli.metrics import alphas_differ, compare, hidden_in_both
 
 
@@ -99,7 +99,7 @@ def test_as_much_as_the_window_of_ssim_can_be_compared() -> None:
 
 
 def test_different_sizes_are_refused() -> None:
-    with pytest.raises(UsageError, match="30x20 and 30x21"):
+    with pytest.raises(PictureError, match="30x20 and 30x21"):
         compare(noise(20, 30), noise(21, 30))
 
 

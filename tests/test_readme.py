@@ -145,7 +145,7 @@ def row(card: ModelCard) -> str:
 
 def test_the_tables_of_models_are_the_catalogues() -> None:
     heading, _, *rows = table(GUIDES["models"], "models")
-    assert heading == "| name | task | scale | parameters | | licence |"
+    assert heading == "| name | task | scale | parameters | made for | licence |"
     assert rows == [row(card) for card in CARDS]
     _, _, *rows = table(README, "built-in models")
     built_in = [card for card in CARDS if card.embedded]
@@ -170,7 +170,9 @@ def test_keys_of_steps_are_those_that_are_read() -> None:
 def test_exit_codes_are_those_of_the_errors() -> None:
     from restore_cli import errors
 
-    codes = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type)}
+    codes = {
+        cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.RestoreError)
+    }
     stated = re.search(r"Exit codes: (.*?)\.\n", GUIDES["batches"], flags=re.DOTALL)
     assert stated is not None
     assert codes | {0, 130} == {int(number) for number in re.findall(r"\b(\d+)\b", stated[1])}

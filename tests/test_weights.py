@@ -110,7 +110,7 @@ def test_what_is_missing_is_said_in_two_lines(card: ModelCard) -> None:
     said: list[str] = []
     with pytest.raises(DownloadError) as raised:
         load_card(card, said.append)
-    assert raised.value.message == "cannot fetch tiny-x2: HF_HUB_OFFLINE is set"
+    assert raised.value.message == "cannot download tiny-x2: HF_HUB_OFFLINE is set"
     assert raised.value.hint == (
         f"download {card.address} by hand and save it as {put_path(card)}; the model safmn-x2 needs no download"
     )
@@ -141,7 +141,7 @@ def test_a_file_at_hand_is_checked_before_it_is_used(place: Place, card: ModelCa
     for check in (load_card, verify_card):
         with pytest.raises(HashMismatchError, match=f"{at_hand} is not the published tiny-x2") as raised:
             check(card)
-        assert raised.value.hint == "'restore models pull tiny-x2' fetches it anew"
+        assert raised.value.hint == "'restore models pull tiny-x2' downloads it again"
     assert not converted_path(card).exists()
     assert at_hand.exists()
 
@@ -156,7 +156,7 @@ def test_pull_leaves_a_wrong_file_where_no_other_comes(place: Place, card: Model
         pull_card(card, said.append)
     assert at_hand.exists()
     assert len(said) == 1
-    assert said[0].endswith("; it is fetched anew")
+    assert said[0].endswith("; it is downloaded again")
 
 
 def test_pull_leaves_a_right_file_alone(card: ModelCard, published: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_damaged_converted_file_alone_is_no_weights(card: ModelCard, published
     verify_card(card)
     assert places.find_weights(card) == path
     flip_last_byte(path)
-    with pytest.raises(DownloadError, match="cannot fetch tiny-x2"):
+    with pytest.raises(DownloadError, match="cannot download tiny-x2"):
         load_card(card)
 
 

@@ -6,6 +6,7 @@ import codecs
 import errno
 import glob
 import os
+import re
 import stat
 import sys
 import zlib
@@ -26,6 +27,12 @@ Stamp = tuple[int, int]
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
 """What the system says of names that no file has, or can have."""
 UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+"""What lists of names hardly hold, and the beginnings of pictures do."""
+LIST_START = 256
+"""Bytes of a list that are looked at to see whether it is one."""
+URL = re.compile(r"https?://", re.IGNORECASE)
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 UTF_8 = "write it as UTF-8: in cmd after 'chcp 65001', in PowerShell with 'Out-File -Encoding utf8'"
 """How lists come to be of bytes that are names."""
 
@@ -183,6 +190,8 @@ def read_list(file: str, *, null: bool = False) -> list[str]:
         if content.startswith(UTF_16_MARKS) and b"\0" in content and not null:  # no name alone that begins so
             content = os.fsencode(content.decode("utf-16"))
         content = content.removeprefix(codecs.BOM_UTF8)
+        if not null and b"\0" in content and CONTROL.search(content, 0, LIST_START):
+            raise UsageError(f"{file} is no list of names", "name a picture without --from-file")
         if null or b"\0" in content:
             names = content.split(b"\0")
         else:
@@ -220,8 +229,19 @@ def _expand(name: str, recursive: bool, output: str | None, *, may_be_glob: bool
         unread = tuple(path for path in matches if is_unread_name(path.name))
         return FoundSources(sources, (), len(matches) - len(files), unread)
     what = "no picture matches" if is_glob else "there is no file"
-    hint = "check the name and the folder; quote a name with spaces"
-    return FoundSources((), (Refusal(name, UnreadablePictureError(f"{what} {name}", hint)),), 0)
+    absent = UnreadablePictureError(f"{what} {name}", _absence_hint(name, is_glob=is_glob))
+    return FoundSources((), (Refusal(name, absent),), 0)
+
+
+def _absence_hint(name: str, *, is_glob: bool) -> str:
+    """Say what may have been meant by the name of a picture that is not there."""
+    if is_glob:
+        return "check the pattern and the folder"
+    if URL.match(name):
+        return "download it first, or pipe it in: curl URL | restore upscale - -o result.jpg"
+    if NUMBER.fullmatch(name):
+        return f"a scale is given by --scale {name}"
+    return "check the name and the folder; quote a name with spaces; a result is named after -o"
 
 
 def _unreadable(name: str, error: OSError) -> Refusal:

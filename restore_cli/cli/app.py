@@ -6,12 +6,14 @@ import io
 import os
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import restore_cli
 from restore_cli.batch.outcome import print_traceback
+from restore_cli.batch.sources import PICTURE_SUFFIXES
 from restore_cli.cli import bench, enhance, evaluate, models, status, train, upscale
 from restore_cli.cli import run as run_steps
 from restore_cli.cli.help import GroupedCommand
@@ -56,7 +58,7 @@ command = partial(app.command, cls=GroupedCommand)
 command("upscale")(upscale.upscale)
 command("lowlight")(enhance.lowlight)
 for task in enhance.PURPOSES:
-    command(task)(enhance.make_command(task))
+    command(task, short_help=enhance.short_help(task))(enhance.make_command(task))
 command("run", short_help="Carry out several steps in one go.")(run_steps.run)
 command("evaluate", short_help="Compare restored pictures with references: PSNR and SSIM.")(evaluate.evaluate)
 command("status", short_help="Tell how far a batch is, by its manifest.")(status.status)
@@ -149,5 +151,9 @@ def _help_hint(error: Exception, arguments: list[str]) -> str:
         return f"the file is ./{file}"
     context = getattr(error, "ctx", None)
     known = {command.name for command in app.registered_commands}
-    command = next((f" {word}" for word in arguments[:1] if word in known), "")
+    first = arguments[0] if arguments else ""
+    is_command = first in known | {group.name for group in app.registered_groups}
+    if not is_command and (os.path.exists(first) or Path(first).suffix.lower() in PICTURE_SUFFIXES):
+        return f"say what to do with it: restore upscale {first}"
+    command = f" {first}" if first in known else ""
     return f"'{context.command_path if context else f'restore{command}'} --help' shows what there is"

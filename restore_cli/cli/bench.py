@@ -82,8 +82,8 @@ def bench(
     its result once; the machine's peak, by a large matrix product and a large copy in the same precision; which of the
     two is the limit, and how much of that is reached.
 
-    What cannot be measured, as where memory runs out, is told of and left out. Ctrl-C ends the run; what was measured
-    until then is told and drawn all the same.
+    Measurements that fail, for lack of memory for example, are reported and left out. Ctrl-C ends the run; what was
+    measured until then is told and drawn all the same.
     """
     models = model or [card.name for card in CARDS if card.embedded]
     for name in models:

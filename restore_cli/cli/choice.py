@@ -60,7 +60,7 @@ def _choose_card(model: str | None, sizing: Sizing | None, speed: Speed | None, 
         return None
     card = find_card(model)
     if card.scale == 1 and (sizing is None or sizing.scale != 1):
-        raise UsageError(f"{card.name} does not upscale ({card.summary})", f"'restore {card.task}' runs it")
+        raise UsageError(f"{card.name} does not upscale", f"'restore {card.task}' runs it")
     return card
 
 

@@ -109,9 +109,15 @@ def make_command(task: TaskName) -> Callable[..., None]:
     return expand_options(command)
 
 
+def short_help(task: TaskName) -> str:
+    """Return what the list of commands says of a task."""
+    sentence, _, _ = PURPOSES[task].partition(". ")
+    return sentence.rstrip(".") + ("." if default_for(task) else " (with weights of your own).")
+
+
 def _model_note(task: TaskName) -> str:
     """Say what a user of `task` has to fetch or bring."""
     card = default_for(task)
     if card is None:
         return " No model for it is listed yet: bring your own with --model FILE."
-    return "" if card.embedded else f" The model {card.name} is fetched when first used."
+    return "" if card.embedded else f" The model {card.name} is downloaded when first used."

@@ -17,7 +17,7 @@ from restore_cli.batch.sources import pictures_in
 from restore_cli.card import TaskName
 from restore_cli.cli.options import Debug
 from restore_cli.display import Display
-from restore_cli.errors import PictureError, RestoreError, UsageError
+from restore_cli.errors import RestoreError, UsageError
 from restore_cli.files.naming import shown
 from restore_cli.tasks.sizing import SIZING_SUFFIX
 
@@ -156,22 +156,20 @@ def _score(
     """Compare two files, a pair called `name`; also return what the user should know of them besides the score.
 
     Raises:
-        PictureError: one cannot be read.
-        UsageError: they cannot be compared.
+        PictureError: one cannot be read, or they have different sizes.
+        UsageError: nothing is left of them to compare.
     """
     from restore_cli.metrics import alphas_differ, compare, hidden_in_both
     from restore_cli.picture.reading import read_picture
 
+    a, b = read_picture(ours), read_picture(theirs)
     try:
-        a, b = read_picture(ours), read_picture(theirs)
         alpha = None if b.alpha is None else _cut_to_multiple(b.alpha, modcrop)
         hidden = hidden_in_both(a.alpha, alpha, border=border)
         pixels = _cut_to_multiple(b.pixels, modcrop)
         score = compare(a.pixels, pixels, channel=channel.value, border=border, hidden=hidden)
     except RestoreError as error:
-        if isinstance(error, PictureError):
-            raise
-        raise UsageError(f"{ours} and {theirs}: {error.message}", error.hint) from error
+        raise type(error)(f"{ours} and {theirs}: {error.message}", error.hint) from error
     notes = [f"{path}: {note}" for path, picture in ((ours, a), (theirs, b)) for note in picture.notes]
     if alphas_differ(a.alpha, alpha, border=border):
         notes.append(f"{name}: its transparency is not that of the reference, and is left out of the comparison")

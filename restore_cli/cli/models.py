@@ -26,7 +26,7 @@ from restore_cli.places import find_published, find_weights
 
 INDENT = "    "
 
-app = typer.Typer(help="List, fetch and check the models.", invoke_without_command=True)
+app = typer.Typer(help="List, download and check the models.", invoke_without_command=True)
 command = partial(app.command, cls=GroupedCommand)
 
 NAMED = "As 'restore models list' shows it."
@@ -73,9 +73,9 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
         print(f"{label + ':':12} {value}")
 
 
-@command("pull", short_help="Fetch models, to work without a network later.")
+@command("pull", short_help="Download models, to work without a network later.")
 def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
-    """Fetch models, check their hashes and convert them, so that they run without a network."""
+    """Download models, check their hashes and convert them, so that they run without a network."""
     cards = [find_card(name) for name in names]
 
     from restore_cli.weights import pull_card
@@ -101,7 +101,7 @@ def pull(names: Names, json: Json = False, debug: Debug = False) -> None:
 def verify(names: AnyNames = None, json: Json = False, debug: Debug = False) -> None:
     """Check the hashes of models at hand; of all of them without a name.
 
-    Of a model whose published file is gone it is checked that it still holds what was converted.
+    Where the published file was deleted, the converted one is checked instead.
     """
     cards = [find_card(name) for name in names] if names else CARDS
     display = Display()
@@ -197,7 +197,7 @@ def _print_table() -> None:
 
 
 def _row(name: str, task: str, scale: str, size: str, speed: str, state: str) -> str:
-    return f"{name:18} {task:8} {scale:5} {size:>7} {speed:>5}  {state:10}"
+    return f"{name:18} {task:8} {scale:5} {size:>7} {speed:>5}  {state:11}"
 
 
 def _speed(card: ModelCard) -> str:
@@ -207,7 +207,7 @@ def _speed(card: ModelCard) -> str:
 def _state(card: ModelCard) -> str:
     if card.embedded:
         return "built in"
-    return "at hand" if find_weights(card) else "to fetch"
+    return "at hand" if find_weights(card) else "to download"
 
 
 def _record(card: ModelCard) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("name", card.name),
         ("summary", card.summary),
         ("task", f"{card.task}, {card.scales}" + (f", picked by --speed {card.speed}" if card.speed else "")),
-        ("speed", f"{_speed(card)} of the default's" if card.relative_speed else "not measured"),
+        ("speed", f"{_speed(card)} times that of the default" if card.relative_speed else "not measured"),
         ("network", card.network),
         ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
         ("size", f"{card.bytes:,} bytes" if card.bytes else "not stated"),
@@ -233,9 +233,9 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("source", card.source),
         ("file", card.address or "part of the package"),
         ("sha256", (card.sha256 or "none") + (f" ({card.hash_note})" if card.hash_note else "")),
-        ("at hand", str(path) if path else "no; it is fetched when first used"),
+        ("at hand", str(path) if path else "no; it is downloaded when first used"),
     ]
 
 
 def _missing(card: ModelCard) -> WeightsError:
-    return WeightsError(f"{card.name} is not at hand", f"fetch it with 'restore models pull {card.name}'")
+    return WeightsError(f"{card.name} is not at hand", f"download it with 'restore models pull {card.name}'")

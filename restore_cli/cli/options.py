@@ -38,10 +38,10 @@ Threads = Annotated[
     int | None,
     typer.Option(min=1, callback=check_threads, metavar="N", help="Processor threads for the network; all by default."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of errors alone.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Tta = Annotated[
-    bool, typer.Option("--tta", help="Average over eight flips and turns: slightly better, eight times slower.")
+    bool, typer.Option("--tta", help="Average over eight flips and turns: slightly better, takes eight times as long.")
 ]
 
 
@@ -65,8 +65,9 @@ class FileOptions:
         typer.Option(
             "--output",
             "-o",
-            help="File or folder to write, - for standard output, or a template of {stem}, {name}, {parent}, {ext} "
-            "and, but for several steps, {model} and {scale}; {model} is auto where each picture decides which it is.",
+            help="File or folder to write (a name without an ending is a folder), - for standard output, or a template "
+            "of {stem}, {name}, {parent}, {ext} and, except in 'restore run', {model} and {scale}; {model} is auto "
+            "where it is chosen for each picture.",
             metavar="PATH",
         ),
     ] = None
@@ -119,16 +120,16 @@ class TraitOptions:
         Wrap | None,
         typer.Option(
             case_sensitive=False,
-            help="Edges that meet, and meet in the result, too: x left and right, as in a panorama all around; y top "
-            "and bottom; xy both, as in a texture that is laid side by side.",
+            help="Treat opposite edges as joined, so that the result tiles as well: x left and right, as in a 360° "
+            "panorama; y top and bottom; xy both, as in a texture.",
         ),
     ] = None
     alpha: Annotated[
         Alpha,
         typer.Option(
             case_sensitive=False,
-            help="What alpha means: with data, as in textures that keep gloss or height there, colours show where it "
-            "is 0, too.",
+            help="What alpha means: data is for textures that keep gloss or height there, so that colours count where "
+            "it is 0, too.",
         ),
     ] = Alpha.TRANSPARENCY
 
@@ -218,7 +219,7 @@ class BatchOptions:
         typer.Option(
             parser=parse_shard,
             metavar="K/N",
-            help="Restore the K-th of N parts, which together are all pictures; a picture's name decides its part.",
+            help="Restore only part K of N; N runs together do all pictures. A picture's name decides its part.",
         ),
     ] = None
     manifest: Annotated[
@@ -231,7 +232,7 @@ class BatchOptions:
     ] = None
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Go on until Ctrl-C: also restore what comes to the folders, or changes there."),
+        typer.Option("--watch", help="Go on until Ctrl-C: also restore what arrives in the folders, or changes there."),
     ] = False
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try pictures again that failed according to the manifest.")
@@ -262,5 +263,5 @@ class ReportOptions:
     ] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False
     quiet: Quiet = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell how each picture was done.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Report how each picture was restored.")] = False
     debug: Debug = False

@@ -35,7 +35,8 @@ def train(
         str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe, or a .toml file.", show_default=False)
     ] = None,
     folders: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR", help="The same as --data DIR.", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="DIR", help="A folder of photographs, like --data DIR.", show_default=False),
     ] = None,
     list_recipes: Annotated[
         bool, typer.Option("--list", help="Show the recipes that are part of the package.")
@@ -56,7 +57,9 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Steps to take; by default the recipe's.")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.01, metavar="N", help="Minutes to learn, not steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, metavar="N", help="Train for N minutes instead of a number of steps.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Weights to write; RECIPE.safetensors by default."),

@@ -15,6 +15,7 @@ from restore_cli.cli.options import BatchOptions, EngineOptions, FileOptions, In
 from restore_cli.cli.request import Request
 from restore_cli.cli.session import run_session
 from restore_cli.cli.tasks import load_upscaler
+from restore_cli.cli.values import parse_scale
 from restore_cli.tasks.sizing import parse_sizing
 
 
@@ -23,7 +24,13 @@ def upscale(
     inputs: Inputs = None,
     scale: Annotated[
         float | None,
-        typer.Option("--scale", "-s", metavar="N", help="Factor from 1 to 16; by default that of the model, 4."),
+        typer.Option(
+            "--scale",
+            "-s",
+            parser=parse_scale,
+            metavar="N",
+            help="Factor from 1 to 16; by default that of the model, 4.",
+        ),
     ] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Grow to fit inside this many pixels.")] = None,
     width: Annotated[
@@ -35,13 +42,13 @@ def upscale(
     ] = None,
     copy_rest: Annotated[
         bool,
-        typer.Option("--copy-rest", help="Copy pictures that are large enough already, so that none lacks."),
+        typer.Option("--copy-rest", help="Copy pictures that are large enough already, so that none is missing."),
     ] = False,
     speed: Annotated[
         Speed | None,
         typer.Option(
             case_sensitive=False,
-            help="Pick the model: balanced is built in and the default; fast and best are fetched when first used.",
+            help="Pick the model: balanced is built in and the default; fast and best are downloaded when first used.",
         ),
     ] = None,
     strength: Annotated[
@@ -67,8 +74,8 @@ def upscale(
 ) -> None:
     """Make pictures larger and sharper.
 
-    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. Up to x4 compressed
-    pictures (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
+    Without -o a result lies beside its input as NAME_x4; a folder's results lie in FOLDER_x4. Compressed pictures
+    (JPEG, lossy WebP, AVIF) get a network of their own; --verbose tells which.
     """
     check_key(engine.key, [engine.model])
     choice = choose_upscaler(engine.settings, parse_sizing(scale, size, width, height, long_edge), speed)

@@ -13,6 +13,7 @@ from restore_cli.memory import MEBIBYTE
 from restore_cli.picture.formats import WRITTEN
 
 MOST_THREADS = 1024
+SCALE = re.compile(r"x?(-?\d+(?:\.\d*)?|\.\d+)x?", re.IGNORECASE)
 DEVICE = re.compile(r"auto|cpu|mps|(?:cuda|xpu)(?::\d+)?")
 
 
@@ -35,6 +36,18 @@ def parse_tile(value: str) -> str:
     if value not in ("auto", "off") and not (value.isdigit() and int(value) >= 16):
         raise typer.BadParameter(f"{value!r} is neither auto, off nor a number of pixels from 16 up")
     return value
+
+
+def parse_scale(value: str) -> float:
+    """Read what `--scale` is given: 4, 2.7, 4x or x4.
+
+    Raises:
+        typer.BadParameter: it is no number.
+    """
+    match = SCALE.fullmatch(value)
+    if match is None:
+        raise typer.BadParameter(f"{value!r} is not a factor such as 4 or 2.7")
+    return float(match[1])
 
 
 def check_threads(threads: int | None) -> int | None:
@@ -81,7 +94,9 @@ def parse_device(value: str) -> str:
     """
     value = value.lower()
     if not DEVICE.fullmatch(value):
-        raise typer.BadParameter(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps and xpu")
+        raise typer.BadParameter(
+            f"{value!r} is none of auto, cpu, cuda or cuda:N (NVIDIA, AMD), mps (Apple), xpu (Intel)"
+        )
     return value
 
 

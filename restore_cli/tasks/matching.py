@@ -18,15 +18,14 @@ BEST_FOR_CLEAN = 93
 Measured on 24 photographs reduced by 4, 3 and 2: at quality 75 safmn-x4-photo gains 0.6 dB over safmn-x4 and over
 safmn-x3, and safmn-x2-photo 0.9 over safmn-x2, at 92 still 0.09, 0.07 and 0.20, and at 95 they lose 0.06, 0.10 and
 0.03. With lossy WebP of quality 80 and AVIF of 60 they gain 0.1 to 0.4; with WebP of 95 and AVIF of 90 they lose 0.1
-to 0.3 below x4, and less at x4. Few are stored so, and they do not tell their quality, so all of them go there.
+to 0.3 below x4, and less at x4. Few are stored so, and they do not tell their quality, so all of them go there. In two
+passes safmn-x4-photo gains, on 12 of the photographs, 0.29 dB over safmn-any at x8 and 0.27 over safmn-x4 at x16 at
+quality 75, and 0.06 and 0.03 at 90.
 """
 
 
 class MatchingUpscaler:
-    """Gives compressed pictures to another upscaler than clean ones; both bring them to the same size.
-
-    Where that upscaler would need several passes, it does not get them: its later ones would see no compressed picture.
-    """
+    """Gives compressed pictures to another upscaler than clean ones; both bring them to the same size."""
 
     def __init__(self, clean: Upscaler, load_compressed: Callable[[], Upscaler]) -> None:
         """`load_compressed` is called when the first compressed picture comes."""
@@ -78,5 +77,4 @@ class MatchingUpscaler:
         compression = picture.compression
         if compression is None or (compression.quality or 0) >= BEST_FOR_CLEAN:
             return self.clean
-        reaches = self.compressed.passes(picture.height, picture.width) == 1
-        return self.compressed if reaches else self.clean
+        return self.compressed

@@ -39,7 +39,8 @@ class Sizing:
         if self.scale is not None and not isinstance(self.scale, Real):
             raise UsageError(f"a scale is a number, not {self.scale!r}")
         if self.scale is not None and not SMALLEST_SCALE <= self.scale <= LARGEST_SCALE:
-            raise UsageError(f"the scale {self.scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}")
+            hint = "pictures are not made smaller" if self.scale < SMALLEST_SCALE else "enlarge the result once more"
+            raise UsageError(f"the scale {self.scale:g} is not between {SMALLEST_SCALE:g} and {LARGEST_SCALE:g}", hint)
         _check_sides(self.width, self.height, self.long_edge)
 
     def factor(self, height: int, width: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from restore_cli.card import Speed, TaskName
-from restore_cli.errors import UsageError
+from restore_cli.errors import UsageError, did_you_mean
 from restore_cli.tasks.traits import Alpha, Wrap
 
 Value = str | float | bool
@@ -83,12 +83,16 @@ def parse_step(text: str) -> Step:
     called, _, rest = text.partition(":")
     name = next((name for name in STEPS if name == called), None)
     if name is None:
-        raise UsageError(f"no step is called {called!r}", f"steps are {', '.join(STEPS)}")
+        several = "give --step once for each; " if "," in called else ""
+        raise UsageError(
+            f"no step is called {called!r}", f"{several}{did_you_mean(called, STEPS)}steps are {', '.join(STEPS)}"
+        )
     values: dict[str, Value] = {}
     for part in rest.split(",") if rest else []:
         key, _, value = part.partition("=")
         if key not in STEPS[name]:
-            raise UsageError(f"the step {name} takes no {key!r}", f"it takes {', '.join(STEPS[name])}")
+            close = did_you_mean(key, STEPS[name])
+            raise UsageError(f"the step {name} takes no {key!r}", f"{close}it takes {', '.join(STEPS[name])}")
         if key in values:
             raise UsageError(f"the step {name} is told {key} twice", "give it once")
         read, expected = STEPS[name][key]

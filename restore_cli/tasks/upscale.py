@@ -111,16 +111,8 @@ class Upscaler:
             PictureError: a picture would have to grow too much.
         """
         alone = self.tta or self.wrap is not None or self.restore_alpha
-        is_single = not alone and self.passes(height, width) == 1
-        return self.restorer.stack_size(height, width) if is_single else 1
-
-    def passes(self, height: int, width: int) -> int:
-        """Return how often a picture goes through the network to become as large as asked for.
-
-        Raises:
-            PictureError: it would have to grow too much.
-        """
-        return len(self._plan((height, width), self.sizing.target(height, width)))
+        passes = self._plan((height, width), self.sizing.target(height, width))
+        return self.restorer.stack_size(height, width) if len(passes) == 1 and not alone else 1
 
     def restore_group(self, pictures: Sequence[Picture]) -> list[tuple[Picture, Run] | RestoreError]:
         """Upscale pictures of equal height, width and depth together; each becomes what it becomes alone.

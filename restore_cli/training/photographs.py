@@ -69,7 +69,7 @@ def collect(folders: Sequence[Path], validation: Path | None, smallest: int, tel
         others = " other than that of --validation" if validation else ""
         raise UsageError(
             f"there are too few photographs of at least {smallest} pixels a side in {where}",
-            f"name folders of photographs with --data{others}",
+            f"name folders of more or larger ones with --data{others}, or make patches.size in the recipe smaller",
         )
     return Collection(examples, held_out)
 

@@ -7,7 +7,6 @@ network and the photographs.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
-from restore_cli.errors import UsageError
+from restore_cli.errors import UsageError, did_you_mean
 from restore_cli.training.tables import build
 
 SUFFIX = ".toml"
@@ -186,8 +185,7 @@ def read_recipe(name_or_path: str) -> Recipe:
         return parse_recipe(text, name_or_path)
     names = recipe_names()
     if name_or_path not in names:
-        near = difflib.get_close_matches(name_or_path, names, n=1)
-        guess = f"did you mean {near[0]}? " if near else ""
+        guess = did_you_mean(name_or_path, names)
         raise UsageError(
             f"no recipe is called {name_or_path!r}", f"{guess}'restore train --list' shows all; a file ends in {SUFFIX}"
         )

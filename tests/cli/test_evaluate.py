@@ -171,6 +171,7 @@ def test_the_help_names_its_arguments(capsys: pytest.CaptureFixture[str]) -> Non
     ("arguments", "code", "message"),
     [
         (["ours", "theirs"], 1, "ours/b.png and theirs/b.tif: the pictures have different sizes: 20x28 and 22x30"),
+        (["ours/b.png", "theirs/b.tif"], 1, "ours/b.png and theirs/b.tif: the pictures have different sizes"),
         (["ours", "theirs/a.tif"], 2, "one is a folder and the other a file"),
         (["ours", "nosuch"], 1, "there is no file or folder nosuch"),
         (["ours/a.png", "text.png"], 1, "cannot read text.png"),

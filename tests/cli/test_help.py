@@ -43,7 +43,9 @@ def test_a_run_offers_no_model_but_the_keys_of_steps(capsys: Capture) -> None:
 def test_fields_of_templates_are_told_with_what_a_model_may_be(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    assert "{model} is auto where each picture decides" in " ".join(sections_of("upscale", capsys)["Files"].split())
+    assert "{model} is auto where it is chosen for each picture" in " ".join(
+        sections_of("upscale", capsys)["Files"].split()
+    )
     monkeypatch.chdir(photo.parent)
     assert run(["upscale", "photo.png", "-o", "{stem}_{model}.png", "--dry-run"]) == 0
     assert "photo_auto.png" in capsys.readouterr().out

@@ -102,7 +102,7 @@ def test_list_in_a_pipe_is_a_table_of_tabs(at_hand: ModelCard, capsys: Capture) 
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in lines}
     assert list(rows) == [card.name for card in CARDS] + ["tiny-x2"]
     assert rows["safmn-x4"] == ["upscale", "x4", "239520", "1", "built in", EMBEDDED.summary]
-    assert rows["safmn-df2k-x2"][4] == "to fetch"
+    assert rows["safmn-df2k-x2"][4] == "to download"
     assert rows["tiny-x2"] == ["upscale", "x2", "", "", "at hand", "tiny"]
 
 
@@ -155,7 +155,7 @@ def test_show(capsys: Capture) -> None:
     assert facts["network"].strip() == "darkir"
     assert facts["task"].strip() == "lowlight, x1"
     assert "61eee7d5cfb593d408fba4c716874449b324ed1f49cbff97c2a25ce2fcbe4fde (as stated by a third" in facts["sha256"]
-    assert facts["at hand"].strip() == "no; it is fetched when first used"
+    assert facts["at hand"].strip() == "no; it is downloaded when first used"
     _, lines, _ = call(capsys, "show", "plainusr-l-x2")
     assert lines[2].split(":", 1)[1].strip() == "upscale, x2, picked by --speed best"
 
@@ -176,7 +176,7 @@ def test_path(at_hand: ModelCard, capsys: Capture) -> None:
 def test_path_of_what_is_not_at_hand(tiny: ModelCard, capsys: Capture) -> None:
     code, lines, words = call(capsys, "path", "tiny-x2")
     assert (code, lines) == (3, [])
-    assert words == ["error: tiny-x2 is not at hand", "hint: fetch it with 'restore models pull tiny-x2'"]
+    assert words == ["error: tiny-x2 is not at hand", "hint: download it with 'restore models pull tiny-x2'"]
 
 
 def test_pull_converts_what_was_put_by_hand_and_gives_credit(at_hand: ModelCard, capsys: Capture) -> None:
@@ -198,7 +198,7 @@ def test_pull_goes_on_after_a_failure(tiny: ModelCard, capsys: Capture) -> None:
     assert code == 3
     assert lines == [f"safmn-x4\t{embedded_path(EMBEDDED)}"]
     assert words == [
-        "error: cannot fetch tiny-x2: HF_HUB_OFFLINE is set",
+        "error: cannot download tiny-x2: HF_HUB_OFFLINE is set",
         f"hint: download {tiny.address} by hand and save it as {put_path(tiny)}; the model safmn-x2 needs no download",
     ]
 
@@ -216,7 +216,7 @@ def test_verify_tells_a_wrong_file_and_goes_on(at_hand: ModelCard, content: byte
     assert code == 3
     assert lines == [f"tiny-x2\twrong\t{put_path(at_hand)}", f"safmn-x4\tok\t{embedded_path(EMBEDDED)}"]
     assert words[0].startswith(f"error: {put_path(at_hand)} is not the published tiny-x2: its sha256 is ")
-    assert words[1:] == ["hint: 'restore models pull tiny-x2' fetches it anew"]
+    assert words[1:] == ["hint: 'restore models pull tiny-x2' downloads it again"]
 
 
 def test_verify_as_json_with_a_missing_model(tiny: ModelCard, capsys: Capture) -> None:
@@ -226,7 +226,7 @@ def test_verify_as_json_with_a_missing_model(tiny: ModelCard, capsys: Capture) -
         {"name": "tiny-x2", "verdict": "missing", "path": None},
         {"name": "safmn-x4", "verdict": "ok", "path": str(embedded_path(EMBEDDED))},
     ]
-    assert words == ["error: tiny-x2 is not at hand", "hint: fetch it with 'restore models pull tiny-x2'"]
+    assert words == ["error: tiny-x2 is not at hand", "hint: download it with 'restore models pull tiny-x2'"]
 
 
 def test_verify_says_where_no_hash_is_published(capsys: Capture) -> None:
@@ -278,7 +278,7 @@ def test_a_model_for_any_scale_is_listed_with_its_range(
     card = dataclasses.replace(tiny, name="tiny-any", network="safmn-any", scale=4, continuous=True)
     monkeypatch.setattr(models, "CARDS", (card,))
     monkeypatch.setattr(catalog, "CARDS", (card,))
-    assert call(capsys, "list")[1] == ["tiny-any\tupscale\tx1-4\t\t\tto fetch\ttiny"]
+    assert call(capsys, "list")[1] == ["tiny-any\tupscale\tx1-4\t\t\tto download\ttiny"]
     assert "task:        upscale, x1-4" in call(capsys, "show", "tiny-any")[1]
     record = json.loads(call(capsys, "list", "--json")[1][0])
     assert (record["scale"], record["continuous"]) == (4, True)

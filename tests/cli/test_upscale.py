@@ -450,7 +450,7 @@ def test_without_a_network_a_speed_ends_with_what_is_built_in(
     assert run([*arguments, str(photo)]) == 3
     note, error, hint = stderr_lines(capsys)
     assert note == "note: no x3 model is listed as fast: plainusr-s-x4 runs and its result is reduced"
-    assert error == "error: cannot fetch plainusr-s-x4: HF_HUB_OFFLINE is set"
+    assert error == "error: cannot download plainusr-s-x4: HF_HUB_OFFLINE is set"
     assert hint.endswith("; the speed balanced needs no download")
 
 
@@ -561,9 +561,18 @@ def test_debug_shows_the_traceback_and_changes_no_code(
     ("arguments", "words", "hint"),
     [
         (["upscale", "a.png", "--speed", "slow"], "'--speed': 'slow' is not one of", "'restore upscale --help'"),
-        (["upscale", "a.png", "--scale", "x2"], "'--scale' / '-s': 'x2' is not a number", "'restore upscale --help'"),
-        (["upscale", "a.png", "-s", "1,5"], "'1,5' is not a number", "'restore upscale --help'"),
-        (["upscale", "a.png", "-scale", "2"], "'cale' is not a number", "'restore upscale --help'"),
+        (
+            ["upscale", "a.png", "--scale", "2y"],
+            "'--scale' / '-s': '2y' is not a factor such as",
+            "'restore upscale --help'",
+        ),
+        (["upscale", "a.png", "-s", "1,5"], "'1,5' is not a factor such as 4 or 2.7", "'restore upscale --help'"),
+        (["upscale", "a.png", "-scale", "2"], "'cale' is not a factor", "'restore upscale --help'"),
+        (["upscale", "a.png", "--scale", "0.5"], "0.5 is not between 1 and 16", "pictures are not made smaller"),
+        (["upscale", "a.png", "--scale", "17"], "17 is not between 1 and 16", "enlarge the result once more"),
+        (["upscale", "a.png", "--device", "gpu"], "cuda or cuda:N (NVIDIA, AMD)", "'restore upscale --help'"),
+        (["a.png"], "No such command 'a.png'", "say what to do with it: restore upscale a.png"),
+        (["models", "a.png"], "No such command 'a.png'", "'restore models --help' shows what there is"),
         (["upscale", "a.png", "--long-edge", "4K"], "'4K' is not a whole number", "'restore upscale --help'"),
         (["upscale", "a.png", "--quality", "0"], "'0' should be greater than", "'restore upscale --help'"),
         (["upscale", "a.png", "-o"], "requires an argument", "'restore upscale --help'"),
@@ -578,6 +587,36 @@ def test_values_that_are_none_are_told_in_plain_words(
     error, helps = stderr_lines(capsys)
     assert words in error
     assert hint in helps
+
+
+@pytest.mark.parametrize("scale", ["2", "2x", "x2", "X2", "2."])
+def test_a_scale_may_be_written_as_people_write_it(scale: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", str(photo), "--scale", scale, "--dry-run"]) == 0
+    assert "photo_x2.png (restore, 45x37 to 90x74)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("large.png", "check the name and the folder; quote a name with spaces; a result is named after -o"),
+        ("4", "a scale is given by --scale 4"),
+        ("https://example.org/a.jpg", "download it first, or pipe it in"),
+        ("nosuch*.jpg", "check the pattern and the folder"),
+    ],
+)
+def test_what_is_not_there_has_a_hint(name: str, hint: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upscale", name]) == 1
+    assert f"hint: {hint}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "tiff", "bmp", "webp"])
+def test_a_picture_is_no_list_of_names(
+    format: str, photo: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Image.open(photo) as image:
+        image.save("list", format)
+    assert run(["upscale", "--from-file", "list"]) == 2
+    assert stderr_lines(capsys) == ["error: list is no list of names", "hint: name a picture without --from-file"]
 
 
 def test_a_quality_for_a_format_that_has_none_is_told_of(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -898,11 +937,11 @@ def test_a_compressed_picture_gets_the_network_made_for_it(photo: Path, capsys: 
         (["--speed", "balanced", "--scale", "2"], "safmn-x2-photo"),
         (["--scale", "1.5"], "safmn-x2-photo"),
         (["--size", "150x150"], "safmn-x4-photo"),
-        (["--size", "400x400"], "safmn-any"),
-        (["--scale", "16"], "safmn-x4"),
+        (["--size", "400x400"], "safmn-x4-photo"),
+        (["--scale", "16"], "safmn-x4-photo"),
     ],
 )
-def test_compressed_pictures_get_it_up_to_x4_unless_another_is_named(
+def test_compressed_pictures_get_it_at_every_scale_unless_another_is_named(
     options: list[str], model: str, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Image.open(photo) as image:

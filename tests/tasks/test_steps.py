@@ -53,6 +53,20 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
     assert caught.value.message == message
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("upscal", "did you mean upscale? steps are"),
+        ("upscale:scal=2", "did you mean scale? it takes"),
+        ("denoise,upscale", "give --step once for each; "),
+    ],
+)
+def test_what_may_have_been_meant_is_hinted_at(text: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_step(text)
+    assert caught.value.hint.startswith(hint)
+
+
 def test_an_unknown_step_is_answered_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         parse_step("x")

@@ -14,6 +14,8 @@ from typing import IO, Protocol
 from restore_cli.picture.metadata.layout import INTEGERS, ITEM_BYTES, LAYOUTS, RATIONAL, Layout, Value
 
 MOST_ENTRIES = 4096
+MOST_ITEMS = 1 << 16
+"""Whole numbers of one value that are read; a damaged file may tell of millions."""
 
 
 class Buffer(Protocol):
@@ -82,26 +84,26 @@ class Directory:
         entry = self.entries.get(tag)
         return b"" if entry is None else bytes(self.buffer[entry.at : entry.at + entry.size])
 
-    def integers(self, tag: int) -> tuple[int, ...]:
-        """Return the items of a value of whole numbers; none if it is absent or of another kind."""
+    def integers(self, tag: int, most: int = MOST_ITEMS) -> tuple[int, ...]:
+        """Return the first items of a value of whole numbers; none if it is absent or of another kind."""
         entry = self.entries.get(tag)
         if entry is None or entry.kind not in INTEGERS:
             return ()
-        return struct.unpack(f"{self.layout.order}{entry.count}{INTEGERS[entry.kind]}", self.data(tag))
+        items = struct.Struct(f"{self.layout.order}{min(entry.count, most)}{INTEGERS[entry.kind]}")
+        return items.unpack(self.buffer[entry.at : entry.at + items.size])
 
     def integer(self, tag: int) -> int | None:
         """Return the first of such items."""
-        return next(iter(self.integers(tag)), None)
+        return next(iter(self.integers(tag, 1)), None)
 
     def rational(self, tag: int) -> Fraction | None:
         """Return the value of one rational; None if it is absent, of another kind, or divides by zero."""
-        numbers = self.rationals(tag)
-        return numbers[0] if len(numbers) == 1 else None
+        return next(iter(self.rationals(tag, 1)), None)
 
-    def rationals(self, tag: int) -> tuple[Fraction, ...]:
-        """Return the items of a value of rationals; none if it is absent, of another kind, or divides by zero."""
+    def rationals(self, tag: int, count: int) -> tuple[Fraction, ...]:
+        """Return a value of so many rationals; none if it is absent, another kind or number, or divides by zero."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind != RATIONAL:
+        if entry is None or entry.kind != RATIONAL or entry.count != count:
             return ()
         pairs = list(struct.iter_unpack(self.layout.order + "II", self.data(tag)))
         return tuple(Fraction(*pair) for pair in pairs) if all(below for _, below in pairs) else ()

@@ -111,8 +111,8 @@ def _other_than_srgb(first: Directory) -> str | None:
     if first.integer(PHOTOMETRIC) not in (RGB, PALETTE, YCBCR):
         return None
     for name, (tag, usual) in CHROMATICITIES_OF_SRGB.items():
-        said = first.rationals(tag)
-        if len(said) == len(usual):
+        said = first.rationals(tag, len(usual))
+        if said:
             differences = (abs(number - one) for number, one in zip(said, usual, strict=True))
             if max(differences) > CHROMATICITY_TOLERANCE:
                 return name

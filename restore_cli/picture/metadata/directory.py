@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -63,7 +63,8 @@ class Directory:
     layout: Layout
     offset: int
     entries: dict[int, Entry]
-    """By tag; without those that point outside the file or are of an unknown kind."""
+    """By tag; without those that point outside the file or are of an unknown kind, and without those by which all of
+    them together would be longer than the file."""
     next: int
     """Offset of the next directory; 0 if there is none, or if it lies outside the file."""
     next_at: int
@@ -74,10 +75,13 @@ class Directory:
         """Position behind it."""
         return self.next_at + self.layout.offset.size
 
-    def values(self, layout: Layout) -> dict[int, Value]:
-        """Return the values that are not empty by tag, as `layout` lays them out."""
-        values = {tag: Value(entry.kind, self.data(tag)) for tag, entry in self.entries.items() if entry.count}
-        return {tag: value.in_order(self.layout, layout) for tag, value in values.items()}
+    def values(self, layout: Layout, tags: Container[int] = range(1 << 16)) -> dict[int, Value]:
+        """Return the values of `tags` that are not empty by tag, as `layout` lays them out."""
+        return {
+            tag: Value(entry.kind, self.data(tag)).in_order(self.layout, layout)
+            for tag, entry in self.entries.items()
+            if entry.count and tag in tags
+        }
 
     def data(self, tag: int) -> bytes:
         """Return the bytes of a value; none if it is absent."""
@@ -155,16 +159,20 @@ def read_directory(buffer: Buffer, offset: int, layout: Layout) -> Directory:
 
 
 def _walk_entries(buffer: Buffer, start: int, end: int, layout: Layout) -> Iterator[tuple[int, Entry]]:
-    """Yield the tag and the entry of each value of a known kind that lies in the buffer."""
+    """Yield the tag and the entry of each value of a known kind that lies in the buffer, while they may lie apart."""
+    room = len(buffer)
     for at in range(start, end, layout.entry.size + layout.offset.size):
         tag, kind, count = _unpack(buffer, at, layout.entry)
         if kind not in ITEM_BYTES:
             continue
-        inline = at + layout.entry.size
-        fits = count * ITEM_BYTES[kind] <= layout.offset.size
-        entry = Entry(kind, count, inline if fits else _unpack(buffer, inline, layout.offset)[0], at)
-        if entry.at + entry.size <= len(buffer):
-            yield tag, entry
+        inline, size = at + layout.entry.size, count * ITEM_BYTES[kind]
+        if size <= layout.offset.size:
+            yield tag, Entry(kind, count, inline, at)
+            continue
+        (place,) = _unpack(buffer, inline, layout.offset)
+        if place + size <= len(buffer) and size <= room:
+            room -= size
+            yield tag, Entry(kind, count, place, at)
 
 
 def _unpack(buffer: Buffer, at: int, numbers: struct.Struct) -> tuple[int, ...]:

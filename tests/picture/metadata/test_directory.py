@@ -166,3 +166,19 @@ def test_of_a_long_value_no_more_is_read_than_is_wanted(layout: Layout) -> None:
     assert first.rationals(0x11A, 2) == ()
     assert content.longest < 100
     assert len(first.integers(0x100)) == MOST_ITEMS
+
+
+@each_layout
+def test_values_together_are_no_longer_than_the_file(layout: Layout) -> None:
+    writer = DirectoryWriter(layout)
+    tags = {tag: Value(UNDEFINED, bytes([tag]) * 500) for tag in range(1, 100)}
+    first = writer.add(tags | {0x100: layout.integers(SHORT, 7)})
+    content = bytearray(writer.with_header(first))
+    places = [entry.described_at + layout.entry.size for entry in read_first_directory(content).entries.values()]
+    for at in places[:99]:
+        layout.entry.pack_into(content, at - layout.entry.size, 1 + places.index(at), UNDEFINED, 20_000)
+        layout.offset.pack_into(content, at, 0)
+    directory = read_first_directory(content)
+    assert sum(len(value.data) for value in directory.values(layout).values()) <= len(content)
+    assert list(directory.entries) == [1, 2, 0x100]
+    assert list(directory.values(layout, {0x100})) == [0x100]

@@ -14,6 +14,7 @@ from restore_cli.picture.metadata.jpeg_segments import (
     APP,
     COM,
     DQT,
+    READ_BYTES,
     contents,
     has_jumbf,
     read_exif,
@@ -113,3 +114,24 @@ def test_any_walk_comes_to_an_end(noise: bytes) -> None:
     ends = [part.end for part in walk_segments(file)]
     assert ends == sorted(set(ends))
     read_exif(file), read_quantisation(file, 0), has_jumbf(file)
+
+
+class Counting(io.BytesIO):
+    """A file that counts how often it is read, and how much."""
+
+    times = total = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self.times, self.total = self.times + 1, self.total + len(content)
+        return content
+
+
+@pytest.mark.parametrize("filling", [1, 2, 3, READ_BYTES - 2, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 1_000_000])
+@pytest.mark.parametrize("behind", [segment(COM, b"x") + segment(b"\xda", b"scan"), b""])
+def test_filling_of_any_length_is_passed_in_few_steps(filling: int, behind: bytes) -> None:
+    file = Counting(b"\xff\xd8" + segment(DQT, b"q") + b"\xff" * filling + behind)
+    parts = list(walk_segments(file))
+    assert file.times < 10 + filling / 500
+    assert file.total < 3 * READ_BYTES + filling
+    assert [(part.kind, part.read()) for part in parts] == [(DQT, b"q"), (COM, b"x")][: 2 if behind else 1]

@@ -56,15 +56,15 @@ def contents(file: IO[bytes], marker: bytes) -> Iterator[bytes]:
 
 def read_exif(file: IO[bytes]) -> bytes | None:
     """Return the first EXIF block, put together where it is too long for one segment and goes on in the next ones."""
-    block = b""
+    parts: list[bytes] = []
     for segment in walk_segments(file):
         content = segment.read() if segment.kind == APP1 else b""
         is_other = not content.startswith(PREFIX) or content.startswith(HEADERS, len(PREFIX))
-        if block and is_other:
+        if parts and is_other:
             break
-        if content.startswith(PREFIX):
-            block += content[len(PREFIX) :]
-    return block or None
+        if len(content) > len(PREFIX) and content.startswith(PREFIX):
+            parts.append(content[len(PREFIX) :])
+    return b"".join(parts) or None
 
 
 def read_density(file: IO[bytes]) -> Density:

@@ -135,3 +135,17 @@ def test_filling_of_any_length_is_passed_in_few_steps(filling: int, behind: byte
     assert file.times < 10 + filling / 500
     assert file.total < 3 * READ_BYTES + filling
     assert [(part.kind, part.read()) for part in parts] == [(DQT, b"q"), (COM, b"x")][: 2 if behind else 1]
+
+
+def test_exif_in_parts_is_joined_and_empty_ones_begin_nothing() -> None:
+    empty, other = segment(APP[1], b"Exif\0\0"), segment(APP[1], b"other")
+    parts = [segment(APP[1], b"Exif\0\0" + part) for part in (b"II*\0one", b"two", b"three")]
+    jpeg = b"\xff\xd8" + empty + other + b"".join(parts) + empty + other + parts[1]
+    assert read_exif(io.BytesIO(jpeg)) == b"II*\0onetwothree"
+    assert read_exif(io.BytesIO(b"\xff\xd8" + empty)) is None
+
+
+@pytest.mark.timeout(100)
+def test_exif_in_very_many_parts_is_joined() -> None:
+    part = b"p" * 100
+    assert read_exif(io.BytesIO(b"\xff\xd8" + segment(APP[1], b"Exif\0\0" + part) * 200_000)) == part * 200_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +14,8 @@ from typing import IO, Protocol
 from restore_cli.picture.metadata.layout import INTEGERS, ITEM_BYTES, LAYOUTS, RATIONAL, Layout, Value
 
 MOST_ENTRIES = 4096
+MOST_ITEMS = 1 << 16
+"""Whole numbers of one value that are read; a damaged file may tell of millions."""
 
 
 class Buffer(Protocol):
@@ -61,7 +63,8 @@ class Directory:
     layout: Layout
     offset: int
     entries: dict[int, Entry]
-    """By tag; without those that point outside the file or are of an unknown kind."""
+    """By tag; without those that point outside the file or are of an unknown kind, and without those by which all of
+    them together would be longer than the file."""
     next: int
     """Offset of the next directory; 0 if there is none, or if it lies outside the file."""
     next_at: int
@@ -72,36 +75,39 @@ class Directory:
         """Position behind it."""
         return self.next_at + self.layout.offset.size
 
-    def values(self, layout: Layout) -> dict[int, Value]:
-        """Return the values that are not empty by tag, as `layout` lays them out."""
-        values = {tag: Value(entry.kind, self.data(tag)) for tag, entry in self.entries.items() if entry.count}
-        return {tag: value.in_order(self.layout, layout) for tag, value in values.items()}
+    def values(self, layout: Layout, tags: Container[int] = range(1 << 16)) -> dict[int, Value]:
+        """Return the values of `tags` that are not empty by tag, as `layout` lays them out."""
+        return {
+            tag: Value(entry.kind, self.data(tag)).in_order(self.layout, layout)
+            for tag, entry in self.entries.items()
+            if entry.count and tag in tags
+        }
 
     def data(self, tag: int) -> bytes:
         """Return the bytes of a value; none if it is absent."""
         entry = self.entries.get(tag)
         return b"" if entry is None else bytes(self.buffer[entry.at : entry.at + entry.size])
 
-    def integers(self, tag: int) -> tuple[int, ...]:
-        """Return the items of a value of whole numbers; none if it is absent or of another kind."""
+    def integers(self, tag: int, most: int = MOST_ITEMS) -> tuple[int, ...]:
+        """Return the first items of a value of whole numbers; none if it is absent or of another kind."""
         entry = self.entries.get(tag)
         if entry is None or entry.kind not in INTEGERS:
             return ()
-        return struct.unpack(f"{self.layout.order}{entry.count}{INTEGERS[entry.kind]}", self.data(tag))
+        items = struct.Struct(f"{self.layout.order}{min(entry.count, most)}{INTEGERS[entry.kind]}")
+        return items.unpack(self.buffer[entry.at : entry.at + items.size])
 
     def integer(self, tag: int) -> int | None:
         """Return the first of such items."""
-        return next(iter(self.integers(tag)), None)
+        return next(iter(self.integers(tag, 1)), None)
 
     def rational(self, tag: int) -> Fraction | None:
         """Return the value of one rational; None if it is absent, of another kind, or divides by zero."""
-        numbers = self.rationals(tag)
-        return numbers[0] if len(numbers) == 1 else None
+        return next(iter(self.rationals(tag, 1)), None)
 
-    def rationals(self, tag: int) -> tuple[Fraction, ...]:
-        """Return the items of a value of rationals; none if it is absent, of another kind, or divides by zero."""
+    def rationals(self, tag: int, count: int) -> tuple[Fraction, ...]:
+        """Return a value of so many rationals; none if it is absent, another kind or number, or divides by zero."""
         entry = self.entries.get(tag)
-        if entry is None or entry.kind != RATIONAL:
+        if entry is None or entry.kind != RATIONAL or entry.count != count:
             return ()
         pairs = list(struct.iter_unpack(self.layout.order + "II", self.data(tag)))
         return tuple(Fraction(*pair) for pair in pairs) if all(below for _, below in pairs) else ()
@@ -153,16 +159,20 @@ def read_directory(buffer: Buffer, offset: int, layout: Layout) -> Directory:
 
 
 def _walk_entries(buffer: Buffer, start: int, end: int, layout: Layout) -> Iterator[tuple[int, Entry]]:
-    """Yield the tag and the entry of each value of a known kind that lies in the buffer."""
+    """Yield the tag and the entry of each value of a known kind that lies in the buffer, while they may lie apart."""
+    room = len(buffer)
     for at in range(start, end, layout.entry.size + layout.offset.size):
         tag, kind, count = _unpack(buffer, at, layout.entry)
         if kind not in ITEM_BYTES:
             continue
-        inline = at + layout.entry.size
-        fits = count * ITEM_BYTES[kind] <= layout.offset.size
-        entry = Entry(kind, count, inline if fits else _unpack(buffer, inline, layout.offset)[0], at)
-        if entry.at + entry.size <= len(buffer):
-            yield tag, entry
+        inline, size = at + layout.entry.size, count * ITEM_BYTES[kind]
+        if size <= layout.offset.size:
+            yield tag, Entry(kind, count, inline, at)
+            continue
+        (place,) = _unpack(buffer, inline, layout.offset)
+        if place + size <= len(buffer) and size <= room:
+            room -= size
+            yield tag, Entry(kind, count, place, at)
 
 
 def _unpack(buffer: Buffer, at: int, numbers: struct.Struct) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ never moved (Exif 2.32, section 4.5).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 from restore_cli.picture.metadata.directory import Directory, Entry, read_first_directory
 from restore_cli.picture.metadata.exif_geometry import TRANSPOSED, Geometry, WidthHeight
@@ -17,6 +18,7 @@ PREFIX = b"Exif\0\0"
 """Stands before the block in JPEG, and by mistake elsewhere."""
 HEADERS = (Layout("<").magic, Layout(">").magic)
 """What a block begins with."""
+HEADER_BYTES = Layout().header_bytes
 EXIF = 0x8769
 """The tag that points to the directory of a camera's tags."""
 ORIENTATION = 0x0112
@@ -101,11 +103,23 @@ def _remove_pixels(block: bytearray, thumbnail: Directory | None) -> None:
     pieces = [
         piece
         for starts, sizes in PIXEL_DATA
-        for piece in sorted(zip(thumbnail.integers(starts), thumbnail.integers(sizes), strict=False), reverse=True)
+        for piece in reversed(_joined(zip(thumbnail.integers(starts), thumbnail.integers(sizes), strict=False)))
     ]
-    for start, size in pieces:
-        end = start + size
-        if 8 <= start < end < len(block):
-            block[start:end] = bytes(size)
-        elif 8 <= start < len(block) <= end:
+    for start, end in pieces:
+        if end < len(block):
+            block[start:end] = bytes(end - start)
+        else:
             del block[start:]
+
+
+def _joined(pieces: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return where pieces, each a start and a size, start and end, in order; those that touch or overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, size in sorted(pieces):
+        if start < HEADER_BYTES or not size:
+            continue
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], start + size)
+        else:
+            joined.append((start, start + size))
+    return joined

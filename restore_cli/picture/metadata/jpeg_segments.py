@@ -24,6 +24,8 @@ JFIF_AT, DENSITY_AT = 6, 13
 """Where it and the unit stand in a finished file of libvips."""
 JFIF_UNITS = {1: INCH, 2: 10.0}
 """Millimetres by the unit; any other is none."""
+READ_BYTES = 1 << 10
+"""Bytes of filling that are passed at once; few, as there may be filling before each of many short segments."""
 TABLE_STEPS = 64
 LARGEST_SEGMENT, LARGEST_XMP = 65_533, 65_502
 """Bytes of its content, and of an XMP packet in it (XMP Specification, part 3)."""
@@ -40,7 +42,7 @@ def walk_segments(file: IO[bytes]) -> Iterator[Part]:
         if len(head) < 4 or head[:1] != b"\xff" or head[1:2] == SOS:
             return
         if head[1:2] == FILLING:
-            at += 1
+            at = _last_of_filling(file, at)
             continue
         segment = Part(file, head[1:2], at + 4, max(int.from_bytes(head[2:], "big") - 2, 0))
         yield segment
@@ -54,15 +56,15 @@ def contents(file: IO[bytes], marker: bytes) -> Iterator[bytes]:
 
 def read_exif(file: IO[bytes]) -> bytes | None:
     """Return the first EXIF block, put together where it is too long for one segment and goes on in the next ones."""
-    block = b""
+    parts: list[bytes] = []
     for segment in walk_segments(file):
         content = segment.read() if segment.kind == APP1 else b""
         is_other = not content.startswith(PREFIX) or content.startswith(HEADERS, len(PREFIX))
-        if block and is_other:
+        if parts and is_other:
             break
-        if content.startswith(PREFIX):
-            block += content[len(PREFIX) :]
-    return block or None
+        if len(content) > len(PREFIX) and content.startswith(PREFIX):
+            parts.append(content[len(PREFIX) :])
+    return b"".join(parts) or None
 
 
 def read_density(file: IO[bytes]) -> Density:
@@ -142,3 +144,14 @@ def insert_segments(file: IO[bytes], marker: bytes, blocks: Sequence[bytes], *, 
             break
         at = segment.end
     insert(file, at, b"".join(b"\xff" + marker + struct.pack(">H", len(block) + 2) + block for block in blocks))
+
+
+def _last_of_filling(file: IO[bytes], at: int) -> int:
+    """Return the position of the last of the bytes of filling from `at` on, with which a marker begins."""
+    file.seek(at)
+    while block := file.read(READ_BYTES):
+        behind = block.lstrip(FILLING)
+        at += len(block) - len(behind)
+        if behind:
+            break
+    return at - 1

@@ -42,7 +42,7 @@ USUAL: dict[bytes, tuple[tuple[int, ...], int]] = {
 LARGEST_CHUNK = 1 << 28
 """Bytes; more is not read."""
 LARGEST_TEXTS = 1 << 26
-"""Bytes of all texts, unpacked; no more are kept."""
+"""Bytes of all texts, unpacked; no more are kept, and what is unpacked of damaged ones counts as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +140,14 @@ class _Texts:
 
     def add(self, chunk: Part) -> None:
         """Take the next one."""
-        is_short = chunk.length <= LARGEST_CHUNK
-        unpacked = png_text.unpack_text(chunk.kind, chunk.read(), self._room) if is_short else None
+        unpacked = None
+        if chunk.length <= LARGEST_CHUNK:
+            unpacked, taken = png_text.unpack_text(chunk.kind, chunk.read(), self._room)
+            self._room = max(self._room - taken, 0)
         if unpacked is None:
             self.are_lost = True
             return
         keyword, text, *about = unpacked
-        self._room -= len(text)
         if keyword == XMP_KEYWORD:
             self.xmp = self.xmp or text
         elif keyword.startswith(raw_profiles.KEYWORD):

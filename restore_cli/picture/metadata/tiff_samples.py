@@ -40,7 +40,7 @@ def read_samples_kind(file: IO[bytes]) -> TiffSamples:
             return TiffSamples(is_camera_raw=True)
         try:
             first = read_first_directory(content)
-            places = first.integers(SUB_DIRECTORIES)[:MOST_HIDDEN]
+            places = first.integers(SUB_DIRECTORIES, MOST_HIDDEN)
             hidden = [read_directory(content, place, first.layout) for place in places]
         except ValueError:
             return TiffSamples()

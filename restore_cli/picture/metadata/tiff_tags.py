@@ -111,8 +111,8 @@ def _other_than_srgb(first: Directory) -> str | None:
     if first.integer(PHOTOMETRIC) not in (RGB, PALETTE, YCBCR):
         return None
     for name, (tag, usual) in CHROMATICITIES_OF_SRGB.items():
-        said = first.rationals(tag)
-        if len(said) == len(usual):
+        said = first.rationals(tag, len(usual))
+        if said:
             differences = (abs(number - one) for number, one in zip(said, usual, strict=True))
             if max(differences) > CHROMATICITY_TOLERANCE:
                 return name
@@ -121,7 +121,7 @@ def _other_than_srgb(first: Directory) -> str | None:
 
 def _described_values(first: Directory, writer: DirectoryWriter) -> dict[int, Value]:
     """Return the descriptive values of a first directory, its EXIF and GPS tags added to `writer` already."""
-    described = {tag: value for tag, value in first.values(writer.layout).items() if tag in DESCRIPTIVE}
+    described = first.values(writer.layout, DESCRIPTIVE)
     for tag in (EXIF, GPS):
         group = first.below(tag)
         if group is None:

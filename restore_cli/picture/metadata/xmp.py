@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from restore_cli.picture.metadata.xmp_elements import change_elements, element_pattern
 from restore_cli.picture.metadata.xmp_regions import size_regions, turn_regions
 
 ORIENTATION = re.compile(rb"""(tiff:Orientation\s*(?:=\s*["']|>)\s*)\d+""")
@@ -19,11 +20,8 @@ PANORAMA = tuple(
 )
 """Numbers of pixels across and down (Google's Photo Sphere XMP Metadata)."""
 ELSEWHERE = rb"hdrgm:\w+|G?Camera:(?:MotionPhoto|MicroVideo)\w*|xmpNote:HasExtendedXMP"
-LEFT_BEHIND = re.compile(
-    rb"<(xmp:Thumbnails|(?:G?Container):Directory|" + ELSEWHERE + rb")(?=[\s/>])(?:[^<>]*/>|.*?</\1\s*>)|"
-    rb"\s(?:" + ELSEWHERE + rb""")\s*=\s*(?:"[^"]*"|'[^']*')""",
-    re.DOTALL,
-)
+ELEMENTS_LEFT = element_pattern(rb"xmp:Thumbnails|G?Container:Directory|" + ELSEWHERE)
+ATTRIBUTES_LEFT = re.compile(rb"\s(?:" + ELSEWHERE + rb""")\s*=\s*(?:"[^"]*"|'[^']*')""")
 """Thumbnails, and what speaks of pictures, videos and further XMP that lie elsewhere in a JPEG; they are not copied."""
 
 
@@ -32,7 +30,8 @@ def upright_xmp(packet: bytes, orientation: int) -> bytes:
 
     Regions are turned by the `orientation` that the picture was turned by.
     """
-    return turn_regions(ORIENTATION.sub(rb"\g<1>1", LEFT_BEHIND.sub(b"", packet)), orientation)
+    packet = ATTRIBUTES_LEFT.sub(b"", change_elements(packet, ELEMENTS_LEFT, lambda element: b""))
+    return turn_regions(ORIENTATION.sub(rb"\g<1>1", packet), orientation)
 
 
 def sized_xmp(packet: bytes, size: tuple[int, int], before: tuple[int, int] | None = None) -> bytes:

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from restore_cli.picture.metadata.exif_geometry import MIRRORED_ACROSS, MIRRORED_DOWN, TRANSPOSED, WidthHeight
+from restore_cli.picture.metadata.xmp_elements import change_elements, element_pattern
 
-ELEMENT = rb"<mwg-rs:%(name)s(?=[\s/>])(?:[^<>]*/>|.*?</mwg-rs:%(name)s\s*>)"
-AREA = re.compile(ELEMENT % {b"name": b"Area"}, re.DOTALL)
-DIMENSIONS = re.compile(ELEMENT % {b"name": b"AppliedToDimensions"}, re.DOTALL)
+AREA, DIMENSIONS = element_pattern(rb"mwg-rs:Area"), element_pattern(rb"mwg-rs:AppliedToDimensions")
 VALUE = re.compile(rb"""((?<!/)st(?:Area|Dim):(x|y|w|h)\s*(?:=\s*["']|>\s*))([^"'<>]*)""")
 RECTANGLE = re.compile(rb"""(MPReg:Rectangle\s*(?:=\s*["']|>\s*))([^"'<>]*)""")
 OTHER_UNIT = re.compile(rb"""st(?:Area|Dim):unit\s*(?:=\s*["']|>\s*)(?!normalized|pixel|["'<])""")
@@ -25,15 +24,15 @@ def turn_regions(packet: bytes, orientation: int) -> bytes:
     if orientation == 1:
         return packet
     if orientation in TRANSPOSED:
-        packet = DIMENSIONS.sub(lambda found: _transposed(found[0]), packet)
-    packet = AREA.sub(lambda found: _turned_area(found[0], orientation), packet)
+        packet = change_elements(packet, DIMENSIONS, _transposed)
+    packet = change_elements(packet, AREA, lambda area: _turned_area(area, orientation))
     return RECTANGLE.sub(lambda found: found[1] + _turned_rectangle(found[2], orientation), packet)
 
 
 def size_regions(packet: bytes, size: WidthHeight) -> bytes:
     """Set the width and height in pixels of the picture that regions belong to."""
     told = {b"w": b"%d" % size[0], b"h": b"%d" % size[1]}
-    return DIMENSIONS.sub(lambda found: found[0] if OTHER_UNIT.search(found[0]) else _put(found[0], told), packet)
+    return change_elements(packet, DIMENSIONS, lambda said: said if OTHER_UNIT.search(said) else _put(said, told))
 
 
 def _transposed(dimensions: bytes) -> bytes:
@@ -53,7 +52,7 @@ def _turned_area(area: bytes, orientation: int) -> bytes:
 
 
 def _turned_rectangle(text: bytes, orientation: int) -> bytes:
-    numbers = _numbers(text.split(b","))
+    numbers = _numbers(text.split(b",", 4))
     if numbers is None or len(numbers) != 4:
         return text
     return b", ".join(_turned(numbers, orientation, is_middle=False))

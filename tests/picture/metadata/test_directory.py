@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restore_cli.picture.metadata.directory import read_directory, read_first_directory
+from restore_cli.picture.metadata.directory import MOST_ITEMS, read_directory, read_first_directory
 from restore_cli.picture.metadata.directory_writer import DirectoryWriter
 from restore_cli.picture.metadata.layout import LAYOUTS, LONG, RATIONAL, SHORT, UNDEFINED, Layout, Value
 
@@ -142,3 +142,43 @@ def test_entries_of_noise_lie_in_it(layout: Layout, noise: bytes) -> None:
         return
     assert all(len(first.data(tag)) == entry.size for tag, entry in first.entries.items())
     assert first.next < len(content)
+
+
+class Watched(bytes):
+    """Bytes that know the longest piece that was asked of them."""
+
+    longest = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        piece = super().__getitem__(index)
+        self.longest = max(self.longest, len(piece))
+        return piece
+
+
+@each_layout
+def test_of_a_long_value_no_more_is_read_than_is_wanted(layout: Layout) -> None:
+    writer = DirectoryWriter(layout)
+    numbers, pairs = layout.integers(LONG, *range(100_000)), layout.integers(LONG, *[1] * 100_000).data
+    content = Watched(writer.with_header(writer.add({0x100: numbers, 0x11A: Value(RATIONAL, pairs)})))
+    first = read_first_directory(content)
+    assert (first.integer(0x100), first.integers(0x100, 3)) == (0, (0, 1, 2))
+    assert first.rational(0x11A) is None
+    assert first.rationals(0x11A, 2) == ()
+    assert content.longest < 100
+    assert len(first.integers(0x100)) == MOST_ITEMS
+
+
+@each_layout
+def test_values_together_are_no_longer_than_the_file(layout: Layout) -> None:
+    writer = DirectoryWriter(layout)
+    tags = {tag: Value(UNDEFINED, bytes([tag]) * 500) for tag in range(1, 100)}
+    first = writer.add(tags | {0x100: layout.integers(SHORT, 7)})
+    content = bytearray(writer.with_header(first))
+    places = [entry.described_at + layout.entry.size for entry in read_first_directory(content).entries.values()]
+    for at in places[:99]:
+        layout.entry.pack_into(content, at - layout.entry.size, 1 + places.index(at), UNDEFINED, 20_000)
+        layout.offset.pack_into(content, at, 0)
+    directory = read_first_directory(content)
+    assert sum(len(value.data) for value in directory.values(layout).values()) <= len(content)
+    assert list(directory.entries) == [1, 2, 0x100]
+    assert list(directory.values(layout, {0x100})) == [0x100]

@@ -110,3 +110,14 @@ def test_tags_that_point_to_themselves_harm_nobody(tag: int) -> None:
     assert orientation_of(upright) == 1
     assert len(sized_exif(upright, (600, 400), (60, 40))) == len(upright)
     assert (read_tags(io.BytesIO(upright)).exif is None) == (tag == 0xA005)
+
+
+@pytest.mark.timeout(100)
+def test_strips_of_a_thumbnail_that_lie_over_each_other_are_wiped_once() -> None:
+    strips, size = 60_000, 16_000_000
+    first = struct.pack("<HHHIII", 1, 0x0112, 3, 1, 6, 26)
+    lists_at = 26 + 30
+    second = struct.pack("<HHHIIHHIII", 2, 0x0111, 4, strips, lists_at, 0x0117, 4, strips, lists_at + 4 * strips, 0)
+    lists = struct.pack("<I", lists_at + 8 * strips) * strips + struct.pack("<I", size) * strips
+    upright = upright_exif(b"II*\0\x08\0\0\0" + first + second + lists + b"T" * size + b"kept", (40, 60), 6)
+    assert upright.endswith(struct.pack("<I", size) + bytes(size) + b"kept")

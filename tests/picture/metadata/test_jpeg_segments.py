@@ -14,6 +14,7 @@ from restore_cli.picture.metadata.jpeg_segments import (
     APP,
     COM,
     DQT,
+    READ_BYTES,
     contents,
     has_jumbf,
     read_exif,
@@ -113,3 +114,38 @@ def test_any_walk_comes_to_an_end(noise: bytes) -> None:
     ends = [part.end for part in walk_segments(file)]
     assert ends == sorted(set(ends))
     read_exif(file), read_quantisation(file, 0), has_jumbf(file)
+
+
+class Counting(io.BytesIO):
+    """A file that counts how often it is read, and how much."""
+
+    times = total = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self.times, self.total = self.times + 1, self.total + len(content)
+        return content
+
+
+@pytest.mark.parametrize("filling", [1, 2, 3, READ_BYTES - 2, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 1_000_000])
+@pytest.mark.parametrize("behind", [segment(COM, b"x") + segment(b"\xda", b"scan"), b""])
+def test_filling_of_any_length_is_passed_in_few_steps(filling: int, behind: bytes) -> None:
+    file = Counting(b"\xff\xd8" + segment(DQT, b"q") + b"\xff" * filling + behind)
+    parts = list(walk_segments(file))
+    assert file.times < 10 + filling / 500
+    assert file.total < 3 * READ_BYTES + filling
+    assert [(part.kind, part.read()) for part in parts] == [(DQT, b"q"), (COM, b"x")][: 2 if behind else 1]
+
+
+def test_exif_in_parts_is_joined_and_empty_ones_begin_nothing() -> None:
+    empty, other = segment(APP[1], b"Exif\0\0"), segment(APP[1], b"other")
+    parts = [segment(APP[1], b"Exif\0\0" + part) for part in (b"II*\0one", b"two", b"three")]
+    jpeg = b"\xff\xd8" + empty + other + b"".join(parts) + empty + other + parts[1]
+    assert read_exif(io.BytesIO(jpeg)) == b"II*\0onetwothree"
+    assert read_exif(io.BytesIO(b"\xff\xd8" + empty)) is None
+
+
+@pytest.mark.timeout(100)
+def test_exif_in_very_many_parts_is_joined() -> None:
+    part = b"p" * 100
+    assert read_exif(io.BytesIO(b"\xff\xd8" + segment(APP[1], b"Exif\0\0" + part) * 200_000)) == part * 200_000

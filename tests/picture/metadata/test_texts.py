@@ -14,7 +14,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from restore_cli.picture.formats import format_by_name
 from restore_cli.picture.losses import losses
-from restore_cli.picture.metadata import png_chunks
+from restore_cli.picture.metadata import png_chunks, png_text
+from restore_cli.picture.metadata.png_chunks import read_chunks
+from restore_cli.picture.metadata.png_text import unpack_text
 from restore_cli.picture.metadata.texts import Text
 from restore_cli.picture.picture import Metadata, Picture
 from restore_cli.picture.reading import read_picture
@@ -115,6 +117,22 @@ def test_all_texts_together_have_a_limit(samples: np.ndarray, save: Any, monkeyp
     picture = read_picture(save(samples, "PNG", pnginfo=texts))
     assert [text.keyword for text in picture.metadata.texts] == ["a", "b"]
     assert any("too long" in note for note in picture.notes)
+
+
+def test_damaged_texts_count_among_all(samples: np.ndarray, save: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png_chunks, "LARGEST_TEXTS", 200_000)
+    plain, content = save(samples, "PNG"), b"Title\0\0" + zlib.compress(bytes(150_000))[:-6]
+    chunk = struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+    rooms: list[int] = []
+
+    def watched(kind: bytes, content: bytes, largest: int) -> Any:
+        rooms.append(largest)
+        return unpack_text(kind, content, largest)
+
+    monkeypatch.setattr(png_text, "unpack_text", watched)
+    assert read_chunks(io.BytesIO(plain[:33] + chunk * 4 + plain[33:])).lost_texts
+    assert rooms[0] == 200_000 > 2 * rooms[1]
+    assert rooms[2:] == [0, 0]
 
 
 def test_comments_of_jpeg_are_kept(samples: np.ndarray, save: Any, make_exif: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ COUNTER = "n_averaged"
 DEEPEST = 4
 """Levels of dictionaries in which a state dict is looked for."""
 SAVE_ALONE = "save the state dict alone, best as .safetensors"
+MOST_UNPACKED = 20
+"""Times its size that a file may unpack to. PyTorch packs nothing, and where a user did, weights shrink by some tenths,
+and by more only where many are zero: what unpacks to so much is a trap that fills the memory."""
 MOST_NAMES = 1_000_000
 """Names among which one is looked for, far more than checkpoints have: dictionaries may hold each other, and
 themselves, so that a short file has places without number."""
@@ -67,8 +71,11 @@ def _read_pickle(path: Path, key: str | None) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch thinks of the file is said below
+            if file.read(2) == b"PK":
+                _check_unpacked_size(path)
+            file.seek(0)
             content = torch.load(file, map_location="cpu", weights_only=True)  # by a path it would go by the name
-    except MemoryError:
+    except (MemoryError, WeightsError):
         raise
     except Exception as error:  # a damaged pickle can raise whatever its instructions run into
         wanted = re.search(r"GLOBAL (\S+)", str(error))
@@ -81,6 +88,21 @@ def _read_pickle(path: Path, key: str | None) -> dict[str, Tensor]:
             SAVE_ALONE,
         ) from error
     return _without_prefix(_pick_state(content, key, path))
+
+
+def _check_unpacked_size(path: Path) -> None:
+    """Refuse a zip file that unpacks to more than weights do.
+
+    Raises:
+        WeightsError: it is so.
+        Exception: it is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > MOST_UNPACKED * path.stat().st_size:
+        raise WeightsError(
+            f"{path} is refused: it would unpack to {unpacked:,} bytes, far more than weights of its size", SAVE_ALONE
+        )
 
 
 def _pick_state(content: Any, key: str | None, path: Path) -> dict[str, Tensor]:

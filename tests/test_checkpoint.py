@@ -179,6 +179,30 @@ def test_what_is_no_dense_tensor_under_a_name_is_left_out(tmp_path: Path) -> Non
     assert_same(read_checkpoint(saved(content, tmp_path / "w.pth")))
 
 
+def deflated(state: dict[str, Tensor], path: Path) -> Path:
+    """Save what PyTorch writes, packed as no version of it does."""
+    stored = saved(state, path.with_suffix(".stored"))
+    with zipfile.ZipFile(stored) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in source.infolist():
+            target.writestr(part.filename, source.read(part))
+    return path
+
+
+def test_a_file_that_unpacks_to_far_more_than_weights_is_refused_unread(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = deflated({"a": torch.zeros(1_000_000)}, tmp_path / "w.pth")
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(WeightsError, match=r"w\.pth is refused: it would unpack to 4,0\d\d,\d\d\d bytes") as raised:
+        read_checkpoint(path)
+    assert raised.value.hint
+
+
+def test_a_file_that_a_user_packed_is_read(tmp_path: Path) -> None:
+    state = {"a": torch.rand(1000), "none": torch.zeros(5000)}
+    assert_same(read_checkpoint(deflated(state, tmp_path / "w.pth")), state)
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_file_that_would_run_code_is_refused_and_does_not_run(zipped: bool, tmp_path: Path) -> None:
     marker = tmp_path / "marker"

@@ -100,6 +100,48 @@ def test_a_file_without_a_state_dict_is_refused(content: Any, tmp_path: Path) ->
         read_checkpoint(saved(content, tmp_path / "w.pth"))
 
 
+def nested(name: str, levels: int) -> bytes:
+    """Return the pickle of dictionaries in each other, which is read without recursion."""
+    return b"\x80\x02" + (b"}" + named(name)) * levels + b"}" + b"s" * levels + b"."
+
+
+def in_itself(*names: str) -> bytes:
+    """Return the pickle of a dictionary that is its own value under each of `names`."""
+    return b"\x80\x02}q\x00(" + b"".join(named(name) + b"h\x00" for name in names) + b"u."
+
+
+def named(name: str) -> bytes:
+    return b"X" + len(name).to_bytes(4, "little") + name.encode()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "content",
+    [
+        nested("params", 2000),
+        nested("", 2000),
+        in_itself("params_ema", "params"),
+        in_itself(""),
+        in_itself(*(f"k{number}" for number in range(200))),
+    ],
+)
+def test_dictionaries_without_end_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in (("data.pkl", content), ("version", b"3\n"), ("byteorder", b"little")):
+            archive.writestr(f"archive/{name}", part)
+    with pytest.raises(StateDictError, match=r"holds no tensors|more dictionaries than") as raised:
+        read_checkpoint(path)
+    assert "alone" in raised.value.hint
+
+
+def test_a_dictionary_may_be_in_two_places(tmp_path: Path) -> None:
+    shared = {"state_dict": STATE}
+    path = saved({"ema": shared, "model": shared}, tmp_path / "w.pth")
+    assert_same(read_checkpoint(path))
+    assert_same(read_checkpoint(path, "ema.state_dict"))
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 @pytest.mark.parametrize("safe", [True, False])
 def test_the_prefix_of_a_wrapper_is_dropped(prefix: str, safe: bool, tmp_path: Path) -> None:
@@ -135,6 +177,30 @@ def test_what_is_no_dense_tensor_under_a_name_is_left_out(tmp_path: Path) -> Non
     content = {**STATE, "epoch": 3, 7: torch.zeros(2), "sparse": torch.eye(3).to_sparse(), "nested": {"a": 1}}
     content |= {"meta": torch.zeros(2, device="meta"), "huge": torch.zeros(1).expand(10**12)}
     assert_same(read_checkpoint(saved(content, tmp_path / "w.pth")))
+
+
+def deflated(state: dict[str, Tensor], path: Path) -> Path:
+    """Save what PyTorch writes, packed as no version of it does."""
+    stored = saved(state, path.with_suffix(".stored"))
+    with zipfile.ZipFile(stored) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in source.infolist():
+            target.writestr(part.filename, source.read(part))
+    return path
+
+
+def test_a_file_that_unpacks_to_far_more_than_weights_is_refused_unread(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = deflated({"a": torch.zeros(1_000_000)}, tmp_path / "w.pth")
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(WeightsError, match=r"w\.pth is refused: it would unpack to 4,0\d\d,\d\d\d bytes") as raised:
+        read_checkpoint(path)
+    assert raised.value.hint
+
+
+def test_a_file_that_a_user_packed_is_read(tmp_path: Path) -> None:
+    state = {"a": torch.rand(1000), "none": torch.zeros(5000)}
+    assert_same(read_checkpoint(deflated(state, tmp_path / "w.pth")), state)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

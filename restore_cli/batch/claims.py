@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def claimed(target: Path) -> Iterator[None]:
     Raises:
         ClaimedError: another run has the picture in hand; a ForeignClaimError if it is on another machine or in
             another container.
-        UnwritablePictureError: the folder cannot be written.
+        UnwritablePictureError: the folder cannot be written, or something else has the name of the claim.
     """
     new = new_folders(target)
     claim = SoftFileLock(claim_on(target), thread_local=False)
@@ -58,6 +59,8 @@ def claim_on(target: Path) -> Path:
 
 def drop_if_stale(claim: Path) -> None:
     """Remove a claim if the process is gone that made it."""
+    if _is_no_claim(claim):
+        return
     if _is_cut_off(claim):
         claim.unlink(missing_ok=True)
     with contextlib.suppress(Timeout, OSError), SoftFileLock(claim, timeout=0, thread_local=False):
@@ -67,6 +70,8 @@ def drop_if_stale(claim: Path) -> None:
 def _acquire(claim: SoftFileLock, target: Path) -> None:
     if "\0" in str(target):
         raise UnwritablePictureError("no file can have this name")
+    if _is_no_claim(Path(claim.lock_file)):
+        raise UnwritablePictureError(f"{shown(Path(claim.lock_file))} is no ordinary file", "delete it")
     for attempt in range(ATTEMPTS):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +88,14 @@ def _acquire(claim: SoftFileLock, target: Path) -> None:
         else:
             return
     raise ClaimedError("another run has it in hand")
+
+
+def _is_no_claim(path: Path) -> bool:
+    """Tell whether something has the name of a claim that no run makes: a pipe, say, would be read for ever."""
+    try:
+        return not stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:  # there is none
+        return False
 
 
 def _is_cut_off(claim: Path) -> bool:

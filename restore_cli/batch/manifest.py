@@ -91,7 +91,7 @@ class Manifest:
 
         Where there is a target already, it is somebody else's, and nothing is known of it.
         """
-        if job.target is not None and os.path.exists(job.target):
+        if job.target is not None and os.path.lexists(job.target):
             return (*_names(job), None, None, None)
         return (*_names(job), self.settings, *(self._stamps[job] or (None, None)))
 

@@ -120,7 +120,9 @@ def skipped_if_there(job: Job, *, overwrite: bool, began: float) -> Outcome | No
     try:
         modified = os.stat(target).st_mtime
     except OSError:  # there is none, or none can have this name
-        return None
+        if overwrite or job.replaces or not os.path.islink(target):
+            return None
+        return skipped(job, "its target is a link that leads nowhere (--overwrite makes what it leads to)")
     if job.contested and modified >= began - CLOCK_TOLERANCE:
         return skipped(job, "another run has just made it")
     if overwrite or job.replaces:

@@ -130,9 +130,10 @@ class Template:
 
         {name} is that of the input, {parent} its folder: below the folder that was named, or as it was named itself,
         without the `..` that would lead out of the folder of the results. Behind anything else, a drive of Windows is a
-        folder in it.
+        folder in it. The stem of `...png` is all of it, since `..` would lead out, too.
         """
-        fields = dict(self.facts, stem=source.path.stem, name=source.path.name, ext=extension.removeprefix("."))
+        stem = source.path.stem if source.path.stem not in (".", "..") else source.path.name
+        fields = dict(self.facts, stem=stem, name=source.path.name, ext=extension.removeprefix("."))
         parent = source.below if source.root is not None else _without_way_up(source.path.parent)
         if not self.text.startswith("{parent}"):
             parent = _without_drive(parent)

@@ -183,7 +183,7 @@ def _check_earlier_run(weights: Path, *, resume: bool, overwrite: bool) -> None:
     if overwrite or (resume and os.path.exists(checkpoint)):
         return
     for path in (weights, checkpoint, plot_of(weights)):
-        if not os.path.exists(path):
+        if not os.path.lexists(path):
             continue
         if resume:
             raise UsageError(

@@ -53,7 +53,7 @@ def replacing_pyramid(target: Path) -> Iterator[Path]:
     tiles = target.with_name(f"{target.stem}_files")
     if target.exists() and not target.is_file():
         raise UnwritablePictureError("it is no ordinary file")
-    if tiles.exists() and not _holds_tiles_alone(tiles):
+    if os.path.lexists(tiles) and not _holds_tiles_alone(tiles):
         raise UnwritablePictureError(f"{tiles.name} holds something else than tiles", "choose another -o")
     temporary = mark_beside(target, TEMPORARY_SUFFIX)
     shutil.rmtree(temporary, ignore_errors=True)

@@ -21,6 +21,8 @@ BITMAP_HEADER = re.compile(rb"P([14])" + GAP + rb"(\d{1,9})" + GAP + rb"(\d{1,9}
 HEADER = re.compile(rb"P([2356])" + GAP + rb"(\d{1,9})" + GAP + rb"(\d{1,9})" + GAP + rb"(\d{1,9})\s")
 COMMENT = re.compile(rb"#[^\n\r]*")
 LONGEST_HEADER = 65_536
+LONGEST_VALUE = 9
+"""Digits of a value that is text, as of those in a header: NumPy gives all values the room of the longest."""
 CUT = "it is cut"
 
 
@@ -124,7 +126,10 @@ def _plain_values(text: bytes, count: int, header: NetpbmHeader) -> Samples:
     digits = [bytes([digit]) for digit in b"".join(text.split())] if header.bitmap else text.split()
     if len(digits) < count:
         raise UnreadablePictureError(CUT)
+    del digits[count:]
+    if not all(value.isdigit() and len(value) <= LONGEST_VALUE for value in digits):
+        raise UnreadablePictureError("it has values that are no numbers, or of too many digits")
     try:
-        return np.array(digits[:count]).astype(np.uint16)
-    except (ValueError, OverflowError) as error:
-        raise UnreadablePictureError("it has values that are no numbers") from error
+        return np.array(digits).astype(np.uint16)
+    except OverflowError as error:
+        raise UnreadablePictureError("it has values above those of white") from error

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import IO, cast
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from restore_cli.errors import UnreadablePictureError
-from restore_cli.picture import bmp, dds
+from restore_cli.picture import bmp, dds, ico
 from restore_cli.picture.depth import spread_bits
 from restore_cli.picture.formats import Format
 from restore_cli.picture.metadata import bmp_profile, jpeg2000
@@ -25,7 +28,7 @@ UNSURE_ALPHA = ("bmp", "dib")
 HDR_TEXTURE = ("BC6H", "BC6HS")
 SAVE_AS = "save it as BC7, BC3, BC1 or uncompressed, or as TIFF or PNG"
 _unlimited = threading.Lock()
-"""Held while Pillow's limit on pixels is off."""
+"""Held while Pillow's limit on pixels and its warnings are off."""
 
 
 class PillowImage:
@@ -156,18 +159,31 @@ def _raise_if_systems(error: Exception) -> None:
         raise reason
 
 
-def _open(file: IO[bytes]) -> Image.Image:
-    """Open without Pillow's limit on pixels: the program's own is checked on the header, and the user can move it."""
-    with _unlimited:
+@contextmanager
+def _without_limit() -> Iterator[None]:
+    """Lift Pillow's limit on pixels: the program's own is checked on the header, and the user can move it.
+
+    Nor does Pillow warn, on standard error, of what the program tells by itself.
+    """
+    with _unlimited, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=READABLE)
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
+def _open(file: IO[bytes]) -> Image.Image:
+    is_icon = file.read(len(ico.MAGIC)) == ico.MAGIC
+    file.seek(0)
+    with _without_limit():
+        return ico.Icon(file) if is_icon else Image.open(file, formats=READABLE)
+
+
 def _to_array(image: Image.Image) -> Samples:
-    image.load()
+    with _without_limit() if isinstance(image, ico.Icon) else nullcontext():  # it opens the picture in it
+        image.load()
     has_alpha = "transparency" in image.info or (image.palette is not None and image.palette.mode == "RGBA")
     modes = {"1": "L", "P": "RGBA" if has_alpha else "RGB", "PA": "RGBA"}
     if image.mode in modes:

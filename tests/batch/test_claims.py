@@ -116,6 +116,28 @@ def test_a_claim_without_a_name_is_nobodys_after_a_while(tmp_path: Path) -> None
     assert not claim_on(target).exists()
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device", "link", "folder"])
+def test_what_is_no_file_is_no_claim(kind: str, tmp_path: Path) -> None:
+    claim = claim_on(tmp_path / "a.png")
+    match kind:
+        case "pipe":
+            os.mkfifo(claim)
+        case "device":
+            claim.symlink_to("/dev/zero")
+        case "link":
+            claim.symlink_to(tmp_path / "nowhere")
+        case "folder":
+            claim.mkdir()
+    with pytest.raises(UnwritablePictureError, match="is no ordinary file") as caught, claimed(tmp_path / "a.png"):
+        pass
+    assert caught.value.message.startswith(f"cannot write {tmp_path / 'a.png'}: {claim} ")
+    assert caught.value.hint == "delete it"
+    remove_leftovers(tmp_path)
+    assert os.path.lexists(claim)
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "a\0b.png"])
 def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     if "\0" in name:

@@ -119,6 +119,17 @@ def test_a_result_somewhere_else_gives_no_right_to_what_is_there(
         assert run(file, [elsewhere], settings=settings, retry_failed=True).left == (elsewhere,)
 
 
+def test_a_link_that_leads_nowhere_gives_no_right_to_what_it_leads_to_later(
+    file: Path, jobs: list[Job], tmp_path: Path
+) -> None:
+    job = jobs[0]
+    assert job.target
+    job.target.symlink_to(tmp_path / "elsewhere.png")
+    run(file, [job])
+    (tmp_path / "elsewhere.png").write_bytes(b"theirs")
+    assert run(file, [job], settings={"strength": 0.5}).left == (job,)
+
+
 def test_a_picture_that_its_result_replaced_is_not_done_twice(file: Path, jobs: list[Job]) -> None:
     job = replace(jobs[0], target=jobs[0].source)
     run(file, [job], "done")

@@ -410,6 +410,14 @@ def test_a_template_never_leads_out_of_its_folder(tree: Path, monkeypatch: pytes
     assert targets(found, base) == ["a.jpg", "inner/c.tif", "photos/b.PNG"]
 
 
+def test_no_more_does_one_that_is_filled_in_with_dots(tree: Path) -> None:
+    names = ["photos/..png", "photos/...png", "photos/....png"]
+    for name in names:
+        (tree / name).write_bytes(b"")
+    found = plan(*names, output="clean/{stem}/large.{ext}")
+    assert targets(found, tree) == ["clean/..png/large.png", "clean/...png/large.png", "clean/.../large.png"]
+
+
 @pytest.mark.parametrize(
     ("text", "folder", "expected"),
     [

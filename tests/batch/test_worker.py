@@ -104,6 +104,18 @@ def test_what_another_run_makes_before_a_claim_is_had_is_left_as_it_is(
     assert photo.with_name("result.png").read_bytes() == b"theirs"
 
 
+def test_a_link_that_leads_nowhere_is_followed_on_request_alone(photo: Path) -> None:
+    target, elsewhere = photo.with_name("result.png"), photo.with_name("elsewhere.png")
+    target.symlink_to(elsewhere)
+    outcome = worker(Inverting())(job(photo), no_progress)
+    assert (outcome.status, outcome.exit_code) == ("skipped", 0)
+    assert "a link that leads nowhere" in outcome.reason
+    assert not elsewhere.exists()
+    assert worker(Inverting(), overwrite=True)(job(photo), no_progress).status == "done"
+    assert target.is_symlink()
+    assert elsewhere.is_file()
+
+
 @pytest.mark.parametrize(("later", "status"), [(1.5, "skipped"), (3, "done")])
 def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
     later: float, status: str, photo: Path

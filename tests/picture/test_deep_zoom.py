@@ -90,6 +90,13 @@ def test_a_folder_of_something_else_is_not_touched(picture: Picture, tmp_path: P
     assert os.listdir(tmp_path) == ["a_files"]
 
 
+def test_a_link_in_place_of_the_tiles_is_not_touched(picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / "a_files").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UnwritablePictureError, match="a_files holds something else than tiles"):
+        write_picture(picture, tmp_path / "a.dzi", DEEP_ZOOM)
+    assert os.listdir(tmp_path) == ["a_files"]
+
+
 @pytest.mark.parametrize("name", ["2024/IMG_7.jpg", "2024/1_0.txt", "2024/05/1_0.jpg", "2024"])
 def test_numbers_alone_make_no_tiles(name: str, picture: Picture, tmp_path: Path) -> None:
     mine = tmp_path / "trip_files" / name

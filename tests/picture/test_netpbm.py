@@ -117,6 +117,8 @@ def test_comments_among_plain_values_are_skipped() -> None:
         b"P2 2 1 255\n1 -1\n",
         b"P2 2 1 255\n1 300\n",
         b"P2 2 1 255\n1 99999999999999999999\n",
+        b"P2 2 1 255\n1 1_0\n",
+        b"P2 2 1 255\n1 " + b"0" * 4000 + b"7\n",
         b"P1 2 1\n1 7\n",
         b"P4 20 2\n\0\0\0\0\0",
         b"P5 3 2",

@@ -194,6 +194,14 @@ def test_mistakes_are_told_in_a_line(
     assert output.read_bytes() == b"mine"
 
 
+def test_a_link_that_leads_nowhere_is_not_followed(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "otter.png").symlink_to(tmp_path / "nowhere.png")
+    assert train(tmp_path / "otter.safetensors") == 2
+    assert "otter.png exists" in capsys.readouterr().err
+
+
 def test_nothing_is_replaced_by_a_run_that_has_nothing_to_go_on_from(
     train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,11 @@ def claim_on(target: Path) -> Path:
     return mark_beside(target, CLAIM_SUFFIX)
 
 
+def words_on_waiting(target: Path) -> str:
+    """Return what to tell where another run is waited for."""
+    return f"another run has {shown(target)} in hand, and is waited for; {shown(claim_on(target))} says so"
+
+
 def drop_if_stale(claim: Path) -> None:
     """Remove a claim if the process is gone that made it."""
     if _is_no_claim(claim):

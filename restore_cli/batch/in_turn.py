@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from restore_cli.batch.claims import words_on_waiting
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
@@ -18,12 +19,13 @@ def run_in_turn(
 ) -> Iterator[tuple[Job, Outcome]]:
     """Carry out jobs and yield each outcome as soon as it is known.
 
-    A picture that another run has in hand is waited for.
+    A picture that another run has in hand is waited for; of the first this is told.
 
     Raises:
         BrokenPipeError: nobody reads standard output any more.
         Exception: it went wrong with a picture, where the worker is to debug.
     """
+    has_waited = False
     try:
         for job in jobs:
             outcome = None
@@ -31,6 +33,9 @@ def run_in_turn(
                 try:
                     outcome = worker(job, progress)
                 except ClaimedError:
+                    if job.contested and job.target is not None and not has_waited:
+                        has_waited = True
+                        worker.tell(words_on_waiting(job.target))
                     job = replace(job, contested=True)
                     time.sleep(CONTESTED_PAUSE)
                 except BrokenPipeError:

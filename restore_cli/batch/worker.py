@@ -64,6 +64,7 @@ class Worker:
             device = replace(device, host_memory=replace(config.memory, sharers=1))
             prepare_host(usual_threads)
         self.config = config
+        self.tell = tell
         self.task = config.load_task(device, tell)
         self._memory = device.host_memory
         self._cleaned: set[Path] = set()

@@ -17,14 +17,14 @@ import pytest
 from PIL import Image
 
 from restore_cli.batch.backlog import Backlog
-from restore_cli.batch.claims import claimed
+from restore_cli.batch.claims import claimed, words_on_waiting
 from restore_cli.batch.outcome import Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.supervision import DEATHS_AT_BEGINNING, Supervisor
 from restore_cli.batch.worker_config import WorkerConfig
 from restore_cli.batch.worker_deaths import death_of, found_written
 from restore_cli.batch.worker_handle import WorkerHandle
-from restore_cli.batch.worker_process import Finish, SupervisorLink, WorkerFailed
+from restore_cli.batch.worker_process import Finish, JobContested, SupervisorLink, WorkerFailed
 from restore_cli.errors import DeviceError, RestoreError, WeightsError
 from restore_cli.picture.formats import format_by_name
 
@@ -374,6 +374,16 @@ def test_a_picture_that_another_run_has_in_hand_is_waited_for(planted: Any, jobs
         assert next(results)[0] == jobs[1]
     ((job, outcome),) = list(results)
     assert (job.source, outcome.status) == (jobs[0].source, "done")
+
+
+def test_of_the_first_picture_that_is_waited_for_again_this_is_told(begun: Planting, jobs: list[Job]) -> None:
+    handle = add_aborted(begun)
+    for job in jobs[:2]:
+        assert list(begun.supervisor._understand(handle, JobContested(job))) == []
+    assert begun.told == []
+    for job in jobs[:2]:
+        assert list(begun.supervisor._understand(handle, JobContested(replace(job, contested=True)))) == []
+    assert begun.told == [words_on_waiting(jobs[0].target)]  # type: ignore[arg-type]
 
 
 def test_a_picture_that_another_run_makes_is_not_made_twice(planted: Any, jobs: list[Job]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from restore_cli.batch.claims import claim_on, claimed
 from restore_cli.batch.in_turn import run_in_turn
 from restore_cli.batch.outcome import Outcome, refused, skipped_if_there
 from restore_cli.batch.planning import Job
@@ -125,6 +126,17 @@ def test_a_contested_picture_that_another_run_has_just_made_is_not_made_again(
     began = target.stat().st_mtime + later  # the clocks of two machines may be off by a little
     outcome = skipped_if_there(replace(job(photo), contested=True), overwrite=True, began=began)
     assert (outcome.status if outcome else "done") == status
+
+
+def test_of_the_first_picture_that_is_waited_for_this_is_told(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("restore_cli.batch.in_turn.CONTESTED_PAUSE", 0)
+    told: list[str] = []
+    tries = iter([False, False, False, False, True, True])
+    work = Worker(WorkerConfig(load_task=lambda device, tell: Inverting(), max_pixels=10**6), told.append)  # type: ignore[arg-type,return-value]
+    target = photo.with_name("result.png")
+    with claimed(target):
+        assert list(run_in_turn([job(photo)], work, no_progress, lambda: next(tries))) == []
+    assert told == [f"another run has {target} in hand, and is waited for; {claim_on(target)} says so"]
 
 
 def test_the_task_is_loaded_once(photo: Path) -> None:

@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="clean pictures; the default at x4",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="5f24693b237aa5225267fef3b16ca607705d321306fc3b70aa0e3506365e7fda",
-        bytes=972_240,
+        sha256="6b2eb4b793a8fe58b3bf6d4e73182bb5423493aca9ead3e76dbffcc4c5784cc1",
+        bytes=972_320,
         parameters=239_520,
     ),
     _own(

@@ -18,6 +18,7 @@ from restore_cli.errors import ClaimedError, ForeignClaimError, UnwritablePictur
 from restore_cli.files.naming import shown
 from restore_cli.files.replacing import mark_beside, new_folders, remove_if_empty
 from restore_cli.picture.unwritable import OTHER_PLACE_HINT, told_as
+from restore_cli.telling import Tell
 
 CLAIM_SUFFIX = ".claim"
 NAMESPACE_MARK = "?pidns-"
@@ -60,6 +61,20 @@ def claim_on(target: Path) -> Path:
 def words_on_waiting(target: Path) -> str:
     """Return what to tell where another run is waited for."""
     return f"another run has {shown(target)} in hand, and is waited for; {shown(claim_on(target))} says so"
+
+
+class WaitingNote:
+    """Tells, once in a run, that another one is waited for."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._is_told = False
+
+    def __call__(self, target: Path | None, *, again: bool) -> None:
+        """Note that another run has `target` in hand, which is waited for where that is so `again`."""
+        if again and target is not None and not self._is_told:
+            self._is_told = True
+            self._tell(words_on_waiting(target))
 
 
 def drop_if_stale(claim: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from restore_cli.batch.claims import words_on_waiting
+from restore_cli.batch.claims import WaitingNote
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome
 from restore_cli.batch.planning import Job
 from restore_cli.batch.worker import Worker
@@ -25,7 +25,7 @@ def run_in_turn(
         BrokenPipeError: nobody reads standard output any more.
         Exception: it went wrong with a picture, where the worker is to debug.
     """
-    has_waited = False
+    note_waiting = WaitingNote(worker.tell)
     try:
         for job in jobs:
             outcome = None
@@ -33,9 +33,7 @@ def run_in_turn(
                 try:
                     outcome = worker(job, progress)
                 except ClaimedError:
-                    if job.contested and job.target is not None and not has_waited:
-                        has_waited = True
-                        worker.tell(words_on_waiting(job.target))
+                    note_waiting(job.target, again=job.contested)
                     job = replace(job, contested=True)
                     time.sleep(CONTESTED_PAUSE)
                 except BrokenPipeError:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 
 from restore_cli.batch.backlog import Backlog
-from restore_cli.batch.claims import words_on_waiting
+from restore_cli.batch.claims import WaitingNote
 from restore_cli.batch.leftovers import remove_leftovers
 from restore_cli.batch.outcome import CONTESTED_PAUSE, Outcome, failure
 from restore_cli.batch.planning import Job
@@ -70,7 +70,7 @@ class Supervisor:
         self._early_deaths = 0
         self._has_begun = False  # any of them
         self._noticed: set[str] = set()
-        self._has_waited = False  # for another run
+        self._note_waiting = WaitingNote(tell)
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, jobs: Iterable[Job | None], stop: Callable[[], bool]) -> Generator[tuple[Job, Outcome], None, None]:
@@ -195,9 +195,7 @@ class Supervisor:
                 yield job, outcome
             case JobContested(job):
                 handle.in_hand.pop(job, None)
-                if job.contested and job.target is not None and not self._has_waited:
-                    self._has_waited = True
-                    self._tell(words_on_waiting(job.target))
+                self._note_waiting(job.target, again=job.contested)
                 self._contested.append((time.monotonic() + CONTESTED_PAUSE, replace(job, contested=True)))
             case Notice(text):
                 if text not in self._noticed:  # the same may hold for all of them

@@ -6,8 +6,9 @@ from typing import Any
 
 from PIL import BmpImagePlugin, IcoImagePlugin, PngImagePlugin
 
+from restore_cli.picture.signatures import HEAD_BYTES, recognise
+
 MAGIC = b"\0\0\1\0"
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 class Icon(IcoImagePlugin.IcoImageFile):
@@ -30,7 +31,7 @@ class Icon(IcoImagePlugin.IcoImageFile):
         """Return width and height of the picture that begins at `offset`."""
         assert self.fp is not None
         self.fp.seek(offset)
-        is_png = self.fp.read(len(PNG_MAGIC)) == PNG_MAGIC
+        is_png = recognise(self.fp.read(HEAD_BYTES)) == "png"
         self.fp.seek(offset)
         if is_png:
             return PngImagePlugin.PngImageFile(self.fp).size

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pytorch_optimizer import SOAP
 from torch import Tensor
+from torch.optim import AdamW, Optimizer
 
 from restore_cli.device import Device
 from restore_cli.errors import UsageError
 from restore_cli.layers.hardware import memory_format
 from restore_cli.networks import ContinuousNetwork, Network
 from restore_cli.training.loss import loss_of
-from restore_cli.training.recipe import Recipe
+from restore_cli.training.recipe import Optimiser, Recipe
 from restore_cli.training.sampling import Batch, Sampler
 
 MOST_PASSED_OVER = 20
@@ -40,10 +42,7 @@ class Learner:
         self._sampler = sampler
         self._teacher = teacher
         self._random = np.random.default_rng(recipe.seed)
-        optimiser = recipe.optimiser
-        self._optimiser = torch.optim.AdamW(
-            self.network.parameters(), optimiser.rate, betas=optimiser.betas, weight_decay=optimiser.weight_decay
-        )
+        self._optimiser = _build_optimiser(recipe.optimiser, self.network)
         self._passed_over = 0
 
     def learn(self, share: float) -> tuple[float, int]:
@@ -146,3 +145,9 @@ class Learner:
                 mean.lerp_(current[name], 1 - kept)
             else:
                 mean.copy_(current[name])
+
+
+def _build_optimiser(optimiser: Optimiser, network: Network) -> Optimizer:
+    parameters = network.parameters()
+    options: Any = {"lr": optimiser.rate, "betas": optimiser.betas, "weight_decay": optimiser.weight_decay}
+    return SOAP(parameters, **options) if optimiser.kind == "soap" else AdamW(parameters, **options)

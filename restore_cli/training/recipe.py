@@ -133,8 +133,11 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimiser:
-    """AdamW, a rate that rises for `warmup` steps and then falls by a cosine, and the average of weights."""
+    """A method, its rate, which rises for `warmup` steps and then falls by a cosine, and the average of weights."""
 
+    kind: Literal["adamw", "soap"] = "adamw"
+    """AdamW, or SOAP, Adam in the eigenbases of Shampoo's preconditioner (Vyas et al., arXiv:2409.11321): a step takes
+    longer, and networks of few channels learn more from it."""
     rate: float = 1e-3
     floor: float = 0.01
     """Share of the rate that is left at the end."""

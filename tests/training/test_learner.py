@@ -102,6 +102,17 @@ def test_no_gradient_is_larger_than_the_recipe_allows() -> None:
     assert gradient(flat) == pytest.approx(0.025)
 
 
+@pytest.mark.parametrize(("kind", "has_eigenbases"), [("adamw", False), ("soap", True)])
+def test_steps_are_taken_by_the_method_of_the_recipe(kind: str, has_eigenbases: bool) -> None:
+    descending, _ = learner(kind=kind, rate=1e-2, warmup=0)
+    before = factor(descending)
+    for _ in range(3):
+        descending.learn(0.0)
+    (kept,) = descending.state()["optimiser"]["state"].values()
+    assert ("Q" in kept) is has_eigenbases
+    assert factor(descending) < before
+
+
 @pytest.mark.parametrize("drawn", [(False, False), (True, True), (False, True, True)])
 def test_the_teacher_of_photographs_is_the_network_and_that_of_drawings_the_target(drawn: Sequence[bool]) -> None:
     teacher = Multiplying().requires_grad_(False)

@@ -48,6 +48,7 @@ def test_values_have_the_types_of_their_fields() -> None:
         ("batch = 4", "batch = 4\nreduced = 1.5", "at most 1"),
         ("batch = 4", "batch = 4\ncontrast = 1.5", "from 0 to 1"),
         ("warmup = 2", "betas = [0.9]", "not a list of 2 numbers"),
+        ("warmup = 2", 'kind = "adam"', "'adam'"),
         ("bf16 = false", "bf16 = 0", "not true or false"),
         ('architecture = "safmn"\n', "", "names no network.architecture"),
         ("l1 = 1.0", "teacher = 1.0", "both a teacher and loss.teacher"),

@@ -109,8 +109,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="noisy pictures: white noise up to 50 of 255 levels, and the noise of cameras",
         made_by=f"convolutions after {_CONVOLUTIONS}",
         source="SPConv arXiv:2006.12085, SAConv arXiv:2006.02334",
-        sha256="8162f14dd74415b1aa441c43443dde4781d18e52b7c142287c61668c28362184",
-        bytes=2_262_344,
+        sha256="c106a324fa1551e63308628a849c928e298aa1a4e9e6542a17222d3ae14fc753",
+        bytes=2_262_600,
         parameters=1_116_398,
     ),
     _own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -83,6 +84,17 @@ def test_resume_says_what_it_does(
     ):
         assert run([*words, "-o", str(tmp_path / "w.safetensors"), "--steps", steps]) == 0
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("of_user", "expected"), [(None, "1"), ("0", "0")])
+def test_what_apples_cards_cannot_compute_is_left_to_the_processor_unless_the_user_forbids_it(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_user: str | None, expected: str
+) -> None:
+    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", of_user or "")  # so that it is as before when the test is over
+    if of_user is None:
+        monkeypatch.delenv("PYTORCH_ENABLE_MPS_FALLBACK")
+    assert train(tmp_path / "w.safetensors", "--steps", "1") == 0
+    assert os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] == expected
 
 
 def test_minutes_end_a_run_too(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,8 +34,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="clean pictures; the default at x4",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="6b2eb4b793a8fe58b3bf6d4e73182bb5423493aca9ead3e76dbffcc4c5784cc1",
-        bytes=972_320,
+        sha256="6ed99acf6a9e675899bbd90dfb8d2d605d0a9c85b4de3ccc4aff9cb52a03af5f",
+        bytes=972_384,
         parameters=239_520,
     ),
     _own(
@@ -58,8 +58,8 @@ OWN: tuple[ModelCard, ...] = (
         summary="clean pictures; the default at x3",
         made_by=f"network by {SAFMN_AUTHORS}",
         source=SAFMN_CODE,
-        sha256="539c0536ed0f7280919f16a4c93311ecc5576e883719e0061c755471f0bde811",
-        bytes=945_068,
+        sha256="f30b9bbb34d56abb95ce3d8218ea95b987a256a80f6ab5191049a506afb3e2d9",
+        bytes=945_020,
         parameters=232_695,
     ),
     _own(

@@ -10,7 +10,7 @@ built-in safmn-x4, and large one and a half times as long (`restore bench --size
     x2         37.10  37.46  37.64  37.79  37.95  38.07
     x4         30.77  31.20  31.56  31.81  32.02  32.26
 
-    x4, others: safmn-x4 31.83, light-safmnpp-x4 30.40, safmnpp-x4 32.02, safmn-ntire-x4 32.17
+    x4, others: safmn-x4 31.88, light-safmnpp-x4 30.40, safmnpp-x4 32.02, safmn-ntire-x4 32.17
 
 PlainUSR small comes near safmn-x4 in less time, and large is the best; at x3 the small SAFMN is alone.
 """

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Draw = Callable[[Sequence[Report], str, Path], None]
 
 INSTALL = "pip install 'restore-cli[train]'"
-HELP_OF_PROCESSOR = ("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-"""Lets the processor decompose the matrices of SOAP, which not every PyTorch can on Apple's cards."""
 
 
 def train(
@@ -106,7 +104,8 @@ def train(
     with _alone_at(weights):
         _check_earlier_run(weights, resume=resume, overwrite=overwrite)
 
-        os.environ.setdefault(*HELP_OF_PROCESSOR)  # which is read when PyTorch is loaded
+        # Not every PyTorch decomposes SOAP's matrices on Apple's cards; whether the processor may is read as it loads.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
         try:
             from restore_cli.training import plot, preparation, session
         except ImportError as error:
